@@ -1,0 +1,79 @@
+#include "base/slice.h"
+
+bool sw_slice_eq_case(struct sw_slice a, struct sw_slice b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (a.p[i] != b.p[i] && sw_ascii_lower(a.p[i]) != sw_ascii_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+bool sw_slice_starts_case(struct sw_slice s, struct sw_slice prefix)
+{
+    return s.n >= prefix.n && sw_slice_eq_case(sw_slice(s.p, prefix.n), prefix);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct sw_slice sw_slice_trim(struct sw_slice s)
+{
+    while (s.n && is_space(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && is_space(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+size_t sw_slice_find(struct sw_slice s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+bool sw_slice_u64(struct sw_slice s, uint64_t max, uint64_t *value)
+{
+    uint64_t v = 0;
+    if (s.n == 0)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!sw_ascii_digit(s.p[i]))
+            return false;
+        uint64_t digit = (uint64_t)(s.p[i] - '0');
+        if (v > (UINT64_MAX - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    if (v > max)
+        return false;
+    *value = v;
+    return true;
+}
+
+bool sw_slice_glob(struct sw_slice pattern, struct sw_slice s)
+{
+    size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
+    while (i < s.n) {
+        if (p < pattern.n && pattern.p[p] == '*') {
+            star = p++;
+            mark = i;
+        } else if (p < pattern.n && sw_ascii_lower(pattern.p[p]) == sw_ascii_lower(s.p[i])) {
+            p++;
+            i++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            i = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.n && pattern.p[p] == '*')
+        p++;
+    return p == pattern.n;
+}
