@@ -1,0 +1,217 @@
+/* OpenSSL behind crypto/trust.h: one X509_STORE for several trust entries. */
+#include "crypto/openssl_types.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct anchor {
+    const X509 *x;  /* the store's object: chains point to it */
+    uint32_t entry; /* index */
+};
+
+struct pin {
+    uint8_t sha256[SW_SHA256_BYTES];
+    uint32_t entry;
+};
+
+struct sw_trust {
+    X509_STORE *store;
+    const struct sw_trust_entry **entries;
+    struct anchor *anchors; /* sorted by pointer; a certificate of two entries stands twice */
+    struct pin *pins;       /* sorted by digest */
+    size_t anchor_count, pin_count;
+};
+
+static int anchor_order(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct anchor *)a)->x;
+    uintptr_t y = (uintptr_t)((const struct anchor *)b)->x;
+    return (x > y) - (x < y);
+}
+
+static int pin_order(const void *a, const void *b)
+{
+    return memcmp(((const struct pin *)a)->sha256, ((const struct pin *)b)->sha256,
+                  SW_SHA256_BYTES);
+}
+
+/* The store keeps one object per certificate: entries that repeat one share it. */
+static const X509 *store_add(X509_STORE *store, X509 *x)
+{
+    if (X509_STORE_add_cert(store, x) != 1)
+        return NULL;
+    ERR_clear_error();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    const X509 *found = x;
+    if (ctx && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1) {
+        STACK_OF(X509) *same = X509_STORE_CTX_get1_certs(ctx, X509_get_subject_name(x));
+        for (int i = 0; same && i < sk_X509_num(same); i++)
+            if (X509_cmp(sk_X509_value(same, i), x) == 0)
+                found = sk_X509_value(same, i); /* the store holds a reference for good */
+        sk_X509_pop_free(same, X509_free);
+    }
+    X509_STORE_CTX_free(ctx);
+    return found;
+}
+
+static bool fill(struct sw_trust *t, const struct sw_trust_entry *e, uint32_t index)
+{
+    t->entries[index] = e;
+    for (size_t i = 0; i < e->anchors.count; i++) {
+        const X509 *x = store_add(t->store, sw_x509(e->anchors.c[i]));
+        if (!x)
+            return false;
+        t->anchors[t->anchor_count++] = (struct anchor){x, index};
+    }
+    for (size_t i = 0; i < e->pin_count; i++) {
+        struct pin *p = &t->pins[t->pin_count++];
+        memcpy(p->sha256, e->pins[i], SW_SHA256_BYTES);
+        p->entry = index;
+    }
+    return true;
+}
+
+struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_t count)
+{
+    struct sw_trust *t = calloc(1, sizeof(*t));
+    size_t anchors = 1, pins = 1;
+    bool ok = t != NULL;
+    if (!t)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        anchors += entries[i]->anchors.count;
+        pins += entries[i]->pin_count;
+    }
+    t->store = X509_STORE_new();
+    t->entries = calloc(count + 1, sizeof(*t->entries));
+    t->anchors = calloc(anchors, sizeof(*t->anchors));
+    t->pins = calloc(pins, sizeof(*t->pins));
+    ok = t->store && t->entries && t->anchors && t->pins;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = fill(t, entries[i], (uint32_t)i);
+    if (!ok) {
+        sw_trust_free(t);
+        return NULL;
+    }
+    qsort(t->anchors, t->anchor_count, sizeof(*t->anchors), anchor_order);
+    qsort(t->pins, t->pin_count, sizeof(*t->pins), pin_order);
+    /* an intermediate that is listed is believed by itself: peers may then send their leaf only */
+    X509_VERIFY_PARAM *param = X509_STORE_get0_param(t->store);
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+    return t;
+}
+
+void sw_trust_free(struct sw_trust *t)
+{
+    if (!t)
+        return;
+    X509_STORE_free(t->store);
+    free(t->entries);
+    free(t->anchors);
+    free(t->pins);
+    free(t);
+}
+
+X509_STORE *sw_trust_store(const struct sw_trust *t)
+{
+    return t->store;
+}
+
+static void vouch(struct sw_trust_verdict *out, uint32_t id)
+{
+    for (uint32_t i = 0; i < out->vouched_count; i++)
+        if (out->vouched[i] == id)
+            return;
+    if (out->vouched_count < SW_VOUCHED_MAX)
+        out->vouched[out->vouched_count++] = id;
+}
+
+static void match_pins(const struct sw_trust *t, X509 *leaf, struct sw_trust_verdict *out)
+{
+    struct pin wanted;
+    unsigned n = sizeof(wanted.sha256);
+    if (!t->pin_count || !leaf || X509_digest(leaf, EVP_sha256(), wanted.sha256, &n) != 1)
+        return;
+    for (size_t i = 0; i < t->pin_count; i++) /* equal digests stand side by side */
+        if (pin_order(&t->pins[i], &wanted) == 0)
+            vouch(out, t->entries[t->pins[i].entry]->id);
+}
+
+/* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. */
+static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
+                   int *depth)
+{
+    for (size_t k = 0; k < e->crls.count; k++) {
+        X509_CRL *crl = sw_x509_crl(e->crls.c[k]);
+        for (int i = 0; i < below_anchor; i++) {
+            X509 *x = sk_X509_value(chain, i), *issuer = sk_X509_value(chain, i + 1);
+            X509_REVOKED *entry = NULL;
+            if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
+                continue;
+            *depth = i;
+            if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1)
+                return X509_V_ERR_CRL_SIGNATURE_FAILURE;
+            int found = X509_CRL_get0_by_cert(crl, &entry, x); /* 2: removed from the list again */
+            if (found == 1)
+                return X509_V_ERR_CERT_REVOKED;
+        }
+    }
+    return X509_V_OK;
+}
+
+/* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
+static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
+                       int anchor_at, int *depth)
+{
+    const struct sw_trust_entry *e = t->entries[entry];
+    if ((unsigned)anchor_at > e->depth) {
+        *depth = (int)e->depth;
+        return X509_V_ERR_CERT_CHAIN_TOO_LONG;
+    }
+    return revoked(e, chain, anchor_at, depth);
+}
+
+static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
+                          struct sw_trust_verdict *out)
+{
+    int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
+    for (int i = 1; chain && i < sk_X509_num(chain); i++) {
+        const struct anchor wanted = {.x = sk_X509_value(chain, i)};
+        struct anchor *a = bsearch(&wanted, t->anchors, t->anchor_count, sizeof(*a), anchor_order);
+        if (!a)
+            continue;
+        while (a > t->anchors && anchor_order(a - 1, &wanted) == 0)
+            a--;
+        for (; a < t->anchors + t->anchor_count && anchor_order(a, &wanted) == 0; a++) {
+            int e = judge_entry(t, a->entry, chain, i, &depth);
+            if (e == X509_V_OK) {
+                vouch(out, t->entries[a->entry]->id);
+            } else {
+                worst = e;
+                out->depth = depth;
+            }
+        }
+    }
+    out->error = out->vouched_count ? X509_V_OK : worst;
+}
+
+bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_trust_verdict *out)
+{
+    *out = (struct sw_trust_verdict){.error = X509_V_OK};
+    match_pins(t, X509_STORE_CTX_get0_cert(ctx), out);
+    if (t->anchor_count == 0) {
+        out->error = out->vouched_count ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED;
+    } else if (X509_verify_cert(ctx) == 1) {
+        match_anchors(t, X509_STORE_CTX_get0_chain(ctx), out);
+    } else {
+        out->error = X509_STORE_CTX_get_error(ctx);
+        out->depth = X509_STORE_CTX_get_error_depth(ctx);
+    }
+    if (out->vouched_count) /* a pin stands for its chain */
+        out->error = X509_V_OK;
+    X509_STORE_CTX_set_error(ctx, out->error);
+    X509_STORE_CTX_set_error_depth(ctx, out->depth);
+    ERR_clear_error();
+    return out->error == X509_V_OK;
+}

@@ -1,0 +1,71 @@
+/* Certificates, keys and revocation lists as opaque handles, and the facts in them. The backend of
+ * the build stands behind it. Handles are shared and immutable: any thread may read them. */
+#ifndef SW_CRYPTO_X509_H
+#define SW_CRYPTO_X509_H
+
+#include "base/ident.h"
+#include "base/status.h"
+
+struct sw_cert; /* one certificate */
+struct sw_key;  /* a private key: signs, is never read out */
+struct sw_crl;  /* one revocation list */
+
+struct sw_certs {
+    struct sw_cert **c;
+    size_t count;
+};
+
+struct sw_crls {
+    struct sw_crl **c;
+    size_t count;
+};
+
+/* Text of why something was refused. */
+enum { SW_WHY_MAX = 256 };
+
+struct sw_cert_facts {
+    char subject[256]; /* one line, UTF-8 */
+    char issuer[256];
+    char serial[64]; /* hexadecimal */
+    char key[32];    /* such as "EC P-256" or "RSA 2048" */
+    uint8_t sha256[32];
+    int64_t not_before_s, not_after_s; /* seconds since 1970 */
+    bool is_ca;
+    bool self_issued; /* subject and issuer are the same */
+};
+
+/** Reads all certificates of a PEM text, or one in DER. SW_PEER_SYNTAX with `why`. */
+SW_MUST_USE enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out,
+                                          char why[SW_WHY_MAX]);
+void sw_certs_free(struct sw_certs *certs);
+
+/** Reads an unencrypted private key in PEM. SW_PEER_SYNTAX with `why`. */
+SW_MUST_USE enum sw_status sw_key_parse(struct sw_slice text, struct sw_key **out,
+                                        char why[SW_WHY_MAX]);
+void sw_key_free(struct sw_key *key);
+
+/** True if the private key belongs to the certificate. */
+bool sw_key_fits(const struct sw_key *key, const struct sw_cert *cert);
+
+/** Reads all revocation lists of a PEM text, or one in DER. SW_PEER_SYNTAX with `why`. */
+SW_MUST_USE enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out,
+                                         char why[SW_WHY_MAX]);
+void sw_crls_free(struct sw_crls *crls);
+
+/** When the list is to be replaced, seconds since 1970; 0: it does not say. */
+int64_t sw_crl_next_update_s(const struct sw_crl *crl);
+
+void sw_cert_facts(const struct sw_cert *cert, struct sw_cert_facts *out);
+
+/** The facts of one certificate in DER, as it stands in a handshake. SW_PEER_SYNTAX */
+SW_MUST_USE enum sw_status sw_cert_der_facts(struct sw_slice der, struct sw_cert_facts *out);
+
+/**
+ * What a certificate proves, in one block of memory that sw_ident_free gives back. `vouched` is
+ * copied. NULL: memory is out, or it has more than SW_CERT_NAMES_MAX names.
+ */
+struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouched,
+                              uint32_t vouched_count);
+void sw_ident_free(struct sw_ident *ident);
+
+#endif
