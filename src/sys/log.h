@@ -1,0 +1,45 @@
+/* The log: one line per event, key=value or JSON. A thread formats into a ring of its own; another
+ * thread writes. A full ring drops and counts: nobody waits for the log. */
+#ifndef SW_SYS_LOG_H
+#define SW_SYS_LOG_H
+
+#include "base/field.h"
+#include "base/status.h"
+
+/* Bytes of one value; what peers send may be longer and is clipped. */
+enum { SW_LOG_VALUE_MAX = 512, SW_LOG_LINE_MAX = 8192 };
+
+struct sw_log_conf {
+    int fd; /* where lines go */
+    enum sw_level level;
+    bool json;
+};
+
+/** Starts the writing thread. Once, by the program. SW_SYS, SW_LIMIT_MEMORY */
+SW_MUST_USE enum sw_status sw_log_open(const struct sw_log_conf *conf);
+
+/** Writes what is left and ends the thread. Other threads no longer log. */
+void sw_log_close(void);
+
+/** True if lines of this level are written: asked before fields are gathered. Any thread. */
+bool sw_log_on(enum sw_level level);
+
+/** Writes one line. Text of peers is escaped and clipped. Any thread; never blocks. */
+void sw_log(enum sw_level level, const char *event, const struct sw_field *fields, size_t count);
+
+/** The same with the fields in place: SW_LOG(SW_LEVEL_INFO, "ready", sw_field_number("workers",
+ * 2)); */
+#define SW_LOG(level, event, ...)                                                                  \
+    do {                                                                                           \
+        if (sw_log_on(level)) {                                                                    \
+            const struct sw_field sw_log_fields_[] = {__VA_ARGS__};                                \
+            sw_log((level), (event), sw_log_fields_,                                               \
+                   sizeof(sw_log_fields_) / sizeof(sw_log_fields_[0]));                            \
+        }                                                                                          \
+    } while (0)
+
+/** Formats one line without its time into `out`, for tests. */
+size_t sw_log_format(char *out, size_t cap, bool json, int64_t wall_ms, enum sw_level level,
+                     const char *event, const struct sw_field *fields, size_t count);
+
+#endif
