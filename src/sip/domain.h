@@ -1,0 +1,30 @@
+/* Which SIP domains a certificate proves, and whether one of them is the one that was wanted. */
+#ifndef SW_SIP_DOMAIN_H
+#define SW_SIP_DOMAIN_H
+
+#include "base/ident.h"
+
+/* How far a peer's configuration lets the name rule go. */
+enum sw_verify {
+    SW_VERIFY_DOMAIN,   /* RFC 5922 to the letter */
+    SW_VERIFY_WILDCARD, /* "*.example.com" also stands for one label */
+    SW_VERIFY_ADDRESS,  /* an iPAddress that is the peer's address also counts */
+    SW_VERIFY_CHAIN,    /* outbound: no name is asked for; inbound: as SW_VERIFY_DOMAIN */
+};
+
+/**
+ * True if name `i` of the certificate is a SIP domain identity, which then becomes `domain`: a sip
+ * URI without user part; a DNS name only if there is no such URI; a CN only if there is no
+ * subjectAltName. RFC 5922 7.1
+ */
+bool sw_domain_identity(const struct sw_ident *ident, uint32_t i, struct sw_slice *domain);
+
+/** True if two domains are the same name: whole, without case, a trailing dot ignored. RFC 5922 7.2
+ */
+bool sw_domain_eq(struct sw_slice a, struct sw_slice b);
+
+/** True if the certificate proves `wanted`; `address` is what SW_VERIFY_ADDRESS compares with. */
+bool sw_domain_proves(const struct sw_ident *ident, struct sw_slice wanted, enum sw_verify verify,
+                      const struct sw_endpoint *address);
+
+#endif
