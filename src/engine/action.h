@@ -1,0 +1,98 @@
+/* What a step wants done. Actions are performed in their order after each event, before the bytes
+ * of the event and of the step's scratch memory are used again; whoever performs one copies what
+ * outlives that. */
+#ifndef SW_ENGINE_ACTION_H
+#define SW_ENGINE_ACTION_H
+
+#include "base/field.h"
+#include "base/map.h"
+#include "engine/event.h"
+
+enum sw_action_kind {
+    SW_ACT_SEND,      /* bytes to a flow */
+    SW_ACT_OPEN,      /* a connection to somewhere: answered with SW_EV_OPENED */
+    SW_ACT_FIND,      /* which worker has the INVITE transaction `key`? It gets the event's bytes */
+    SW_ACT_PUBLISH,   /* the INVITE transaction `key` is here */
+    SW_ACT_UNPUBLISH, /* it is no more */
+    SW_ACT_ADMIT,     /* the flow of SW_EV_IDENTIFY belongs to `peer` */
+    SW_ACT_CLOSE,     /* close the flow: `status`, and `why` for the log */
+    SW_ACT_NOTE,      /* a line for the log */
+};
+
+/* A connection that is wanted. */
+struct sw_want {
+    struct sw_ref job;
+    struct sw_endpoint
+        remote; /* port 0: only another connection of the peer to that address will do */
+    struct sw_flow_id prefer; /* this flow if it is open; generation 0: none */
+    uint32_t peer;            /* whose it must be */
+    uint16_t listener;        /* whose address we come from */
+    uint8_t transport;
+    bool any_of_peer;    /* an accepted connection of the peer from that address will do too */
+    uint32_t timeout_ms; /* 0: the executor's own limits */
+};
+
+struct sw_send_act {
+    struct sw_flow_id flow;    /* for datagrams: worker SW_WORKER_ANY, slot the listener */
+    struct sw_endpoint remote; /* of a datagram */
+    const struct sw_slice *segs;
+    uint32_t seg_count;
+    uint32_t total;
+    struct sw_cookie cookie;
+};
+
+struct sw_note_act {
+    enum sw_level level;
+    const char *event;
+    const struct sw_field *fields;
+    uint32_t count;
+};
+
+struct sw_action {
+    enum sw_action_kind kind;
+    union {
+        struct sw_send_act send;
+        struct sw_want open;
+        struct sw_note_act note;
+        struct sw_key key; /* FIND, PUBLISH, UNPUBLISH */
+        struct {
+            struct sw_flow_id flow;
+            uint32_t peer;      /* ADMIT: whose it is */
+            uint32_t domain_id; /* ADMIT: see struct sw_flow */
+            enum sw_status status;
+            const char *why;     /* static text */
+            struct sw_slice got; /* the identity that counted; valid while the flow is */
+        } verdict;               /* ADMIT, CLOSE */
+    };
+};
+
+/* Actions one event can cause: a CANCEL to every branch of a fork is the largest. Checked limit:
+ * what does not fit is counted in `lost` and treated as a failed send. */
+enum { SW_ACTIONS_MAX = 256 };
+
+struct sw_actions {
+    struct sw_action a[SW_ACTIONS_MAX];
+    uint32_t count;
+    uint64_t lost;
+};
+
+/** The next free action, or NULL if there is none (counted). */
+static inline struct sw_action *sw_action_add(struct sw_actions *x, enum sw_action_kind kind)
+{
+    if (x->count == SW_ACTIONS_MAX) {
+        x->lost++;
+        return NULL;
+    }
+    struct sw_action *a = &x->a[x->count++];
+    a->kind = kind;
+    return a;
+}
+
+/* A step of the pure rooms, and when it wants to be called with SW_EV_TIME at the latest. */
+struct sw_step {
+    void *user;
+    void (*step)(void *user, const struct sw_event *ev, struct sw_actions *out, int64_t now_ms);
+    int64_t (*deadline)(void *user); /* SW_TIMER_NEVER: only on events */
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* What a step is told: the whole outside world of the pure rooms. */
+#ifndef SW_ENGINE_EVENT_H
+#define SW_ENGINE_EVENT_H
+
+#include "base/flow.h"
+#include "base/status.h"
+#include "base/table.h"
+
+enum sw_event_kind {
+    SW_EV_MESSAGE,     /* `bytes` came over `flow`: one whole message */
+    SW_EV_TIME,        /* time has passed: timers may be due */
+    SW_EV_OPENED,      /* the answer to OPEN: `status`, and `flow` if it is SW_OK */
+    SW_EV_CLOSED,      /* the connection `flow_id` is gone, for `status` */
+    SW_EV_SEND_FAILED, /* a SEND with `ref` did not leave: `segs` are its bytes, `flow_id` its flow
+                        */
+    SW_EV_IDENTIFY,    /* whose is `flow`? It is connected, and `flow->ident` says what it proved */
+    SW_EV_NO_OWNER,    /* FIND found no other worker: handle `bytes` here */
+    SW_EV_DRAIN,       /* we are asked to stop: new work is still done, ending is reported */
+};
+
+/* What a SEND is for: echoed if it fails, so that the step can go on from there. */
+enum sw_send_for {
+    SW_FOR_NOTHING,  /* best effort */
+    SW_FOR_CLIENT,   /* a client transaction's request: `ref` names it */
+    SW_FOR_RESPONSE, /* a response: goes to another connection if this one is closed (18.2.2) */
+    SW_FOR_ACK,      /* the ACK of a 2xx: likewise to the next Route */
+};
+
+struct sw_cookie {
+    uint8_t why; /* enum sw_send_for */
+    uint8_t transport;
+    uint16_t listener;
+    uint32_t peer; /* whose connection it was meant for */
+    struct sw_ref ref;
+};
+
+struct sw_event {
+    enum sw_event_kind kind;
+    enum sw_status status;
+    const struct sw_flow *flow; /* valid during the event */
+    struct sw_slice bytes;      /* likewise */
+    struct sw_flow_id flow_id;
+    struct sw_endpoint remote; /* SW_EV_SEND_FAILED: where it was to go */
+    bool handed;               /* SW_EV_MESSAGE: another worker thought that it is ours */
+    struct sw_ref job;         /* SW_EV_OPENED: the `job` of its OPEN */
+    struct sw_cookie cookie;   /* SW_EV_SEND_FAILED */
+    const struct sw_slice *segs;
+    size_t seg_count;
+};
+
+#endif

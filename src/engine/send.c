@@ -1,0 +1,62 @@
+#include "engine/send.h"
+
+static struct sw_send *park(struct sw_engine *e, const struct sw_want *want)
+{
+    struct sw_ref ref;
+    struct sw_send *s = sw_table_add(&e->sends, (uint32_t)sw_prng_next(&e->prng), &ref);
+    struct sw_action *a = s ? sw_action_add(e->out, SW_ACT_OPEN) : NULL;
+    if (!a) {
+        sw_table_del(&e->sends, ref);
+        return NULL;
+    }
+    s->ref = ref;
+    a->open = *want;
+    a->open.job = ref;
+    return s;
+}
+
+enum sw_status sw_send_park(struct sw_engine *e, void *user, uint8_t user_kind,
+                            const struct sw_want *want, struct sw_ref *ref)
+{
+    struct sw_send *s = park(e, want);
+    if (!s)
+        return SW_LIMIT;
+    s->owner = SW_SEND_USER;
+    s->user = user;
+    s->user_kind = user_kind;
+    *ref = s->ref;
+    return SW_OK;
+}
+
+enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_owner owner,
+                                  const struct sw_event *failed, const struct sw_want *want)
+{
+    size_t n = sw_segs_total(failed->segs, failed->seg_count);
+    char *bytes = sw_slab_get(e->slab, n);
+    struct sw_send *s = bytes ? park(e, want) : NULL;
+    if (!s) {
+        sw_slab_put(e->slab, bytes, n);
+        return SW_LIMIT;
+    }
+    sw_segs_copy(failed->segs, failed->seg_count, bytes);
+    s->owner = (uint8_t)owner;
+    s->bytes = bytes;
+    s->n = (uint32_t)n;
+    s->server = failed->cookie.ref;
+    s->cookie = failed->cookie;
+    return SW_OK;
+}
+
+struct sw_send *sw_send_get(const struct sw_engine *e, struct sw_ref ref)
+{
+    return sw_table_get(&e->sends, ref);
+}
+
+void sw_send_drop(struct sw_engine *e, struct sw_ref ref)
+{
+    struct sw_send *s = sw_send_get(e, ref);
+    if (!s)
+        return;
+    sw_slab_put(e->slab, s->bytes, s->n);
+    sw_table_del(&e->sends, ref);
+}
