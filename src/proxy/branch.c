@@ -1,0 +1,339 @@
+#include "proxy/fork.h"
+
+#include "proxy/response.h"
+
+/* RFC 3261 18.1.1: above this a request leaves over a congestion-controlled transport. */
+enum { UDP_MAX_BYTES = 1300, TCP_TRY_MS = 2000 };
+
+/* After a CANCEL a final response is waited for as long as a transaction lives: RFC 3261 9.1. */
+static void limit_wait(struct sw_proxy *p, struct sw_branch *b)
+{
+    sw_timer_start(&p->e->timers, &b->timer_c, p->e->now_ms + SW_T_LIFE_MS);
+}
+
+void sw_branch_done(struct sw_proxy *p, struct sw_branch *b)
+{
+    struct sw_client *c = sw_client_get(p->e, b->client);
+    sw_timer_stop(&p->e->timers, &b->timer_c);
+    sw_timer_stop(&p->e->timers, &b->answer);
+    sw_send_drop(p->e, b->send);
+    b->state = SW_BRANCH_DONE;
+    b->client = (struct sw_ref){0};
+    if (c && sw_client_waiting(c))
+        sw_client_free(p->e, c);
+    else if (c)
+        sw_client_orphan(c);
+}
+
+/* What one attempt leads to: the next target, or the end. */
+static void go_on(struct sw_proxy *p, struct sw_fork *f)
+{
+    if (f->answered)
+        sw_fork_settle(p, f);
+    else if (f->target_next < f->target_count && !f->cancelled)
+        sw_fork_next(p, f);
+    else if (!sw_fork_pending(f))
+        sw_fork_conclude(p, f);
+}
+
+static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
+                                  enum sw_transport transport)
+{
+    return (struct sw_flow){
+        .id = sw_engine_udp_flow(p->e, t->listener),
+        .remote = t->remote,
+        .peer = t->peer,
+        .listener = t->listener,
+        .transport = (uint8_t)transport,
+    };
+}
+
+/* Hands the request to a client transaction over `out`. SW_AGAIN: too large for a datagram, and TCP
+ * is to be tried first. */
+static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const struct sw_flow *out)
+{
+    struct sw_fork *f = b->fork;
+    struct sw_forwarded x;
+    struct sw_client *c =
+        sw_client_new(p->e, (enum sw_method)f->msg.method, out, b, SW_USER_BRANCH);
+    if (!c)
+        return SW_LIMIT;
+    struct sw_forward fw = {
+        .m = &f->msg,
+        .v = &f->vitals,
+        .r = f->routes,
+        .in = &f->in,
+        .out = out,
+        .target = &b->target,
+        .owner = {p->e->conf.instance, p->e->conf.worker, c->ref, f->loop},
+    };
+    enum sw_status s = sw_forward_render(p->conf, &f->arena, &fw, &x);
+    if (s == SW_OK && out->transport == SW_UDP && b->target.large_over_tcp && !b->over_tcp &&
+        x.total > UDP_MAX_BYTES)
+        s = SW_AGAIN;
+    if (s != SW_OK) {
+        sw_client_free(p->e, c);
+        return s;
+    }
+    b->state = SW_BRANCH_SENT;
+    b->client = c->ref;
+    c->server = f->server;
+    sw_client_start(p->e, c, x.segs, x.count, x.total);
+    p->stats.relayed++;
+    if (f->msg.method == SW_INVITE)
+        sw_timer_start_fifo(&p->e->timers, &b->timer_c, SW_FIFO_TIMER_C,
+                            p->e->now_ms + SW_TIMER_C_MS);
+    return SW_OK;
+}
+
+static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw_transport t,
+                                uint32_t timeout_ms)
+{
+    struct sw_want want = {
+        .remote = b->target.remote,
+        .prefer = b->target.prefer,
+        .peer = b->target.peer,
+        .listener = b->target.listener,
+        .transport = (uint8_t)t,
+        .any_of_peer = b->target.any_of_peer,
+        .timeout_ms = timeout_ms,
+    };
+    b->state = SW_BRANCH_OPENING;
+    return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
+}
+
+bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t)
+{
+    struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
+    enum sw_status s = SW_LIMIT;
+    if (!b)
+        return false;
+    *b = (struct sw_branch){.fork = f, .target = *t, .state = SW_BRANCH_DONE};
+    sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
+    sw_timer_init(&b->answer, SW_TK_ANSWER);
+    sw_list_add(&f->branches, &b->node);
+    if (t->transport == SW_UDP) {
+        struct sw_flow out = target_flow(p, t, SW_UDP);
+        s = transmit(p, b, &out);
+        b->over_tcp = s == SW_AGAIN;
+        if (s == SW_AGAIN)
+            s = open_flow(p, b, SW_TCP, TCP_TRY_MS);
+    } else {
+        s = open_flow(p, b, (enum sw_transport)t->transport, 0);
+    }
+    if (s != SW_OK) {
+        sw_branch_done(p, b);
+        sw_fork_consider(f, 503, NULL, "Out Of Resources");
+        return false;
+    }
+    if (f->target_next < f->target_count && t->timeout_ms)
+        sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
+    return true;
+}
+
+static const char *failure_reason(enum sw_status s)
+{
+    switch (sw_status_class(s)) {
+    case SW_CLASS_DENIED:
+        return "Next Hop Did Not Prove Its Identity";
+    case SW_CLASS_CRYPTO:
+        return "TLS To Next Hop Failed";
+    case SW_CLASS_LIMIT:
+        return "Out Of Resources";
+    default:
+        return "Next Hop Unreachable";
+    }
+}
+
+static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum sw_status status)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    if (!text)
+        return;
+    const struct sw_field fields[] = {
+        sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
+        sw_field_str("address", sw_endpoint_text(&b->target.remote, text)),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)b->target.transport)),
+        sw_field_str("status", sw_status_name(status)),
+        sw_field_text("call_id", b->fork->vitals.call_id),
+        sw_field_str("then", b->fork->target_next < b->fork->target_count
+                                 ? "the next target is tried"
+                                 : "there is no further target"),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "target_unreachable", fields, 6);
+}
+
+void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,
+                      const struct sw_flow *flow)
+{
+    struct sw_fork *f = b->fork;
+    b->send = (struct sw_ref){0};
+    struct sw_flow udp = target_flow(p, &b->target, SW_UDP);
+    if (status != SW_OK && b->over_tcp) { /* RFC 3261 18.1.1: back to UDP */
+        flow = &udp;
+        status = SW_OK;
+    }
+    if (status == SW_OK)
+        status = transmit(p, b, flow);
+    if (status == SW_OK)
+        return;
+    note_unreachable(p, b, status);
+    if (b->target.transport == SW_TLS && status == SW_PEER_REFUSED)
+        f->tls_refused = true;
+    else if (b->target.transport == SW_TLS)
+        f->tls_failed = true;
+    sw_branch_done(p, b);
+    sw_fork_consider(f, 503, NULL, failure_reason(status));
+    go_on(p, f);
+}
+
+void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b)
+{
+    struct sw_client *c = sw_client_get(p->e, b->client);
+    if (b->state == SW_BRANCH_OPENING) { /* nothing was sent: it is as if it never was */
+        sw_branch_done(p, b);
+        return;
+    }
+    if (b->state == SW_BRANCH_DONE || b->cancelled || !c || c->method != SW_INVITE)
+        return;
+    b->cancelled = true; /* without provisional response the CANCEL waits for one: RFC 3261 9.1 */
+    if (sw_client_cancel(p->e, c))
+        limit_wait(p, b);
+}
+
+static void provisional(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
+                        const struct sw_vitals *v)
+{
+    struct sw_fork *f = b->fork;
+    struct sw_client *c = sw_client_get(p->e, b->client);
+    struct sw_server *s = sw_server_get(p->e, f->server);
+    if (b->passed_over)
+        b->cancelled = true;
+    if (b->cancelled) {
+        if (c && sw_client_cancel(p->e, c))
+            limit_wait(p, b);
+    } else if (m->status > 100 && f->msg.method == SW_INVITE) {
+        sw_timer_start_fifo(&p->e->timers, &b->timer_c, SW_FIFO_TIMER_C,
+                            p->e->now_ms + SW_TIMER_C_MS);
+    }
+    /* never a provisional other than 100 for a non-INVITE: RFC 4320 4.1 */
+    if (m->status > 100 && s && !f->answered && f->msg.method == SW_INVITE && !b->passed_over)
+        sw_response_forward(p, s, m, v);
+}
+
+static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
+                    const struct sw_vitals *v)
+{
+    struct sw_fork *f = b->fork;
+    struct sw_server *s = sw_server_get(p->e, f->server);
+    bool forward = s && (!f->answered || f->msg.method == SW_INVITE);
+    sw_branch_done(p, b);
+    if (forward)
+        sw_response_forward(p, s, m, v);
+    f->answered = true;
+    sw_fork_cancel(p, f);
+    sw_fork_settle(p, f);
+}
+
+/* A 503 takes the peer out of service only if it says for how long. CONTRACT "Where it goes" */
+static void mark_down(struct sw_proxy *p, const struct sw_branch *b, const struct sw_msg *m)
+{
+    struct sw_lex l = sw_lex(sw_msg_value(m, SW_HDR_RETRY_AFTER));
+    struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, b->target.peer));
+    uint64_t seconds;
+    if (!state || !l.p || !sw_lex_number(&l, 24 * 3600, &seconds))
+        return;
+    atomic_store_explicit(&state->down_until_ms, p->e->now_ms + (int64_t)seconds * 1000,
+                          memory_order_relaxed);
+    const struct sw_field fields[] = {sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
+                                      sw_field_number("retry_after_s", (int64_t)seconds),
+                                      sw_field_str("why", "it answered 503 with Retry-After")};
+    sw_engine_note(p->e, SW_LEVEL_WARN, "peer_down", fields, 3);
+}
+
+static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
+                    const struct sw_vitals *v)
+{
+    struct sw_fork *f = b->fork;
+    struct sw_server *s = sw_server_get(p->e, f->server);
+    sw_branch_done(p, b);
+    if (m->status == 503)
+        mark_down(p, b, m);
+    else
+        f->target_next = f->target_count;                 /* "486 and the like are final" */
+    if (m->status == 408 && f->msg.method != SW_INVITE) { /* RFC 4320 4.2: not passed on */
+        sw_fork_consider(f, 408, NULL, NULL);
+        go_on(p, f);
+        return;
+    }
+    bool best = !f->best_status || sw_response_rank(m->status) < sw_response_rank(f->best_status);
+    if (m->status / 100 == 6 && sw_fork_pending(f)) {
+        sw_fork_consider(f, m->status, m, NULL);
+        sw_fork_cancel(p, f);
+        return;
+    }
+    if (s && !f->answered && best && m->status != 503 && !sw_fork_pending(f)) {
+        f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
+        sw_response_forward(p, s, m, v);
+        sw_fork_free(p, f);
+        return;
+    }
+    sw_fork_consider(f, m->status, m, NULL);
+    go_on(p, f);
+}
+
+void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
+                        const struct sw_vitals *v, bool ended)
+{
+    if (ended)
+        b->client = (struct sw_ref){0};
+    b->heard = true;
+    sw_timer_stop(&p->e->timers, &b->answer);
+    if (m->status < 200)
+        provisional(p, b, m, v);
+    else if (m->status < 300)
+        success(p, b, m, v);
+    else
+        failure(p, b, m, v);
+}
+
+void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status)
+{
+    struct sw_fork *f = b->fork;
+    b->client = (struct sw_ref){0};
+    sw_branch_done(p, b);
+    if (as_status == 503 && b->target.transport == SW_TLS)
+        f->tls_failed = true;
+    sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
+    go_on(p, f);
+}
+
+void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
+{
+    struct sw_client *c = sw_client_get(p->e, b->client);
+    if (c && !b->cancelled && sw_client_cancel(p->e, c)) {
+        b->cancelled = true;
+        limit_wait(p, b);
+        return;
+    }
+    if (c)
+        sw_client_free(p->e, c);
+    sw_branch_failed(p, b, 408);
+}
+
+void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
+{
+    struct sw_fork *f = b->fork;
+    if (b->heard || b->state == SW_BRANCH_DONE || f->target_next >= f->target_count)
+        return;
+    if (b->state == SW_BRANCH_OPENING) {
+        if (b->target.transport == SW_TLS)
+            f->tls_failed = true;
+        sw_branch_done(p, b);
+        sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");
+    } else {
+        b->passed_over = true;
+        sw_fork_consider(f, 408, NULL, NULL);
+    }
+    sw_fork_next(p, f);
+}

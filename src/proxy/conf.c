@@ -1,0 +1,174 @@
+#include "proxy/conf.h"
+
+#include "crypto/siphash.h"
+#include <stdlib.h>
+
+int sw_slice_order(struct sw_slice a, struct sw_slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int d = n ? memcmp(a.p, b.p, n) : 0;
+    return d ? d : (a.n > b.n) - (a.n < b.n);
+}
+
+static int name_order(const void *x, const void *y)
+{
+    const struct sw_peer_name *a = x, *b = y;
+    int d = sw_slice_order(a->name, b->name);
+    return d ? d : (a->peer > b->peer) - (a->peer < b->peer);
+}
+
+static int ip_order(const struct sw_endpoint *a, const struct sw_endpoint *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    return memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+static int source_order(const void *x, const void *y)
+{
+    const struct sw_peer_source *a = x, *b = y;
+    int d = ip_order(&a->ip, &b->ip);
+    return d ? d : (a->peer > b->peer) - (a->peer < b->peer);
+}
+
+static int id_order(const void *x, const void *y, void *user)
+{
+    const struct sw_proxy_conf *c = user;
+    uint32_t a = c->peers[*(const uint16_t *)x].id, b = c->peers[*(const uint16_t *)y].id;
+    return (a > b) - (a < b);
+}
+
+static bool whole_address(const struct sw_cidr *r)
+{
+    return r->bits == (r->base.family == 4 ? 32 : 128);
+}
+
+static bool has_range(const struct sw_peer_conf *p)
+{
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (!whole_address(&p->sources[i]))
+            return true;
+    return false;
+}
+
+static void index_peer(struct sw_proxy_conf *c, uint16_t i)
+{
+    const struct sw_peer_conf *p = &c->peers[i];
+    c->by_id[i] = i;
+    for (uint32_t k = 0; k < p->domain_count; k++)
+        c->by_domain[c->by_domain_count++] = (struct sw_peer_name){p->domains[k], i};
+    for (uint32_t k = 0; k < p->source_count; k++)
+        if (whole_address(&p->sources[k]))
+            c->by_source[c->by_source_count++] = (struct sw_peer_source){p->sources[k].base, i};
+    if (has_range(p))
+        c->by_range[c->by_range_count++] = i;
+    if (p->verify == SW_VERIFY_WILDCARD || p->verify == SW_VERIFY_ADDRESS || p->pin_count)
+        c->wide[c->wide_count++] = i;
+}
+
+enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
+{
+    size_t names = 1, sources = 1, peers = c->peer_count + 1;
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        names += c->peers[i].domain_count;
+        sources += c->peers[i].source_count;
+    }
+    c->by_domain = calloc(names, sizeof(*c->by_domain));
+    c->by_source = calloc(sources, sizeof(*c->by_source));
+    c->by_range = calloc(peers, sizeof(*c->by_range));
+    c->by_id = calloc(peers, sizeof(*c->by_id));
+    c->wide = calloc(peers, sizeof(*c->wide));
+    if (!c->by_domain || !c->by_source || !c->by_range || !c->by_id || !c->wide) {
+        sw_proxy_conf_fini(c);
+        return SW_LIMIT_MEMORY;
+    }
+    for (uint32_t i = 0; i < c->peer_count; i++)
+        index_peer(c, (uint16_t)i);
+    qsort(c->by_domain, c->by_domain_count, sizeof(*c->by_domain), name_order);
+    qsort(c->by_source, c->by_source_count, sizeof(*c->by_source), source_order);
+    qsort_r(c->by_id, c->peer_count, sizeof(*c->by_id), id_order, c);
+    return SW_OK;
+}
+
+void sw_proxy_conf_fini(struct sw_proxy_conf *c)
+{
+    free(c->by_domain);
+    free(c->by_source);
+    free(c->by_range);
+    free(c->by_id);
+    free(c->wide);
+    c->by_domain = NULL;
+    c->by_source = NULL;
+    c->by_range = c->by_id = c->wide = NULL;
+}
+
+const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t id)
+{
+    uint32_t low = 0, high = c->peer_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        const struct sw_peer_conf *p = &c->peers[c->by_id[mid]];
+        if (p->id == id)
+            return p;
+        if (p->id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+uint32_t sw_proxy_peer_id(struct sw_slice name)
+{
+    struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x7065657220696421)};
+    uint32_t id = (uint32_t)sw_siphash64(fixed, name.p, name.n);
+    return id > SW_PEER_VERIFIED ? id : id + 2;
+}
+
+static bool domain_is_ours(const struct sw_proxy_conf *c, struct sw_slice host)
+{
+    char lower[256];
+    if (host.n && host.p[host.n - 1] == '.')
+        host.n--;
+    if (host.n == 0 || host.n > sizeof(lower))
+        return false;
+    for (size_t i = 0; i < host.n; i++)
+        lower[i] = sw_ascii_lower(host.p[i]);
+    struct sw_slice name = sw_slice(lower, host.n);
+    uint32_t low = 0, high = c->domain_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        int d = sw_slice_order(c->domains[mid], name);
+        if (d == 0)
+            return true;
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return false;
+}
+
+static bool listener_is_meant(const struct sw_listener_conf *l, struct sw_slice host,
+                              const struct sw_endpoint *ip, uint16_t port)
+{
+    struct sw_endpoint advertised;
+    if (ip) {
+        bool bound = sw_endpoint_ip_eq(&l->address, ip) && (!port || port == l->address.port);
+        return bound || (sw_endpoint_ip_parse(l->host, &advertised) &&
+                         sw_endpoint_ip_eq(&advertised, ip) && (!port || port == l->port));
+    }
+    return sw_domain_eq(l->host, host) && (!port || port == l->port || port == l->address.port);
+}
+
+bool sw_proxy_is_ours(const struct sw_proxy_conf *c, struct sw_slice host, uint16_t port)
+{
+    struct sw_endpoint ip;
+    bool numeric = sw_endpoint_ip_parse(host, &ip);
+    if (domain_is_ours(c, host))
+        return true;
+    for (uint32_t i = 0; i < c->listener_count; i++)
+        if (listener_is_meant(&c->listeners[i], host, numeric ? &ip : NULL, port))
+            return true;
+    return false;
+}

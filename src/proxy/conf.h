@@ -1,0 +1,110 @@
+/* What the proxy must know of the configuration: plain data, filled by the daemon, read-only here.
+ */
+#ifndef SW_PROXY_CONF_H
+#define SW_PROXY_CONF_H
+
+#include "base/flow.h"
+#include "crypto/hmac.h"
+#include "sip/domain.h"
+
+enum sw_unknown { SW_UNKNOWN_DROP, SW_UNKNOWN_REJECT };
+
+struct sw_listener_conf {
+    struct sw_slice name;
+    struct sw_endpoint address;
+    struct sw_slice host; /* as Via and Record-Route carry it; IPv6 in brackets */
+    uint16_t port;        /* likewise, never 0 */
+    uint8_t transport;    /* enum sw_transport; a UDP listener takes TCP as well */
+    uint8_t unknown;      /* enum sw_unknown */
+    bool transport_tls;   /* ;transport=tls may stand in Record-Route */
+    bool requires_certificate;
+};
+
+enum sw_sips_mode { SW_SIPS_ALLOW, SW_SIPS_REQUIRE, SW_SIPS_DENY };
+enum sw_reverse { SW_REVERSE_FLOW, SW_REVERSE_ALIAS, SW_REVERSE_NEVER };
+
+struct sw_peer_conf {
+    struct sw_slice name;
+    uint32_t id;                    /* stable: a hash of the name */
+    const struct sw_slice *domains; /* names its certificate must prove, the first is its own */
+    const struct sw_endpoint *addresses;    /* where it is; none: by DNS */
+    const struct sw_cidr *sources;          /* whose datagrams and plain connections are its */
+    const uint8_t (*pins)[SW_SHA256_BYTES]; /* certificates that stand for it as they are */
+    uint32_t domain_count, address_count, source_count, pin_count;
+    uint32_t trust; /* id of its trust entry; 0: none */
+    uint16_t listener;
+    bool udp, tcp, tls;       /* tls alone, or udp and tcp in any combination */
+    uint8_t verify;           /* enum sw_verify */
+    uint8_t sips;             /* enum sw_sips_mode */
+    uint8_t reverse;          /* enum sw_reverse */
+    bool without_certificate; /* its source is enough on a TLS listener */
+    bool best_effort;         /* security: best-effort */
+    struct sw_endpoint clear_address;
+    struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
+    uint32_t ping_ms;         /* 0: off */
+    uint32_t timeout_ms;
+};
+
+enum sw_from { SW_FROM_ANY, SW_FROM_PEER, SW_FROM_REGISTERED, SW_FROM_VERIFIED };
+
+struct sw_route_conf {
+    uint8_t from;                         /* enum sw_from */
+    uint16_t from_peer;                   /* index of a peer */
+    struct sw_slice user, domain, method; /* globs; .p NULL: any */
+    const uint16_t *to;                   /* indices of peers, in the order they are tried */
+    uint32_t to_count;
+    uint16_t reject;  /* the response to give instead; 0: none */
+    bool unsupported; /* `to: location` and `to: dns` need what this version does not have */
+};
+
+struct sw_peer_name {
+    struct sw_slice name; /* in lower case */
+    uint16_t peer;
+};
+
+struct sw_peer_source {
+    struct sw_endpoint ip;
+    uint16_t peer;
+};
+
+struct sw_proxy_conf {
+    const struct sw_slice *domains; /* ours, in lower case, sorted */
+    const struct sw_listener_conf *listeners;
+    const struct sw_peer_conf *peers;
+    const struct sw_route_conf *routes;
+    uint32_t domain_count, listener_count, peer_count, route_count;
+    struct sw_hmac_key seal_key;
+    uint16_t node;
+    bool best_effort; /* a peer has security: best-effort */
+    /* made by sw_proxy_conf_index */
+    struct sw_peer_name *by_domain;   /* sorted by name, then peer */
+    struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */
+    uint16_t *by_range;               /* peers with a range among their sources */
+    uint16_t *by_id;                  /* peers sorted by id */
+    uint16_t *wide;                   /* peers whose name rule is wider than equality */
+    uint32_t by_domain_count, by_source_count, by_range_count, wide_count;
+};
+
+/**
+ * Builds the sorted look-up tables; they are freed with sw_proxy_conf_fini. The domains must be in
+ * lower case and sorted already. SW_LIMIT_MEMORY
+ */
+SW_MUST_USE enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c);
+void sw_proxy_conf_fini(struct sw_proxy_conf *c);
+
+/** The peer with this id, or NULL. */
+const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t id);
+
+/** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
+uint32_t sw_proxy_peer_id(struct sw_slice name);
+
+/**
+ * True if a host, with this port or (0) without, is one of ours: a domain of ours, or the address
+ * or advertised name of a listener, whose port must then be that listener's if it is given.
+ */
+bool sw_proxy_is_ours(const struct sw_proxy_conf *c, struct sw_slice host, uint16_t port);
+
+/** Orders slices by bytes: for the sorted tables. */
+int sw_slice_order(struct sw_slice a, struct sw_slice b);
+
+#endif

@@ -1,0 +1,113 @@
+/* The response context of a request: its targets, the branches that try them, and the best answer
+ * so far. RFC 3261 16.6 to 16.10 */
+#ifndef SW_PROXY_FORK_H
+#define SW_PROXY_FORK_H
+
+#include "engine/send.h"
+#include "proxy/forward.h"
+
+/* RFC 3261 16.6 step 11: Timer C is larger than three minutes. */
+enum { SW_TIMER_C_MS = 185 * 1000 };
+
+enum sw_branch_state {
+    SW_BRANCH_OPENING, /* parked at OPEN: waits for a connection */
+    SW_BRANCH_SENT,    /* a client transaction runs */
+    SW_BRANCH_DONE,    /* over */
+};
+
+struct sw_branch {
+    struct sw_list node; /* in fork.branches */
+    struct sw_fork *fork;
+    struct sw_timer timer_c;
+    struct sw_timer answer; /* the target's `timeout` */
+    struct sw_ref send;     /* its parked send while it waits for a connection */
+    struct sw_ref client;   /* its transaction; generation 0: none */
+    struct sw_target target;
+    uint8_t state;    /* enum sw_branch_state */
+    bool heard;       /* a response has come */
+    bool passed_over; /* its `timeout` went by and the next target was tried */
+    bool cancelled;   /* is to be, or was, cancelled */
+    bool over_tcp;    /* the large request goes over TCP first */
+};
+
+struct sw_fork {
+    struct sw_list node; /* in proxy.forks */
+    struct sw_arena arena;
+    struct sw_ref server;
+    struct sw_flow in; /* how the request came; without ident */
+    struct sw_msg msg; /* the request, its bytes in the arena */
+    struct sw_vitals vitals;
+    struct sw_routes *routes;
+    struct sw_list branches;
+    const struct sw_target *targets;
+    uint32_t target_count, target_next;
+    uint64_t loop;
+    struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
+    uint16_t best_status; /* its status; 0: none yet */
+    const char *failure;  /* reason phrase for one of our own */
+    bool cancelled;
+    bool answered;    /* a final response went back */
+    bool tls_refused; /* every TLS target so far was refused at connect */
+    bool tls_failed;  /* one failed otherwise: nothing leaves in the clear */
+};
+
+/** Takes up a request whose server transaction is `s`. NULL: memory is out. */
+struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
+                            const struct sw_targets *targets);
+
+/** Tries the next target. Answers the request if there is none and nothing is pending. */
+void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
+
+/** A CANCEL for the request came: cancels what is pending. RFC 3261 16.10 */
+void sw_fork_cancel(struct sw_proxy *p, struct sw_fork *f);
+
+/** The answer to a branch's OPEN. */
+void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,
+                      const struct sw_flow *flow);
+
+/** A response that the branch's transaction passed up. `ended`: the transaction is gone. RFC
+ * 3261 16.7 */
+void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
+                        const struct sw_vitals *v, bool ended);
+
+/** The branch's transaction is gone: without answer in time (408), or for a transport failure
+ * (503). */
+void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status);
+
+/** Timer C. RFC 3261 16.8 */
+void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b);
+
+/** No answer within the target's `timeout`. */
+void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b);
+
+/** Passes a 2xx repeat of a transaction without context to its server transaction. RFC 6026 7.3 */
+void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_msg *m,
+                      const struct sw_vitals *v);
+
+/** Takes a final answer into account: the better one stays. `m` is NULL for one of our own. */
+void sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
+                      const char *failure);
+
+/** True while a branch may still answer that was not passed over. */
+bool sw_fork_pending(const struct sw_fork *f);
+
+/** Answers with the best response, or with 408 or 487; then frees what is not needed any more. */
+void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f);
+
+/** Frees the context if it was answered and no branch needs it. */
+void sw_fork_settle(struct sw_proxy *p, struct sw_fork *f);
+
+/** Starts one target. False: it could not even be tried. */
+bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t);
+
+/** Cancels a branch: at once, or as soon as RFC 3261 9.1 allows. */
+void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b);
+
+/** Ends a branch's part in the context; its transaction, if it still absorbs repeats, goes on
+ * alone. */
+void sw_branch_done(struct sw_proxy *p, struct sw_branch *b);
+
+/** Frees a context and all it holds, answered or not. */
+void sw_fork_free(struct sw_proxy *p, struct sw_fork *f);
+
+#endif

@@ -1,0 +1,149 @@
+#include "proxy/health.h"
+
+#include "engine/send.h"
+#include <stdlib.h>
+
+enum { PING_MAX_BYTES = 2048 };
+
+static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct sw_ping *ping)
+{
+    return &p->conf->peers[ping->peer];
+}
+
+static void again(struct sw_proxy *p, struct sw_ping *ping)
+{
+    sw_timer_start(&p->e->timers, &ping->timer, p->e->now_ms + peer_of(p, ping)->ping_ms);
+}
+
+enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *p)
+{
+    h->pings = calloc(p->conf->peer_count + 1, sizeof(*h->pings));
+    if (!h->pings)
+        return SW_LIMIT_MEMORY;
+    h->count = p->conf->peer_count;
+    for (uint32_t i = 0; i < h->count; i++) {
+        sw_timer_init(&h->pings[i].timer, SW_TK_PING);
+        h->pings[i].peer = (uint16_t)i;
+        if (p->conf->peers[i].ping_ms && p->conf->peers[i].address_count)
+            again(p, &h->pings[i]);
+    }
+    return SW_OK;
+}
+
+void sw_health_fini(struct sw_health *h, struct sw_proxy *p)
+{
+    for (uint32_t i = 0; i < h->count; i++)
+        sw_timer_stop(&p->e->timers, &h->pings[i].timer);
+    free(h->pings);
+    *h = (struct sw_health){0};
+}
+
+static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, enum sw_transport t)
+{
+    sw_buf_lit(b, "<sip:");
+    sw_buf_slice(b, l->host);
+    sw_buf_char(b, ':');
+    sw_buf_u64(b, l->port);
+    if (t != SW_UDP) {
+        sw_buf_lit(b, ";transport=");
+        sw_buf_slice(b, sw_transport_name(t));
+    }
+    sw_buf_char(b, '>');
+}
+
+/* From and Contact carry the advertised name: CONTRACT "URIs of ours". */
+static void build(struct sw_proxy *p, const struct sw_peer_conf *peer, const struct sw_flow *flow,
+                  const struct sw_client *c, struct sw_buf *b)
+{
+    const struct sw_listener_conf *l = &p->conf->listeners[flow->listener];
+    enum sw_transport t = (enum sw_transport)flow->transport;
+    struct sw_owner owner = {p->e->conf.instance, p->e->conf.worker, c->ref, 0};
+    uint64_t tag = sw_prng_next(&p->e->prng), call = sw_prng_next(&p->e->prng);
+    sw_buf_lit(b, "OPTIONS sip:");
+    sw_buf_slice(b, peer->retarget);
+    sw_buf_lit(b, " SIP/2.0\r\nVia: SIP/2.0/");
+    sw_buf_slice(b, sw_transport_via(t));
+    sw_buf_char(b, ' ');
+    sw_buf_slice(b, l->host);
+    sw_buf_char(b, ':');
+    sw_buf_u64(b, l->port);
+    sw_buf_lit(b, ";branch=");
+    sw_owner_put(b, &owner);
+    sw_buf_lit(b, ";rport\r\nMax-Forwards: 70\r\nFrom: ");
+    put_uri(b, l, t);
+    sw_buf_lit(b, ";tag=");
+    sw_buf_hex(b, &tag, 8);
+    sw_buf_lit(b, "\r\nTo: <sip:");
+    sw_buf_slice(b, peer->retarget);
+    sw_buf_lit(b, ">\r\nCall-ID: ");
+    sw_buf_hex(b, &call, 8);
+    sw_buf_lit(b, "\r\nCSeq: 1 OPTIONS\r\nContact: ");
+    put_uri(b, l, t);
+    sw_buf_lit(b, "\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void ask(struct sw_proxy *p, struct sw_ping *ping, const struct sw_flow *flow)
+{
+    struct sw_client *c = sw_client_new(p->e, SW_OPTIONS, flow, ping, SW_USER_PING);
+    struct sw_buf b = sw_engine_buf(p->e, PING_MAX_BYTES);
+    if (!c) {
+        again(p, ping);
+        return;
+    }
+    build(p, peer_of(p, ping), flow, c, &b);
+    ping->client = c->ref;
+    if (b.full)
+        sw_client_free(p->e, c);
+    if (b.full || !sw_client_start_own(p->e, c, sw_buf_view(&b)))
+        again(p, ping);
+}
+
+void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    enum sw_transport t = peer->tls ? SW_TLS : peer->udp ? SW_UDP : SW_TCP;
+    struct sw_endpoint to = peer->addresses[0];
+    to.port = to.port ? to.port : sw_transport_port(t);
+    if (t == SW_UDP) {
+        const struct sw_flow flow = {
+            .id = sw_engine_udp_flow(p->e, peer->listener),
+            .remote = to,
+            .peer = peer->id,
+            .listener = peer->listener,
+            .transport = SW_UDP,
+        };
+        ask(p, ping, &flow);
+        return;
+    }
+    const struct sw_want want = {
+        .remote = to, .peer = peer->id, .listener = peer->listener, .transport = (uint8_t)t};
+    if (sw_send_park(p->e, ping, SW_USER_PING, &want, &ping->send) != SW_OK)
+        again(p, ping);
+}
+
+void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status status,
+                    const struct sw_flow *flow)
+{
+    ping->send = (struct sw_ref){0};
+    if (status == SW_OK)
+        ask(p, ping, flow);
+    else
+        sw_ping_answered(p, ping, 0);
+}
+
+void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    struct sw_peer_state *state = sw_proxy_state(p, peer);
+    bool failed = status < 200 || status == 408 || status == 503;
+    ping->client = (struct sw_ref){0};
+    if (atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed) {
+        const struct sw_field fields[] = {
+            sw_field_text("peer", peer->name), sw_field_number("status", status),
+            sw_field_str("why", failed ? "OPTIONS was not answered, or with 408 or 503"
+                                       : "OPTIONS was answered")};
+        sw_engine_note(p->e, failed ? SW_LEVEL_WARN : SW_LEVEL_INFO,
+                       failed ? "peer_down" : "peer_up", fields, 3);
+    }
+    again(p, ping);
+}

@@ -1,0 +1,33 @@
+/* Is a peer alive: OPTIONS at intervals, sent by one worker for all. */
+#ifndef SW_PROXY_HEALTH_H
+#define SW_PROXY_HEALTH_H
+
+#include "proxy/proxy.h"
+
+struct sw_ping {
+    struct sw_timer timer;
+    struct sw_ref client; /* its transaction while it runs */
+    struct sw_ref send;   /* or its parked send */
+    uint16_t peer;        /* index */
+};
+
+struct sw_health {
+    struct sw_ping *pings; /* one per peer */
+    uint32_t count;
+};
+
+/** Starts the intervals of all peers with `ping`: the first one ends before the first OPTIONS. */
+SW_MUST_USE enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *p);
+void sw_health_fini(struct sw_health *h, struct sw_proxy *p);
+
+/** An interval is over: asks the peer. */
+void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping);
+
+/** The connection for the question is there, or not. */
+void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status status,
+                    const struct sw_flow *flow);
+
+/** The answer: any final one but 408 and 503 means the peer is up. 0: there was none. */
+void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status);
+
+#endif

@@ -1,0 +1,213 @@
+#include "proxy/ingress.h"
+
+enum { NONE = UINT16_MAX };
+
+static bool pinned(const struct sw_peer_conf *p, const struct sw_ident *ident)
+{
+    for (uint32_t i = 0; i < p->pin_count; i++)
+        if (memcmp(p->pins[i], ident->fingerprint, SW_SHA256_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* A pin stands for chain and name; otherwise the peer's own trust must vouch and a domain be
+ * proved. */
+static bool proves(const struct sw_peer_conf *p, const struct sw_ident *ident,
+                   enum sw_verify verify, const struct sw_endpoint *from)
+{
+    if (p->pin_count)
+        return pinned(p, ident);
+    if (!sw_ident_vouched(ident, p->trust))
+        return false;
+    for (uint32_t i = 0; i < p->domain_count; i++)
+        if (sw_domain_proves(ident, p->domains[i], verify, from))
+            return true;
+    return p->domain_count == 0 && verify == SW_VERIFY_ADDRESS &&
+           sw_domain_proves(ident, sw_slice("", 0), verify, from);
+}
+
+/* `chain` widens nothing inbound: the name is needed there, always. */
+static enum sw_verify inbound_rule(const struct sw_peer_conf *p)
+{
+    return p->verify == SW_VERIFY_CHAIN ? SW_VERIFY_DOMAIN : (enum sw_verify)p->verify;
+}
+
+/* The lowest peer among those whose domain is exactly `name` and that the certificate proves to be.
+ */
+static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flow,
+                        struct sw_slice name)
+{
+    char lower[256];
+    uint32_t low = 0, high = c->by_domain_count;
+    if (name.n && name.p[name.n - 1] == '.')
+        name.n--;
+    if (name.n > sizeof(lower))
+        return NONE;
+    for (size_t i = 0; i < name.n; i++)
+        lower[i] = sw_ascii_lower(name.p[i]);
+    struct sw_slice wanted = sw_slice(lower, name.n);
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (sw_slice_order(c->by_domain[mid].name, wanted) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < c->by_domain_count && sw_slice_eq(c->by_domain[low].name, wanted); low++) {
+        const struct sw_peer_conf *p = &c->peers[c->by_domain[low].peer];
+        if (p->tls && proves(p, flow->ident, inbound_rule(p), &flow->remote))
+            return c->by_domain[low].peer;
+    }
+    return NONE;
+}
+
+static uint16_t lower_of(uint16_t a, uint16_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Peers that equality of names does not find: wider rules, and pins. */
+static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+{
+    for (uint32_t i = 0; i < c->wide_count; i++) {
+        const struct sw_peer_conf *p = &c->peers[c->wide[i]];
+        if (p->tls && proves(p, flow->ident, inbound_rule(p), &flow->remote))
+            return c->wide[i];
+    }
+    return NONE;
+}
+
+static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+{
+    struct sw_ingress in = {.peer = SW_PEER_NOBODY, .why = "certificate proves no SIP domain"};
+    uint16_t best = by_wide_rule(c, flow);
+    for (uint32_t i = 0; i < flow->ident->name_count; i++) {
+        struct sw_slice domain;
+        if (!sw_domain_identity(flow->ident, i, &domain))
+            continue;
+        uint16_t found = by_name(c, flow, domain);
+        if (!in.got.n || found < best)
+            in.got = domain;
+        best = lower_of(best, found);
+    }
+    if (best != NONE) {
+        in.peer = c->peers[best].id;
+        in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
+    } else if (in.got.n && flow->ident->vouched_count) {
+        in.peer = SW_PEER_VERIFIED;
+        in.why = "certificate proves a domain that is no peer's";
+    }
+    return in;
+}
+
+static bool source_counts(const struct sw_peer_conf *p, const struct sw_flow *flow)
+{
+    if (p->listener != flow->listener)
+        return false;
+    switch ((enum sw_transport)flow->transport) {
+    case SW_UDP:
+        return p->udp;
+    case SW_TCP:
+        return p->tcp;
+    default:
+        return p->tls && p->without_certificate;
+    }
+}
+
+/* A source that defaults to the peer's address has a port: it tells peers on one host apart. */
+static bool exact_address(const struct sw_peer_conf *p, const struct sw_endpoint *from)
+{
+    for (uint32_t i = 0; i < p->address_count; i++)
+        if (sw_endpoint_eq(&p->addresses[i], from))
+            return true;
+    return false;
+}
+
+static uint16_t by_whole_address(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+{
+    uint32_t low = 0, high = c->by_source_count;
+    uint16_t first = NONE;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        const struct sw_endpoint *ip = &c->by_source[mid].ip;
+        int d = ip->family != flow->remote.family ? (int)ip->family - flow->remote.family
+                                                  : memcmp(ip->ip, flow->remote.ip, 16);
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < c->by_source_count && sw_endpoint_ip_eq(&c->by_source[low].ip, &flow->remote);
+         low++) {
+        const struct sw_peer_conf *p = &c->peers[c->by_source[low].peer];
+        if (!source_counts(p, flow))
+            continue;
+        if (exact_address(p, &flow->remote))
+            return c->by_source[low].peer;
+        first = lower_of(first, c->by_source[low].peer);
+    }
+    return first;
+}
+
+static uint16_t by_range(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+{
+    for (uint32_t i = 0; i < c->by_range_count; i++) {
+        const struct sw_peer_conf *p = &c->peers[c->by_range[i]];
+        for (uint32_t k = 0; source_counts(p, flow) && k < p->source_count; k++)
+            if (sw_cidr_has(&p->sources[k], &flow->remote))
+                return c->by_range[i];
+    }
+    return NONE;
+}
+
+struct sw_ingress sw_ingress_inbound(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+{
+    if (flow->ident)
+        return by_certificate(c, flow);
+    uint16_t whole = by_whole_address(c, flow);
+    uint16_t best = whole != NONE && exact_address(&c->peers[whole], &flow->remote)
+                        ? whole
+                        : lower_of(whole, by_range(c, flow));
+    if (best == NONE)
+        return (struct sw_ingress){.peer = SW_PEER_NOBODY,
+                                   .why = flow->transport == SW_TLS
+                                              ? "no certificate was shown"
+                                              : "its address is no peer's source"};
+    return (struct sw_ingress){.peer = c->peers[best].id, .why = "its source address"};
+}
+
+static struct sw_slice first_identity(const struct sw_ident *ident)
+{
+    struct sw_slice domain;
+    for (uint32_t i = 0; i < ident->name_count; i++)
+        if (sw_domain_identity(ident, i, &domain))
+            return domain;
+    return sw_slice("", 0);
+}
+
+enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct sw_peer_conf *p,
+                                   const struct sw_flow *flow, struct sw_ingress *out)
+{
+    (void)c;
+    *out = (struct sw_ingress){.peer = p->id, .why = "we connected to it"};
+    if (!sw_transport_secure((enum sw_transport)flow->transport))
+        return SW_OK;
+    if (!flow->ident) {
+        out->why = "the server showed no certificate";
+        return SW_DENIED_IDENTITY;
+    }
+    out->got = first_identity(flow->ident);
+    if (p->verify == SW_VERIFY_CHAIN && sw_ident_vouched(flow->ident, p->trust)) {
+        out->why = "verify: chain, its name was not asked for";
+        return SW_OK;
+    }
+    if (proves(p, flow->ident, (enum sw_verify)p->verify, &flow->remote)) {
+        out->why = p->pin_count ? "its pinned certificate" : "its certificate";
+        return SW_OK;
+    }
+    out->why = p->pin_count ? "the certificate is not the pinned one"
+               : !sw_ident_vouched(flow->ident, p->trust)
+                   ? "the certificate is not vouched for by the peer's trust entry"
+                   : "the certificate proves another name";
+    return SW_DENIED_IDENTITY;
+}

@@ -1,0 +1,126 @@
+#include "proxy/policy.h"
+
+static bool refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why)
+{
+    *out = (struct sw_refusal){.code = (uint16_t)code, .reason = reason, .why = why};
+    return false;
+}
+
+uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *q)
+{
+    struct sw_siphash h;
+    sw_siphash_init(&h, p->e->conf.table_key);
+    /* the fields that routing depends on, and two that differ between requests */
+    sw_siphash_slice(&h, sw_msg_uri(q->m));
+    sw_siphash_slice(&h, sw_msg_value(q->m, SW_HDR_ROUTE));
+    sw_siphash_add(&h, &q->flow->peer, sizeof(q->flow->peer));
+    sw_siphash_add(&h, &q->flow->listener, sizeof(q->flow->listener));
+    sw_siphash_slice(&h, sw_msg_value(q->m, SW_HDR_PROXY_REQUIRE));
+    sw_siphash_slice(&h, sw_msg_value(q->m, SW_HDR_PROXY_AUTHORIZATION));
+    sw_siphash_slice(&h, q->v->call_id);
+    sw_siphash_slice(&h, q->v->from_tag);
+    sw_siphash_slice(&h, q->v->to_tag);
+    sw_siphash_add(&h, &q->v->cseq, sizeof(q->v->cseq));
+    return sw_siphash_end(&h).a & 0xffffffffffff;
+}
+
+/* A Via that this worker or a neighbour wrote, with the same second part in its branch. The table
+ * key is of this process, so another process's branch cannot match by accident. RFC 5393 4.2.2 */
+static bool loops(const struct sw_proxy *p, const struct sw_request *q)
+{
+    struct sw_values values = sw_values(q->m, SW_HDR_VIA);
+    struct sw_via via;
+    struct sw_owner o;
+    uint64_t hash = 0;
+    while (sw_values_via(&values, &via) == SW_OK) {
+        if (!sw_owner_get(via.branch, &o) || o.instance != p->e->conf.instance)
+            continue;
+        hash = hash ? hash : sw_policy_loop_hash(p, q);
+        if (o.loop == hash)
+            return true;
+    }
+    return false;
+}
+
+/* We understand no extension that Proxy-Require can name. RFC 3261 16.3 step 5 */
+static bool proxy_require(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out)
+{
+    struct sw_values values = sw_values(q->m, SW_HDR_PROXY_REQUIRE);
+    struct sw_slice tag;
+    enum sw_status s = sw_values_token(&values, &tag);
+    if (s == SW_AGAIN)
+        return true;
+    struct sw_buf b = sw_engine_buf(p->e, q->m->n);
+    sw_buf_lit(&b, "Unsupported: ");
+    for (bool first = true; s == SW_OK; s = sw_values_token(&values, &tag), first = false) {
+        if (!first)
+            sw_buf_lit(&b, ", ");
+        sw_buf_slice(&b, tag);
+    }
+    sw_buf_lit(&b, "\r\n");
+    if (s == SW_PEER_SYNTAX)
+        return refuse(out, 400, "Bad Proxy-Require", "Proxy-Require is no list of option tags");
+    refuse(out, 420, NULL, "Proxy-Require names an extension that is not supported here");
+    out->extra = b.full ? sw_slice("", 0) : sw_buf_view(&b);
+    return false;
+}
+
+struct sw_slice sw_policy_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code,
+                                  const char *text)
+{
+    struct sw_buf b = sw_engine_buf(p->e, 512);
+    sw_buf_lit(&b, "Warning: ");
+    sw_buf_u64(&b, code);
+    sw_buf_char(&b, ' ');
+    sw_buf_slice(&b, p->conf->listeners[flow->listener].host);
+    sw_buf_lit(&b, " \"");
+    sw_buf_str(&b, text);
+    sw_buf_lit(&b, "\"\r\n");
+    return b.full ? sw_slice("", 0) : sw_buf_view(&b);
+}
+
+/* A request inside a dialog must come from one of the two that the seal names. */
+static bool dialog(struct sw_request *q, struct sw_refusal *out)
+{
+    q->side = -1;
+    if (q->r->bad_value)
+        return refuse(out, 400, "Bad Route", "a Route value is no address, or there are too many");
+    if (q->r->bad_seal)
+        return refuse(out, 403, "Route Not Valid Here",
+                      "the sealed value in our Route does not hold for this Call-ID and key");
+    if (q->r->sealed && sw_routes_side(q->r, q->flow, &q->side) != SW_OK)
+        return refuse(out, 403, "Not A Party To This Dialog",
+                      "the sender is neither of the two peers that the sealed Route names");
+    return true;
+}
+
+/* What the sender's own configuration says of sips. RFC 5630 5.3 */
+static bool sips(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out)
+{
+    const struct sw_peer_conf *from = sw_proxy_peer(p->conf, q->flow->peer);
+    bool is_sips = sw_request_is_sips(q);
+    if (is_sips && !sw_transport_secure((enum sw_transport)q->flow->transport))
+        return refuse(out, 400, "SIPS Needs TLS On Each Hop",
+                      "a sips request came in over a transport without TLS");
+    if (is_sips && from && from->sips == SW_SIPS_DENY)
+        return refuse(out, 416, NULL, "a sips request from a peer with sips: deny");
+    if (!is_sips && from && from->sips == SW_SIPS_REQUIRE && q->v->uri.scheme == SW_SCHEME_SIP) {
+        refuse(out, 480, NULL, "a sip request from a peer with sips: require");
+        out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
+        return false;
+    }
+    return true;
+}
+
+bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out)
+{
+    if (q->v->uri.scheme == SW_SCHEME_OTHER)
+        return refuse(out, 416, NULL, "the Request-URI is neither sip, sips nor tel");
+    if (q->v->max_forwards == 0 && q->m->method != SW_ACK)
+        return refuse(out, 483, NULL, "Max-Forwards is used up");
+    if (loops(p, q))
+        return refuse(out, 482, NULL, "the request came back unchanged: RFC 5393 4.2.2");
+    if (!proxy_require(p, q, out))
+        return false;
+    return dialog(q, out) && (q->side >= 0 || sips(p, q, out));
+}

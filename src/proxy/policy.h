@@ -1,0 +1,45 @@
+/* May it: everything that refuses a request before anyone looks for its target. */
+#ifndef SW_PROXY_POLICY_H
+#define SW_PROXY_POLICY_H
+
+#include "proxy/proxy.h"
+
+/* A request as it is being handled. */
+struct sw_request {
+    const struct sw_flow *flow;
+    struct sw_msg *m;
+    struct sw_vitals *v;
+    struct sw_routes *r;
+    int side; /* of the dialog in r->seal that sent it; -1: no sealed Route of ours */
+};
+
+/* A refusal. */
+struct sw_refusal {
+    uint16_t code;
+    const char *reason;    /* the reason phrase; NULL: the usual one */
+    const char *why;       /* for the log: what was wanted, what came */
+    struct sw_slice extra; /* header lines, in scratch memory, or empty */
+};
+
+/**
+ * True if the request may go on, with `q->side` set. Otherwise `out` says what it is answered with.
+ * RFC 3261 16.3, 16.4; RFC 5393 4.2.2; RFC 5630 5.3
+ */
+bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out);
+
+/** The hash that tells a loop from a spiral, 48 bits. RFC 5393 4.2.1 */
+uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *q);
+
+/** A Warning header line in scratch memory. RFC 3261 20.43, RFC 5630 4 */
+struct sw_slice sw_policy_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code,
+                                  const char *text);
+
+/** True if the request is for TLS on every hop: its Request-URI, or the next Route. RFC 3261 26.2.2
+ */
+static inline bool sw_request_is_sips(const struct sw_request *q)
+{
+    return q->v->uri.scheme == SW_SCHEME_SIPS ||
+           (q->r->count && q->r->next.scheme == SW_SCHEME_SIPS);
+}
+
+#endif

@@ -1,0 +1,9 @@
+#include "proxy/proxy.h"
+
+struct sw_slice sw_proxy_peer_name(const struct sw_proxy *p, uint32_t id)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, id);
+    if (peer)
+        return peer->name;
+    return id == SW_PEER_NOBODY ? SW_SLICE("nobody") : SW_SLICE("verified");
+}

@@ -1,0 +1,54 @@
+/* The proxy core of one worker: what its parts share. RFC 3261 section 16 */
+#ifndef SW_PROXY_PROXY_H
+#define SW_PROXY_PROXY_H
+
+#include "engine/client.h"
+#include "engine/server.h"
+#include "proxy/conf.h"
+#include "proxy/rroute.h"
+#include <stdatomic.h>
+
+/* What all workers know of a peer; one per peer of the configuration, in its order. */
+struct sw_peer_state {
+    _Atomic int64_t down_until_ms; /* a 503 with Retry-After, or a ping without answer */
+    _Atomic int64_t spoke_tls_ms;  /* when a TLS connection of it was last verified; 0: never */
+    _Atomic bool ping_failed;
+};
+
+struct sw_proxy_stats {
+    uint64_t requests;  /* taken up: a server transaction was made */
+    uint64_t relayed;   /* sent to a target */
+    uint64_t responses; /* passed back */
+    uint64_t rejected;  /* answered by ourselves with 3xx to 6xx */
+    uint64_t dropped;   /* requests of nobody, and what cannot be answered */
+    uint64_t malformed; /* messages that failed sip/check */
+    uint64_t failovers; /* a further target was tried */
+};
+
+struct sw_proxy {
+    struct sw_engine *e;
+    const struct sw_proxy_conf *conf;
+    struct sw_peer_state *peers; /* shared by all workers */
+    struct sw_list forks;        /* all response contexts */
+    struct sw_proxy_stats stats;
+};
+
+/* Kinds of sw_client.user, and of timers beyond the engine's. */
+enum sw_proxy_user { SW_USER_BRANCH = 1, SW_USER_PING };
+enum sw_proxy_timer {
+    SW_TK_TIMER_C = SW_TK_USER, /* in a branch */
+    SW_TK_ANSWER,               /* in a branch: `timeout` of its peer */
+    SW_TK_PING,                 /* in a ping */
+};
+
+/** The state of a configured peer, or NULL for an id that is none. */
+static inline struct sw_peer_state *sw_proxy_state(const struct sw_proxy *p,
+                                                   const struct sw_peer_conf *peer)
+{
+    return peer ? &p->peers[peer - p->conf->peers] : NULL;
+}
+
+/** The name of a peer for a log line: "nobody" and "verified" for those that are none. */
+struct sw_slice sw_proxy_peer_name(const struct sw_proxy *p, uint32_t id);
+
+#endif

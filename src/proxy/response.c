@@ -1,0 +1,128 @@
+#include "proxy/response.h"
+
+#include "sip/build.h"
+
+enum { TAG_LETTERS = 18 };
+
+/* A tag that we can recognise without keeping it. */
+static void own_tag(const struct sw_proxy *p, const struct sw_vitals *v, char tag[TAG_LETTERS])
+{
+    struct sw_siphash h;
+    sw_siphash_init(&h, p->e->conf.table_key);
+    sw_siphash_slice(&h, SW_SLICE("to-tag"));
+    sw_siphash_slice(&h, v->call_id);
+    sw_siphash_slice(&h, v->from_tag);
+    sw_siphash_add(&h, &v->cseq, sizeof(v->cseq));
+    struct sw_key k = sw_siphash_end(&h);
+    struct sw_buf b = sw_buf(tag, TAG_LETTERS);
+    sw_buf_lit(&b, "sw");
+    sw_buf_hex(&b, &k.a, 8);
+}
+
+bool sw_response_own_tag(const struct sw_proxy *p, const struct sw_vitals *v)
+{
+    char tag[TAG_LETTERS];
+    own_tag(p, v, tag);
+    return sw_slice_eq(v->to_tag, sw_slice(tag, sizeof(tag)));
+}
+
+static struct sw_slice build(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
+                             const struct sw_flow *flow, const struct sw_refusal *r)
+{
+    char tag[TAG_LETTERS];
+    struct sw_buf b = sw_engine_buf(p->e, (size_t)m->body_at + r->extra.n + 512);
+    struct sw_response x = {.code = r->code, .reason = r->reason, .extra = r->extra};
+    if (r->code > 100) {
+        own_tag(p, v, tag);
+        x.to_tag = sw_slice(tag, sizeof(tag));
+    }
+    sw_build_response(&b, m, &v->via, &flow->remote, &x);
+    return b.full ? (struct sw_slice){NULL, 0} : sw_buf_view(&b);
+}
+
+void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
+                       const struct sw_vitals *v, const struct sw_flow *flow,
+                       const struct sw_refusal *r)
+{
+    struct sw_slice *seg = sw_arena_get(&p->e->scratch, sizeof(*seg));
+    struct sw_slice bytes = build(p, m, v, flow, r);
+    if (!seg || !bytes.p) {
+        sw_server_free(p->e, s);
+        return;
+    }
+    *seg = bytes;
+    if (r->code >= 300)
+        p->stats.rejected++;
+    sw_server_respond(p->e, s, r->code, seg, 1, bytes.n);
+}
+
+void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
+                           const struct sw_flow *flow, const struct sw_refusal *r)
+{
+    struct sw_slice bytes = build(p, m, v, flow, r);
+    struct sw_endpoint to = sw_server_reply_to(flow, &v->via);
+    struct sw_cookie cookie = {.why = SW_FOR_NOTHING};
+    if (!bytes.p)
+        return;
+    if (r->code >= 300)
+        p->stats.rejected++;
+    sw_engine_send_bytes(p->e, &flow->id, &to, bytes, &cookie);
+}
+
+/* The top Via goes: its row, or the first value of it. RFC 3261 16.7 step 3 */
+static void drop_via(const struct sw_msg *m, struct sw_edits *edits)
+{
+    const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_VIA);
+    struct sw_values values = sw_values(m, SW_HDR_VIA);
+    struct sw_via first, second;
+    if (sw_values_via(&values, &first) == SW_OK && sw_values_via(&values, &second) == SW_OK &&
+        values.hdr == h)
+        sw_edit_add(edits, h->value, (size_t)(second.whole.p - m->p) - h->value, sw_slice("", 0));
+    else
+        sw_edit_add(edits, h->at, h->end - h->at, sw_slice("", 0));
+}
+
+void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
+                         const struct sw_vitals *v)
+{
+    struct sw_edits edits;
+    size_t total, count;
+    sw_edits_init(&edits);
+    drop_via(m, &edits);
+    if (!v->has_length && sw_transport_reliable((enum sw_transport)s->transport)) {
+        struct sw_buf b = sw_engine_buf(p->e, 48);
+        sw_buf_lit(&b, "Content-Length: ");
+        sw_buf_u64(&b, sw_msg_body(m).n);
+        sw_buf_lit(&b, "\r\n");
+        sw_edit_add(&edits, m->blank_at, 0, sw_buf_view(&b));
+    }
+    struct sw_slice *segs = sw_arena_get(&p->e->scratch, (2 * edits.count + 1) * sizeof(*segs));
+    if (!segs)
+        return;
+    count = sw_edits_render(&edits, sw_slice(m->p, m->n), segs, &total);
+    if (!count)
+        return;
+    p->stats.responses++;
+    sw_server_respond(p->e, s, m->status, segs, count, total);
+}
+
+unsigned sw_response_rank(unsigned status)
+{
+    unsigned class = status / 100;
+    if (class == 6)
+        return 0;
+    switch (status) { /* those that help to send the request again go before their class */
+    case 401:
+    case 407:
+    case 415:
+    case 420:
+    case 484:
+        return class * 1000;
+    case 503:
+        return class * 1000 + 999;
+    case 408: /* nothing was learned from it */
+        return class * 1000 + 500;
+    default:
+        return class * 1000 + 100;
+    }
+}

@@ -1,0 +1,209 @@
+#include "proxy/target.h"
+
+static bool refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why)
+{
+    *out = (struct sw_refusal){.code = (uint16_t)code, .reason = reason, .why = why};
+    return false;
+}
+
+bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms)
+{
+    const struct sw_peer_state *s = sw_proxy_state(p, peer);
+    return !atomic_load_explicit(&s->ping_failed, memory_order_relaxed) &&
+           atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) <= now_ms;
+}
+
+static void add(struct sw_targets *targets, const struct sw_target *t)
+{
+    if (targets->count < SW_TARGETS_MAX)
+        targets->t[targets->count++] = *t;
+}
+
+/* The listener that datagrams and plain connections of a peer's `clear_address` come from. */
+static uint16_t clear_listener(const struct sw_proxy_conf *c)
+{
+    for (uint32_t i = 0; i < c->listener_count; i++)
+        if (c->listeners[i].transport == SW_UDP)
+            return (uint16_t)i;
+    return UINT16_MAX;
+}
+
+/* Without TLS only `sip` requests, only to clear_address, never to a peer that spoke TLS lately. */
+static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
+                      const struct sw_request *q, struct sw_targets *targets)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    int64_t spoke =
+        atomic_load_explicit(&sw_proxy_state(p, peer)->spoke_tls_ms, memory_order_relaxed);
+    struct sw_target t = {
+        .remote = peer->clear_address,
+        .peer = peer->id,
+        .listener = clear_listener(p->conf),
+        .transport = SW_UDP,
+        .large_over_tcp = true,
+        .clear = true,
+        .timeout_ms = peer->timeout_ms,
+    };
+    if (!peer->best_effort || sw_request_is_sips(q) || t.listener == UINT16_MAX ||
+        (spoke && p->e->now_ms - spoke < DAY_MS))
+        return;
+    t.retarget = sw_proxy_is_ours(p->conf, q->v->uri.host, q->v->uri.port);
+    add(targets, &t);
+}
+
+static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer,
+                     const struct sw_request *q, struct sw_targets *targets)
+{
+    struct sw_target t = {
+        .peer = peer->id,
+        .listener = peer->listener,
+        .transport = peer->tls   ? SW_TLS
+                     : peer->udp ? SW_UDP
+                                 : SW_TCP,
+        .large_over_tcp = peer->udp && peer->tcp,
+        .timeout_ms = peer->timeout_ms,
+    };
+    t.retarget =
+        sw_uri_is_sip(&q->v->uri) && sw_proxy_is_ours(p->conf, q->v->uri.host, q->v->uri.port);
+    for (uint32_t i = 0; i < peer->address_count; i++) {
+        t.remote = peer->addresses[i];
+        if (!t.remote.port)
+            t.remote.port = sw_transport_port((enum sw_transport)t.transport);
+        add(targets, &t);
+    }
+    add_clear(p, peer, q, targets);
+}
+
+static bool route_matches(const struct sw_proxy *p, const struct sw_route_conf *r,
+                          const struct sw_request *q)
+{
+    switch ((enum sw_from)r->from) {
+    case SW_FROM_PEER:
+        if (p->conf->peers[r->from_peer].id != q->flow->peer)
+            return false;
+        break;
+    case SW_FROM_VERIFIED:
+        if (q->flow->peer != SW_PEER_VERIFIED)
+            return false;
+        break;
+    case SW_FROM_REGISTERED: /* nobody is registered in this version */
+        return false;
+    case SW_FROM_ANY:
+        break;
+    }
+    const struct sw_uri *u = &q->v->uri;
+    struct sw_slice user = u->scheme == SW_SCHEME_TEL ? u->host : u->user;
+    if (r->user.p && !sw_slice_glob(r->user, user))
+        return false;
+    if (r->domain.p && (!sw_uri_is_sip(u) || !sw_slice_glob(r->domain, u->host)))
+        return false;
+    return !r->method.p || sw_slice_glob(r->method, sw_msg_method(q->m));
+}
+
+/* The peers of a route that are fit for this request: all of them are tried if none is up. */
+static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
+                          const struct sw_request *q, struct sw_targets *targets,
+                          struct sw_refusal *out)
+{
+    bool sips = sw_request_is_sips(q), no_tls = false, denies = false, wants_sips = false;
+    for (int pass = 0; pass < 2 && targets->count == 0; pass++)
+        for (uint32_t i = 0; i < r->to_count; i++) {
+            const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
+            if (sips && !peer->tls)
+                no_tls = true;
+            else if (sips && peer->sips == SW_SIPS_DENY)
+                denies = true;
+            else if (!sips && peer->sips == SW_SIPS_REQUIRE)
+                wants_sips = true;
+            else if (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms))
+                add_peer(p, peer, q, targets);
+        }
+    if (targets->count)
+        return true;
+    if (denies)
+        return refuse(out, 416, NULL, "the target has sips: deny");
+    refuse(out, 480, NULL, "none of the route's peers has an address");
+    if (no_tls) {
+        out->why = "a sips request must leave over TLS, and the target has none";
+        out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
+    } else if (wants_sips) {
+        out->why = "the target has sips: require, and this is a sip request";
+        out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
+    }
+    return false;
+}
+
+/* The next hop of a request inside a dialog when its flow is gone: the next Route, or the target.
+ */
+static bool next_hop(const struct sw_request *q, enum sw_transport transport,
+                     struct sw_endpoint *out)
+{
+    const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
+    if (!sw_uri_is_sip(u) || !sw_endpoint_ip_parse(u->maddr.n ? u->maddr : u->host, out))
+        return false;
+    out->port = u->port ? u->port : sw_transport_port(transport);
+    return true;
+}
+
+/* The other side of the dialog: its flow, another connection to the same address, a new one to the
+ * next hop, and at last to where the peer is configured to be. */
+static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
+                           struct sw_targets *targets, struct sw_refusal *out)
+{
+    const struct sw_side *s = &q->r->seal.side[1 - q->side];
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->peer);
+    bool stream = sw_transport_reliable((enum sw_transport)s->transport);
+    struct sw_target t = {
+        .peer = s->peer,
+        .listener = s->listener,
+        .transport = s->transport,
+        .timeout_ms = peer ? peer->timeout_ms : 0,
+    };
+    if (s->listener >= p->conf->listener_count)
+        return refuse(out, 480, NULL, "the dialog's listener is no longer configured");
+    if (sw_request_is_sips(q) && !sw_transport_secure((enum sw_transport)s->transport)) {
+        refuse(out, 480, NULL,
+               "a sips request must leave over TLS, and the dialog's flow has none");
+        out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
+        return false;
+    }
+    bool by_flow = !peer || peer->reverse == SW_REVERSE_FLOW ||
+                   (peer->reverse == SW_REVERSE_ALIAS && s->outbound);
+    struct sw_target direct = t;
+    t.remote = s->remote;
+    t.prefer = s->flow;
+    t.any_of_peer = true;
+    if (stream && !s->outbound)
+        t.remote.port = 0;
+    if (by_flow)
+        add(targets, &t);
+    if ((!by_flow || stream) && next_hop(q, (enum sw_transport)s->transport, &direct.remote))
+        add(targets, &direct);
+    for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
+        direct.remote = peer->addresses[i];
+        add(targets, &direct);
+    }
+    return targets->count > 0 || refuse(out, 480, NULL, "the dialog's flow is gone");
+}
+
+bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
+                    struct sw_refusal *out)
+{
+    targets->count = 0;
+    if (q->side >= 0)
+        return dialog_targets(p, q, targets, out);
+    for (uint32_t i = 0; i < p->conf->route_count; i++) {
+        const struct sw_route_conf *r = &p->conf->routes[i];
+        if (!route_matches(p, r, q))
+            continue;
+        if (r->reject)
+            return refuse(out, r->reject, NULL, "a route says reject");
+        if (r->unsupported)
+            return refuse(out, 480, NULL, "the route needs what this version does not have");
+        return route_targets(p, r, q, targets, out);
+    }
+    if (q->flow->peer == SW_PEER_VERIFIED)
+        return refuse(out, 403, "Domain Not Known Here",
+                      "the certificate proves a domain that is no peer's, and no route takes it");
+    return refuse(out, 480, NULL, "no route matches");
+}
