@@ -1,0 +1,173 @@
+#include "gateway/ack.h"
+
+/* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
+ */
+static struct sw_owner branch(const struct sw_proxy *p, const struct sw_request *q)
+{
+    struct sw_siphash h;
+    sw_siphash_init(&h, p->e->conf.table_key);
+    sw_siphash_slice(&h, q->v->via.branch);
+    sw_siphash_slice(&h, q->v->via.host);
+    sw_siphash_slice(&h, q->v->call_id);
+    struct sw_key k = sw_siphash_end(&h);
+    return (struct sw_owner){
+        .instance = p->e->conf.instance,
+        .worker = p->e->conf.worker,
+        .client = {SW_OWNER_NONE, (uint32_t)k.a},
+        .loop = k.b & 0xffffffffffff,
+    };
+}
+
+static struct sw_flow flow_of(const struct sw_proxy *p, const struct sw_target *t)
+{
+    bool datagram = t->transport == SW_UDP;
+    return (struct sw_flow){
+        .id = datagram ? sw_engine_udp_flow(p->e, t->listener) : t->prefer,
+        .remote = t->remote,
+        .peer = t->peer,
+        .listener = t->listener,
+        .transport = t->transport,
+    };
+}
+
+/* Parks bytes that have no connection yet, as if their sending had failed. */
+static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct sw_target *t,
+                 const struct sw_cookie *cookie)
+{
+    const struct sw_event ev = {.cookie = *cookie, .segs = x->segs, .seg_count = x->count};
+    const struct sw_want want = {
+        .remote = t->remote,
+        .prefer = t->prefer,
+        .peer = t->peer,
+        .listener = t->listener,
+        .transport = t->transport,
+        .any_of_peer = t->any_of_peer,
+    };
+    if (sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
+        p->stats.dropped++;
+}
+
+void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
+{
+    struct sw_targets targets;
+    struct sw_refusal refusal = {0};
+    struct sw_forwarded x;
+    if (q->v->max_forwards == 0 || !sw_policy_request(p, q, &refusal) ||
+        !sw_target_find(p, q, &targets, &refusal)) {
+        p->stats.dropped++; /* an ACK is never answered */
+        return;
+    }
+    const struct sw_target *t = &targets.t[0];
+    struct sw_flow out = flow_of(p, t);
+    const struct sw_forward f = {
+        .m = q->m,
+        .v = q->v,
+        .r = q->r,
+        .in = q->flow,
+        .out = &out,
+        .target = t,
+        .owner = branch(p, q),
+    };
+    const struct sw_cookie cookie = {
+        .why = SW_FOR_ACK, .transport = t->transport, .listener = t->listener, .peer = t->peer};
+    if (sw_forward_render(p->conf, &p->e->scratch, &f, &x) != SW_OK) {
+        p->stats.dropped++;
+        return;
+    }
+    if (t->transport == SW_UDP || t->prefer.generation)
+        sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
+    else
+        park(p, &x, t, &cookie);
+    p->stats.relayed++;
+}
+
+/* Where an ACK goes when its dialog's connection is gone: the next Route or the Request-URI, if
+ * they are numeric, else where the peer is configured to be. */
+static bool ack_next_hop(struct sw_proxy *p, const struct sw_send *s, struct sw_endpoint *out)
+{
+    struct sw_msg m;
+    struct sw_uri u;
+    struct sw_addr a;
+    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
+        return false;
+    struct sw_values values = sw_values(&m, SW_HDR_ROUTE);
+    struct sw_slice uri = sw_values_addr(&values, &a) == SW_OK ? a.uri : sw_msg_uri(&m);
+    if (sw_uri_parse(uri, &u, NULL) == SW_OK && sw_endpoint_ip_parse(u.host, out)) {
+        out->port = u.port ? u.port : sw_transport_port((enum sw_transport)s->cookie.transport);
+        return true;
+    }
+    if (peer && peer->address_count)
+        *out = peer->addresses[0];
+    return peer && peer->address_count;
+}
+
+void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
+{
+    const struct sw_cookie *k = &failed->cookie;
+    bool response = k->why == SW_FOR_RESPONSE;
+    struct sw_want want = {
+        .remote = failed->remote,
+        .peer = k->peer,
+        .listener = k->listener,
+        .transport = k->transport,
+        .any_of_peer = true,
+    };
+    if (!response)
+        want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
+    if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
+        sw_send_park_bytes(p->e, response ? SW_SEND_RESPONSE : SW_SEND_ACK, failed, &want) != SW_OK)
+        p->stats.dropped++;
+}
+
+/* The second try of an ACK: a new connection to its next hop. */
+static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
+{
+    struct sw_want want = {
+        .job = s->ref,
+        .peer = s->cookie.peer,
+        .listener = s->cookie.listener,
+        .transport = s->cookie.transport,
+    };
+    if (s->owner != SW_SEND_ACK || s->user_kind || !ack_next_hop(p, s, &want.remote))
+        return false;
+    struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
+    if (!a)
+        return false;
+    s->user_kind = 1;
+    a->open = want;
+    return true;
+}
+
+static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_status status)
+{
+    const struct sw_field fields[] = {
+        sw_field_str("what", s->owner == SW_SEND_ACK ? "ACK" : "response"),
+        sw_field_text("peer", sw_proxy_peer_name(p, s->cookie.peer)),
+        sw_field_str("status", sw_status_name(status)),
+        sw_field_str("why", "its connection closed and no other could be opened"),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
+    p->stats.dropped++;
+}
+
+void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_event *ev)
+{
+    struct sw_server *server = s->owner == SW_SEND_RESPONSE ? sw_server_get(p->e, s->server) : NULL;
+    const struct sw_cookie once = {.why = SW_FOR_NOTHING};
+    if (ev->status != SW_OK) {
+        if (try_next_hop(p, s))
+            return;
+        note_lost(p, s, ev->status);
+        if (server)
+            sw_server_again(p->e, server, SW_TXN_ERROR);
+    } else {
+        struct sw_slice bytes = sw_arena_dup(&p->e->scratch, sw_slice(s->bytes, s->n));
+        if (bytes.p)
+            sw_engine_send_bytes(p->e, &ev->flow->id, &ev->flow->remote, bytes, &once);
+        if (server)
+            server->flow = ev->flow->id; /* what follows goes there at once */
+    }
+    sw_send_drop(p->e, s->ref);
+}
