@@ -1,0 +1,340 @@
+#include "tls/message.h"
+
+#include "crypto/x509.h"
+
+struct word {
+    uint16_t value;
+    const char *name;
+};
+
+static const struct word handshake[] = {
+    {0, "HelloRequest"},     {1, "ClientHello"},        {2, "ServerHello"},
+    {4, "NewSessionTicket"}, {5, "EndOfEarlyData"},     {8, "EncryptedExtensions"},
+    {11, "Certificate"},     {12, "ServerKeyExchange"}, {13, "CertificateRequest"},
+    {14, "ServerHelloDone"}, {15, "CertificateVerify"}, {16, "ClientKeyExchange"},
+    {20, "Finished"},        {22, "CertificateStatus"}, {24, "KeyUpdate"},
+};
+
+static const struct word alerts[] = {
+    {0, "close_notify"},
+    {10, "unexpected_message"},
+    {20, "bad_record_mac"},
+    {22, "record_overflow"},
+    {40, "handshake_failure"},
+    {42, "bad_certificate"},
+    {43, "unsupported_certificate"},
+    {44, "certificate_revoked"},
+    {45, "certificate_expired"},
+    {46, "certificate_unknown"},
+    {47, "illegal_parameter"},
+    {48, "unknown_ca"},
+    {49, "access_denied"},
+    {50, "decode_error"},
+    {51, "decrypt_error"},
+    {70, "protocol_version"},
+    {71, "insufficient_security"},
+    {80, "internal_error"},
+    {86, "inappropriate_fallback"},
+    {90, "user_canceled"},
+    {100, "no_renegotiation"},
+    {109, "missing_extension"},
+    {110, "unsupported_extension"},
+    {112, "unrecognized_name"},
+    {113, "bad_certificate_status_response"},
+    {115, "unknown_psk_identity"},
+    {116, "certificate_required"},
+    {120, "no_application_protocol"},
+};
+
+static const struct word suites[] = {
+    {0x1301, "TLS_AES_128_GCM_SHA256"},
+    {0x1302, "TLS_AES_256_GCM_SHA384"},
+    {0x1303, "TLS_CHACHA20_POLY1305_SHA256"},
+    {0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+    {0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+    {0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+    {0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+    {0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+    {0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+    {0x002f, "TLS_RSA_WITH_AES_128_CBC_SHA"},
+    {0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"},
+    {0xc013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+    {0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
+};
+
+static const struct word groups[] = {
+    {0x0017, "secp256r1"}, {0x0018, "secp384r1"}, {0x0019, "secp521r1"},
+    {0x001d, "x25519"},    {0x001e, "x448"},      {0x0100, "ffdhe2048"},
+};
+
+static const struct word signatures[] = {
+    {0x0401, "rsa_pkcs1_sha256"},       {0x0501, "rsa_pkcs1_sha384"},
+    {0x0403, "ecdsa_secp256r1_sha256"}, {0x0503, "ecdsa_secp384r1_sha384"},
+    {0x0804, "rsa_pss_rsae_sha256"},    {0x0805, "rsa_pss_rsae_sha384"},
+    {0x0806, "rsa_pss_rsae_sha512"},    {0x0807, "ed25519"},
+    {0x0809, "rsa_pss_pss_sha256"},
+};
+
+#define FIND(table, value) find(table, sizeof(table) / sizeof((table)[0]), value)
+
+static const char *find(const struct word *table, size_t count, unsigned value)
+{
+    for (size_t i = 0; i < count; i++)
+        if (table[i].value == value)
+            return table[i].name;
+    return NULL;
+}
+
+/* ---- a reader that never runs over ---- */
+
+struct reader {
+    struct sw_slice s;
+    bool bad;
+};
+
+static unsigned get(struct reader *r, unsigned bytes)
+{
+    unsigned v = 0;
+    if (r->s.n < bytes) {
+        r->bad = true;
+        r->s.n = 0;
+        return 0;
+    }
+    for (unsigned i = 0; i < bytes; i++)
+        v = v << 8 | (uint8_t)r->s.p[i];
+    r->s = sw_slice_from(r->s, bytes);
+    return v;
+}
+
+/* A run with its length, in `bytes` bytes, before it. */
+static struct reader sub(struct reader *r, unsigned bytes)
+{
+    unsigned n = get(r, bytes);
+    struct reader x = {.bad = r->bad || n > r->s.n};
+    if (x.bad) {
+        r->bad = true;
+        return x;
+    }
+    x.s = sw_slice(r->s.p, n);
+    r->s = sw_slice_from(r->s, n);
+    return x;
+}
+
+/* ---- words ---- */
+
+const char *sw_tls_alert_name(unsigned alert)
+{
+    const char *name = FIND(alerts, alert);
+    return name ? name : "unknown_alert";
+}
+
+const char *sw_tls_message_name(unsigned content_type, struct sw_slice bytes)
+{
+    if (content_type == SW_TLS_CCS)
+        return "ChangeCipherSpec";
+    if (content_type == SW_TLS_ALERT)
+        return "Alert";
+    const char *name = bytes.n ? FIND(handshake, (uint8_t)bytes.p[0]) : NULL;
+    return name ? name : "unknown handshake message";
+}
+
+void sw_tls_version_put(struct sw_buf *b, unsigned version)
+{
+    if (version >> 8 != 3) {
+        sw_buf_lit(b, "unknown version");
+        return;
+    }
+    sw_buf_str(b, version == 0x0300 ? "SSL 3" : "TLS 1.");
+    if (version > 0x0300)
+        sw_buf_u64(b, (version & 255) - 1);
+}
+
+static void put_word(struct sw_buf *b, const char *name, unsigned value)
+{
+    uint8_t hex[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+    if (name) {
+        sw_buf_str(b, name);
+        return;
+    }
+    sw_buf_lit(b, "0x");
+    sw_buf_hex(b, hex, 2);
+}
+
+static void put_text(struct sw_buf *b, struct sw_slice s)
+{
+    for (size_t i = 0; i < s.n && i < 255; i++)
+        sw_buf_char(b, (uint8_t)s.p[i] > ' ' && (uint8_t)s.p[i] < 127 ? s.p[i] : '?');
+}
+
+static void put_versions(struct sw_buf *b, struct reader list)
+{
+    for (bool first = true; list.s.n >= 2;) {
+        unsigned v = get(&list, 2);
+        if (v >> 8 != 3) /* a reserved value that only keeps servers tolerant: RFC 8701 */
+            continue;
+        if (!first)
+            sw_buf_lit(b, ", ");
+        sw_tls_version_put(b, v);
+        first = false;
+    }
+}
+
+static void put_groups(struct sw_buf *b, struct reader ext)
+{
+    struct reader list = sub(&ext, 2);
+    sw_buf_lit(b, "; groups ");
+    for (bool first = true; list.s.n >= 2; first = false) {
+        unsigned g = get(&list, 2);
+        if (!first)
+            sw_buf_lit(b, ", ");
+        put_word(b, FIND(groups, g), g);
+    }
+}
+
+enum { EXT_SNI = 0, EXT_GROUPS = 10, EXT_VERSIONS = 43, EXT_KEY_SHARE = 51 };
+
+/* One extension out of a list of them. */
+static bool extension(struct reader list, unsigned wanted, struct reader *out)
+{
+    while (list.s.n && !list.bad) {
+        unsigned type = get(&list, 2);
+        struct reader body = sub(&list, 2);
+        if (type == wanted && !body.bad) {
+            *out = body;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void client_hello(struct sw_buf *b, struct reader r)
+{
+    unsigned legacy = get(&r, 2);
+    r.s = sw_slice_from(r.s, 32); /* the random */
+    sub(&r, 1);
+    struct reader list = sub(&r, 2), ext;
+    sub(&r, 1);
+    struct reader exts = sub(&r, 2);
+    if (extension(exts, EXT_VERSIONS, &ext))
+        put_versions(b, sub(&ext, 1));
+    else
+        sw_tls_version_put(b, legacy);
+    sw_buf_lit(b, "; ");
+    sw_buf_u64(b, list.s.n / 2);
+    sw_buf_lit(b, " suites");
+    if (extension(exts, EXT_GROUPS, &ext))
+        put_groups(b, ext);
+    if (extension(exts, EXT_SNI, &ext)) {
+        struct reader names = sub(&ext, 2);
+        get(&names, 1);
+        sw_buf_lit(b, "; server_name ");
+        put_text(b, sub(&names, 2).s);
+    }
+}
+
+static void server_hello(struct sw_buf *b, struct reader r)
+{
+    unsigned version = get(&r, 2);
+    r.s = sw_slice_from(r.s, 32); /* the random */
+    sub(&r, 1);
+    unsigned suite = get(&r, 2);
+    get(&r, 1);
+    struct reader exts = sub(&r, 2), ext;
+    if (extension(exts, EXT_VERSIONS, &ext))
+        version = get(&ext, 2);
+    sw_tls_version_put(b, version);
+    sw_buf_lit(b, "; ");
+    put_word(b, FIND(suites, suite), suite);
+    if (extension(exts, EXT_KEY_SHARE, &ext)) {
+        unsigned group = get(&ext, 2);
+        sw_buf_lit(b, "; key share ");
+        put_word(b, FIND(groups, group), group);
+    }
+}
+
+static void certificate(struct sw_buf *b, struct reader r, unsigned version)
+{
+    struct sw_cert_facts facts;
+    unsigned count = 0;
+    if (version >= 0x0304)
+        sub(&r, 1);
+    struct reader list = sub(&r, 3);
+    if (list.s.n == 0) {
+        sw_buf_lit(b, "empty: there is none to show");
+        return;
+    }
+    while (list.s.n && !list.bad) {
+        struct reader der = sub(&list, 3);
+        if (version >= 0x0304)
+            sub(&list, 2);
+        if (count++ == 0 && !der.bad && sw_cert_der_facts(der.s, &facts) == SW_OK) {
+            sw_buf_str(b, facts.subject);
+            sw_buf_lit(b, "; issuer ");
+            sw_buf_str(b, facts.issuer);
+            sw_buf_lit(b, "; ");
+            sw_buf_str(b, facts.key);
+        }
+    }
+    if (count > 1) {
+        sw_buf_lit(b, "; ");
+        sw_buf_u64(b, count - 1);
+        sw_buf_lit(b, " more of its chain");
+    }
+}
+
+static void key_exchange(struct sw_buf *b, struct reader r)
+{
+    if (get(&r, 1) != 3)
+        return;
+    unsigned group = get(&r, 2);
+    put_word(b, FIND(groups, group), group);
+}
+
+static void alert(struct sw_buf *b, struct sw_slice bytes)
+{
+    if (bytes.n < 2)
+        return;
+    sw_buf_str(b, bytes.p[0] == 2 ? "fatal " : "");
+    sw_buf_str(b, sw_tls_alert_name((uint8_t)bytes.p[1]));
+}
+
+void sw_tls_message_describe(struct sw_buf *b, unsigned content_type, unsigned version,
+                             struct sw_slice bytes)
+{
+    struct reader r = {.s = sw_slice_from(bytes, 4)};
+    if (content_type == SW_TLS_ALERT)
+        alert(b, bytes);
+    if (content_type != SW_TLS_HANDSHAKE || bytes.n < 4)
+        return;
+    switch ((uint8_t)bytes.p[0]) {
+    case 1:
+        client_hello(b, r);
+        break;
+    case 2:
+        server_hello(b, r);
+        break;
+    case 8:
+        sw_buf_lit(b, "encrypted from here on");
+        break;
+    case 11:
+        certificate(b, r, version);
+        break;
+    case 12:
+        key_exchange(b, r);
+        break;
+    case 13:
+        sw_buf_lit(b, "a certificate is asked for");
+        break;
+    case 15: {
+        unsigned algorithm = get(&r, 2);
+        sw_buf_lit(b, "proof of the key, ");
+        put_word(b, FIND(signatures, algorithm), algorithm);
+        break;
+    }
+    case 20:
+        sw_buf_lit(b, "the handshake is confirmed");
+        break;
+    default:
+        break;
+    }
+}

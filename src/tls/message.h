@@ -1,0 +1,27 @@
+/* Handshake messages in words: their standard names and what they carry, for logs and ladders.
+ * Pure. */
+#ifndef SW_TLS_MESSAGE_H
+#define SW_TLS_MESSAGE_H
+
+#include "base/buf.h"
+
+/* TLS content types. RFC 8446 5.1 */
+enum { SW_TLS_CCS = 20, SW_TLS_ALERT = 21, SW_TLS_HANDSHAKE = 22 };
+
+/** The standard name of a message, such as "ClientHello" or "Alert". RFC 8446 4, RFC 5246 7.4 */
+const char *sw_tls_message_name(unsigned content_type, struct sw_slice bytes);
+
+/** The name of an alert, such as "unknown_ca". RFC 8446 6 */
+const char *sw_tls_alert_name(unsigned alert);
+
+/**
+ * Appends what the message carries in words a reader knows. `version` is that of the session, 0
+ * while unknown. Broken bytes give less text, never a failure.
+ */
+void sw_tls_message_describe(struct sw_buf *b, unsigned content_type, unsigned version,
+                             struct sw_slice bytes);
+
+/** Appends the name of a protocol version, such as "TLS 1.3". */
+void sw_tls_version_put(struct sw_buf *b, unsigned version);
+
+#endif

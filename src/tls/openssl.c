@@ -1,0 +1,523 @@
+/* OpenSSL behind tls/session.h. Each worker has a library context of its own, and in it one SSL_CTX
+ * per role and policy: threads that share one wait for each other. Certificates, keys and stores
+ * are shared. */
+#include "crypto/openssl_types.h"
+#include "tls/message.h"
+#include "tls/session.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+
+/* A chunk, its records' overhead, and a handshake flight with a long chain. */
+enum { OUT_BYTES = 96 * 1024 };
+
+struct sw_tls_worker {
+    OSSL_LIB_CTX *lib;
+    const struct sw_tls_policy *policies;
+    SSL_CTX **ctx; /* [policy * 2 + server]; made when first used */
+    unsigned policy_count;
+    BIO_METHOD *bio;
+    void (*seen)(void *user, const struct sw_tls_seen *m);
+    size_t out_n;
+    char out[OUT_BYTES];
+};
+
+struct sw_tls {
+    SSL *ssl;
+    struct sw_tls_worker *w;
+    const struct sw_trust *trust;
+    void *user;
+    struct sw_slice in; /* not read yet by the library */
+    struct sw_trust_verdict verdict;
+    enum sw_status failed;
+    int16_t alert;
+    bool alert_sent;
+    bool verified; /* a chain was judged */
+    char *why;     /* of the failure, SW_WHY_MAX; NULL: did not fail */
+    char *refused; /* subject of the certificate that was refused; NULL: none was */
+};
+
+/* ---- the library reads from the fed bytes and writes to the worker's output ---- */
+
+static int bio_read(BIO *bio, char *p, int cap)
+{
+    struct sw_tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (t->in.n == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    size_t n = t->in.n < (size_t)cap ? t->in.n : (size_t)cap;
+    memcpy(p, t->in.p, n);
+    t->in = sw_slice_from(t->in, n);
+    return (int)n;
+}
+
+static int bio_write(BIO *bio, const char *p, int n)
+{
+    struct sw_tls *t = BIO_get_data(bio);
+    struct sw_tls_worker *w = t->w;
+    BIO_clear_retry_flags(bio);
+    if ((size_t)n > OUT_BYTES - w->out_n) {
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+    memcpy(w->out + w->out_n, p, (size_t)n);
+    w->out_n += (size_t)n;
+    return n;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long larg, void *parg)
+{
+    (void)bio;
+    (void)larg;
+    (void)parg;
+    return cmd == BIO_CTRL_FLUSH;
+}
+
+/* ---- callbacks ---- */
+
+/* Remembers which certificate it was: the library forgets the chain of a failed handshake. */
+static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
+{
+    struct sw_cert_facts facts;
+    X509 *x = X509_STORE_CTX_get_current_cert(ctx);
+    if (!x)
+        x = X509_STORE_CTX_get0_cert(ctx);
+    if (!x)
+        return;
+    sw_cert_facts((struct sw_cert *)x, &facts);
+    free(t->refused);
+    t->refused = strdup(facts.subject);
+}
+
+static int verify(X509_STORE_CTX *ctx, void *unused)
+{
+    (void)unused;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    t->verified = true;
+    if (t->trust && sw_trust_verify(t->trust, ctx, &t->verdict))
+        return 1;
+    if (!t->trust) {
+        t->verdict.error = X509_V_ERR_CERT_UNTRUSTED;
+        X509_STORE_CTX_set_error(ctx, t->verdict.error);
+    }
+    keep_refused(t, ctx);
+    return 0;
+}
+
+static void alert_seen(const SSL *ssl, int where, int value)
+{
+    if (!(where & SSL_CB_ALERT))
+        return;
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
+        t->alert = (int16_t)(value & 255);
+        t->alert_sent = where & SSL_CB_WRITE;
+    }
+}
+
+static void message_seen(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
+                         void *unused)
+{
+    (void)unused;
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    if (!t || (type != SW_TLS_HANDSHAKE && type != SW_TLS_ALERT && type != SW_TLS_CCS))
+        return;
+    const struct sw_tls_seen m = {
+        .sent = sent,
+        .content_type = (unsigned)type,
+        .version = (unsigned)(SSL_version(ssl) ? SSL_version(ssl) : version),
+        .bytes = sw_slice(p, n),
+    };
+    t->w->seen(t->user, &m);
+}
+
+/* ---- contexts ---- */
+
+static bool apply_policy(SSL_CTX *ctx, const struct sw_tls_policy *p)
+{
+    SSL_CTX_set_security_level(ctx, (int)p->security_level);
+    return SSL_CTX_set_min_proto_version(ctx, p->min_version) == 1 &&
+           SSL_CTX_set_max_proto_version(ctx, p->max_version) == 1 &&
+           SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1 &&
+           SSL_CTX_set_ciphersuites(ctx, p->ciphersuites) == 1 &&
+           SSL_CTX_set1_groups_list(ctx, p->groups) == 1;
+}
+
+enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX])
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+    bool ok = ctx && apply_policy(ctx, p);
+    unsigned long e = ERR_peek_error();
+    const char *reason = e ? ERR_reason_error_string(e) : NULL;
+    struct sw_buf b = sw_buf(why, SW_WHY_MAX - 1);
+    sw_buf_lit(&b, "the TLS library does not know what it names: ");
+    sw_buf_str(&b, reason ? reason : "no reason given");
+    sw_buf_lit(&b, " (OpenSSL names, see openssl ciphers)");
+    why[b.n] = 0;
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+    return ok ? SW_OK : SW_PEER_SYNTAX;
+}
+
+const char *sw_tls_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}
+
+static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
+{
+    SSL_CTX *ctx = SSL_CTX_new_ex(w->lib, NULL, server ? TLS_server_method() : TLS_client_method());
+    if (!ctx)
+        return NULL;
+    if (!apply_policy(ctx, &w->policies[policy])) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
+    SSL_CTX_set_info_callback(ctx, alert_seen);
+    if (w->seen)
+        SSL_CTX_set_msg_callback(ctx, message_seen);
+    return ctx;
+}
+
+static SSL_CTX *get_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
+{
+    if (policy >= w->policy_count)
+        return NULL;
+    SSL_CTX **slot = &w->ctx[policy * 2 + server];
+    if (!*slot)
+        *slot = make_ctx(w, policy, server);
+    return *slot;
+}
+
+struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, unsigned count,
+                                        void (*seen)(void *user, const struct sw_tls_seen *m))
+{
+    struct sw_tls_worker *w = calloc(1, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->seen = seen;
+    w->policies = policies;
+    w->policy_count = count;
+    w->ctx = calloc(count * 2 + 1, sizeof(SSL_CTX *));
+    w->lib = OSSL_LIB_CTX_new();
+    w->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sipward");
+    if (!w->ctx || !w->lib || !w->bio) {
+        sw_tls_worker_free(w);
+        return NULL;
+    }
+    BIO_meth_set_read(w->bio, bio_read);
+    BIO_meth_set_write(w->bio, bio_write);
+    BIO_meth_set_ctrl(w->bio, bio_ctrl);
+    return w;
+}
+
+void sw_tls_worker_free(struct sw_tls_worker *w)
+{
+    if (!w)
+        return;
+    for (unsigned i = 0; w->ctx && i < w->policy_count * 2; i++)
+        SSL_CTX_free(w->ctx[i]);
+    free(w->ctx);
+    BIO_meth_free(w->bio);
+    OSSL_LIB_CTX_free(w->lib);
+    free(w);
+}
+
+/* ---- a session ---- */
+
+static bool show_identity(SSL *ssl, const struct sw_tls_identity *id)
+{
+    if (SSL_use_certificate(ssl, sw_x509(id->chain.c[0])) != 1 ||
+        SSL_use_PrivateKey(ssl, sw_pkey(id->key)) != 1)
+        return false;
+    for (size_t i = 1; i < id->chain.count; i++)
+        if (SSL_add1_chain_cert(ssl, sw_x509(id->chain.c[i])) != 1)
+            return false;
+    return true;
+}
+
+static int verify_mode(const struct sw_tls_params *p)
+{
+    if (!p->server)
+        return SSL_VERIFY_PEER;
+    switch (p->client_cert) {
+    case SW_CERT_REQUIRE:
+        return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    case SW_CERT_REQUEST:
+        return SSL_VERIFY_PEER;
+    case SW_CERT_NONE:
+        break;
+    }
+    return SSL_VERIFY_NONE;
+}
+
+static bool set_up(struct sw_tls *t, const struct sw_tls_params *p)
+{
+    BIO *bio = BIO_new(t->w->bio);
+    if (!bio)
+        return false;
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_app_data(t->ssl, t);
+    SSL_set_verify(t->ssl, verify_mode(p), NULL);
+    SSL_set_verify_depth(t->ssl, 100); /* the entries' own depth decides */
+    if (p->trust && SSL_set1_verify_cert_store(t->ssl, sw_trust_store(p->trust)) != 1)
+        return false;
+    if (p->identity && !show_identity(t->ssl, p->identity))
+        return false;
+    if (!p->server && p->server_name && SSL_set_tlsext_host_name(t->ssl, p->server_name) != 1)
+        return false;
+    if (p->server)
+        SSL_set_accept_state(t->ssl);
+    else
+        SSL_set_connect_state(t->ssl);
+    return true;
+}
+
+struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *params, void *user)
+{
+    SSL_CTX *ctx = get_ctx(w, params->policy, params->server);
+    struct sw_tls *t = ctx ? calloc(1, sizeof(*t)) : NULL;
+    if (!t)
+        return NULL;
+    *t = (struct sw_tls){.w = w, .trust = params->trust, .user = user, .alert = -1};
+    t->ssl = SSL_new(ctx);
+    if (!t->ssl || !set_up(t, params)) {
+        ERR_clear_error();
+        sw_tls_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void sw_tls_free(struct sw_tls *t)
+{
+    if (!t)
+        return;
+    SSL_free(t->ssl);
+    free(t->why);
+    free(t->refused);
+    free(t);
+}
+
+void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes)
+{
+    t->in = bytes;
+}
+
+struct sw_slice sw_tls_output(struct sw_tls_worker *w)
+{
+    return sw_slice(w->out, w->out_n);
+}
+
+void sw_tls_output_taken(struct sw_tls_worker *w)
+{
+    w->out_n = 0;
+}
+
+/* ---- failure in words ---- */
+
+static void put_reason(struct sw_buf *b, const struct sw_tls *t)
+{
+    unsigned long e = ERR_peek_error();
+    const char *reason = e ? ERR_reason_error_string(e) : NULL;
+    if (t->verified && t->verdict.error != X509_V_OK) {
+        sw_buf_lit(b, "the peer's certificate was refused: ");
+        sw_buf_str(b, X509_verify_cert_error_string(t->verdict.error));
+    } else if (t->alert >= 0 && !t->alert_sent) {
+        sw_buf_lit(b, "the peer refused with alert ");
+        sw_buf_str(b, sw_tls_alert_name((unsigned)t->alert));
+    } else if (e && ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        sw_buf_lit(b, "the peer showed no certificate, and one is required here");
+    } else if (e && ERR_GET_REASON(e) == SSL_R_HTTP_REQUEST) {
+        sw_buf_lit(b, "the peer speaks HTTP, not TLS");
+    } else if (e && (ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER ||
+                     ERR_GET_REASON(e) == SSL_R_UNKNOWN_PROTOCOL)) {
+        sw_buf_lit(b, "what came is not TLS, perhaps plain SIP on the TLS port");
+    } else {
+        sw_buf_str(b, reason ? reason : "the TLS library gave no reason");
+    }
+}
+
+/* What would help, by what the verification said. */
+static const char *help_with_chain(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "the peer must renew its certificate; check the clocks of both sides";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "check the clocks of both sides";
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return "raise depth of the trust entry, or ask for a shorter chain";
+    case X509_V_ERR_CERT_REVOKED:
+        return "the peer needs a new certificate";
+    case X509_V_ERR_INVALID_PURPOSE:
+        return "the certificate lacks clientAuth or serverAuth in its extendedKeyUsage";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return "the certificate's key or signature is too weak for this policy";
+    default:
+        return "add the CA that issued it to the trust entry, or ask the peer to send its chain";
+    }
+}
+
+static const char *help_with_alert(int alert)
+{
+    switch (alert) {
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+        return "the peer does not believe our certificate: give it the CA of our identity";
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        return "our certificate has expired, or the peer's clock is wrong";
+    case SSL_AD_CERTIFICATE_REQUIRED:
+    case SSL_AD_HANDSHAKE_FAILURE:
+        return "the peer wants a certificate of ours, or has no suite in common with our policy";
+    case SSL_AD_PROTOCOL_VERSION:
+        return "no TLS version in common: policy legacy on this peer alone admits old ones";
+    case SSL_AD_UNRECOGNIZED_NAME:
+        return "the peer does not serve the domain that we asked for";
+    default:
+        return "the peer's own log should say more";
+    }
+}
+
+static const char *help(const struct sw_tls *t)
+{
+    switch (t->failed) {
+    case SW_CRYPTO_VERIFY:
+        return help_with_chain(t->verdict.error);
+    case SW_CRYPTO_ALERT:
+        return help_with_alert(t->alert);
+    case SW_CRYPTO_NO_CERT:
+        return "give the peer a client certificate, or set client_certificate: request";
+    case SW_PEER_PROTOCOL:
+        return "the peer must use TLS on this port";
+    default:
+        return "compare versions and suites of both sides: policy legacy admits old ones";
+    }
+}
+
+static enum sw_status classify(const struct sw_tls *t)
+{
+    unsigned long e = ERR_peek_error();
+    int reason = e ? ERR_GET_REASON(e) : 0;
+    if (t->verified && t->verdict.error != X509_V_OK)
+        return SW_CRYPTO_VERIFY;
+    if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        return SW_CRYPTO_NO_CERT;
+    if (t->alert >= 0 && !t->alert_sent)
+        return SW_CRYPTO_ALERT;
+    if (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_WRONG_VERSION_NUMBER ||
+        reason == SSL_R_UNKNOWN_PROTOCOL)
+        return SW_PEER_PROTOCOL;
+    return SW_CRYPTO;
+}
+
+static enum sw_status fail(struct sw_tls *t)
+{
+    t->failed = classify(t);
+    free(t->why);
+    t->why = malloc(SW_WHY_MAX);
+    if (t->why) {
+        struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
+        put_reason(&b, t);
+        t->why[b.n] = 0;
+    }
+    ERR_clear_error();
+    return t->failed;
+}
+
+static enum sw_status outcome(struct sw_tls *t, int r)
+{
+    switch (SSL_get_error(t->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return SW_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return SW_PEER_CLOSED;
+    default:
+        return fail(t);
+    }
+}
+
+enum sw_status sw_tls_handshake(struct sw_tls *t)
+{
+    ERR_clear_error();
+    int r = SSL_do_handshake(t->ssl);
+    return r == 1 ? SW_OK : outcome(t, r);
+}
+
+enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
+{
+    ERR_clear_error();
+    int r = SSL_read_ex(t->ssl, p, cap, n);
+    return r == 1 ? SW_OK : outcome(t, r);
+}
+
+enum sw_status sw_tls_write(struct sw_tls *t, struct sw_slice bytes)
+{
+    size_t done;
+    ERR_clear_error();
+    while (bytes.n) {
+        int r = SSL_write_ex(t->ssl, bytes.p, bytes.n, &done);
+        if (r != 1)
+            return outcome(t, r);
+        bytes = sw_slice_from(bytes, done);
+    }
+    return SW_OK;
+}
+
+void sw_tls_close(struct sw_tls *t)
+{
+    ERR_clear_error();
+    if (!SSL_in_init(t->ssl))
+        SSL_shutdown(t->ssl);
+    ERR_clear_error();
+}
+
+/* ---- what came of it ---- */
+
+void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
+{
+    int nid = SSL_get_negotiated_group(t->ssl);
+    const char *group = nid ? SSL_group_to_name(t->ssl, nid) : NULL;
+    *out = (struct sw_tls_info){
+        .version = SSL_get_version(t->ssl),
+        .suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
+        .group = group ? group : "-",
+        .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
+    };
+    if (!out->suite)
+        out->suite = "-";
+}
+
+void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
+{
+    *out = (struct sw_tls_failure){
+        .status = t->failed, .alert = t->alert, .alert_sent = t->alert_sent, .help = help(t)};
+    if (t->why)
+        memcpy(out->why, t->why, SW_WHY_MAX);
+    if (t->refused)
+        memcpy(out->subject, t->refused, strnlen(t->refused, sizeof(out->subject) - 1));
+}
+
+struct sw_ident *sw_tls_ident(const struct sw_tls *t)
+{
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+    if (!leaf)
+        return NULL;
+    return sw_ident_new((struct sw_cert *)leaf, t->verdict.vouched, t->verdict.vouched_count);
+}
