@@ -1,0 +1,182 @@
+#include "conn/attempt.h"
+
+#include "sys/log.h"
+#include "tls/message.h"
+
+enum { NAMES_MAX = 256 };
+
+static const char *peer_name(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, c->flow.peer);
+    if (p)
+        return p->name;
+    return c->flow.peer == SW_PEER_VERIFIED ? "verified" : "nobody";
+}
+
+/* The names in the peer's certificate, as far as they fit. */
+static void put_names(struct sw_buf *b, const struct sw_ident *ident)
+{
+    static const char *const kinds[] = {"URI:", "DNS:", "IP:", "CN:"};
+    for (uint32_t i = 0; ident && i < ident->name_count; i++) {
+        const struct sw_cert_name *n = &ident->names[i];
+        size_t before = b->n;
+        if (i)
+            sw_buf_char(b, ' ');
+        sw_buf_str(b, kinds[n->kind]);
+        if (n->kind == SW_NAME_IP)
+            sw_endpoint_ip_put(b, &n->ip, false);
+        else
+            sw_buf_slice(b, n->text);
+        if (b->full) {
+            b->n = before;
+            return;
+        }
+    }
+}
+
+static const char *phase(const struct sw_conn *c)
+{
+    switch ((enum sw_conn_state)c->state) {
+    case SW_CONN_CONNECTING:
+        return "tcp";
+    case SW_CONN_HANDSHAKE:
+        return "handshake";
+    case SW_CONN_IDENTITY:
+        return "identity";
+    default:
+        return "open";
+    }
+}
+
+/* What every line about a connection starts with. */
+struct head {
+    char id[24], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX];
+};
+
+static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct head *h,
+                       struct sw_field *f)
+{
+    struct sw_buf id = sw_buf(h->id, sizeof(h->id));
+    sw_buf_u64(&id, c->flow.id.worker);
+    sw_buf_char(&id, '.');
+    sw_buf_u64(&id, c->flow.id.slot);
+    sw_buf_char(&id, '.');
+    sw_buf_u64(&id, c->flow.id.generation);
+    f[0] = sw_field_text("conn", sw_buf_view(&id));
+    f[1] = sw_field_str("direction", c->flow.outbound ? "out" : "in");
+    f[2] = sw_field_text("transport", sw_transport_name((enum sw_transport)c->flow.transport));
+    f[3] = sw_field_str("listener", s->conf.listeners[c->flow.listener].name);
+    f[4] = sw_field_str("peer", peer_name(s, c));
+    f[5] = sw_field_str("remote", sw_endpoint_text(&c->flow.remote, h->remote));
+    f[6] = sw_field_str("local", sw_endpoint_text(&c->flow.local, h->local));
+    return 7;
+}
+
+void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
+                     struct sw_slice got)
+{
+    struct sw_field f[16];
+    struct head h;
+    struct sw_tls_info info = {0};
+    char names[NAMES_MAX];
+    struct sw_buf b = sw_buf(names, sizeof(names));
+    if (!sw_log_on(SW_LEVEL_INFO))
+        return;
+    size_t n = put_head(s, c, &h, f);
+    if (c->tls) {
+        sw_tls_info(c->tls, &info);
+        put_names(&b, c->flow.ident);
+        f[n++] = sw_field_str("version", info.version);
+        f[n++] = sw_field_str("suite", info.suite);
+        f[n++] = sw_field_str("group", info.group);
+        f[n++] = sw_field_text("identity", got);
+        f[n++] = sw_field_text("names", sw_buf_view(&b));
+        if (info.server_name.n)
+            f[n++] = sw_field_text("server_name", info.server_name);
+    }
+    f[n++] = sw_field_str("why", why);
+    f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
+    sw_log(SW_LEVEL_INFO, "connection_open", f, n);
+}
+
+static const char *help_with_phase(enum sw_status status, const struct sw_conn *c)
+{
+    if (status == SW_DENIED_IDENTITY)
+        return "the peer's `domain` must be a name that its certificate carries as SAN URI "
+               "sip:DOMAIN or, without such a URI, as SAN DNS";
+    if (c->state == SW_CONN_CONNECTING)
+        return "is the peer up, and does a firewall let TCP through?";
+    return status == SW_PEER_TIMEOUT ? "the other side did not go on with the handshake in time"
+                                     : "the other side's log should say why it closed";
+}
+
+void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
+                       const char *why, struct sw_slice got)
+{
+    struct sw_field f[20];
+    struct head h;
+    struct sw_tls_failure tls = {.alert = -1};
+    char names[NAMES_MAX];
+    struct sw_buf b = sw_buf(names, sizeof(names));
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, c->flow.peer);
+    if (!sw_log_on(SW_LEVEL_WARN))
+        return;
+    if (c->tls)
+        sw_tls_failure(c->tls, &tls);
+    size_t n = put_head(s, c, &h, f);
+    bool tls_says = tls.why[0] && c->state == SW_CONN_HANDSHAKE;
+    f[n++] = sw_field_str("phase", phase(c));
+    f[n++] = sw_field_str("status", sw_status_name(status));
+    f[n++] = sw_field_str("why", tls_says ? tls.why : why ? why : "the connection ended");
+    if (p && p->wanted && c->tls)
+        f[n++] = sw_field_str("wanted", p->wanted);
+    put_names(&b, c->flow.ident);
+    if (c->flow.ident)
+        f[n++] = sw_field_text("presented", sw_buf_view(&b));
+    if (got.n)
+        f[n++] = sw_field_text("identity", got);
+    if (tls.subject[0])
+        f[n++] = sw_field_str("certificate", tls.subject);
+    if (tls.alert >= 0) {
+        f[n++] = sw_field_str("alert", sw_tls_alert_name((unsigned)tls.alert));
+        f[n++] = sw_field_str("alert_from", tls.alert_sent ? "us" : "peer");
+    }
+    f[n++] = sw_field_str("help", tls_says ? tls.help : help_with_phase(status, c));
+    sw_log(SW_LEVEL_WARN, "connection_failed", f, n);
+}
+
+void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
+                       const char *why)
+{
+    struct sw_field f[16];
+    struct head h;
+    struct sw_tls_failure tls = {.alert = -1};
+    if (!sw_log_on(SW_LEVEL_INFO))
+        return;
+    if (c->tls)
+        sw_tls_failure(c->tls, &tls);
+    size_t n = put_head(s, c, &h, f);
+    f[n++] = sw_field_str("status", sw_status_name(status));
+    f[n++] = sw_field_str("why", tls.why[0] ? tls.why : why);
+    f[n++] = sw_field_number("seconds", (s->now_ms - c->started_ms) / 1000);
+    f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
+    f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);
+    sw_log(SW_LEVEL_INFO, "connection_closed", f, n);
+}
+
+void sw_attempt_seen(void *user, const struct sw_tls_seen *m)
+{
+    const struct sw_conn *c = user;
+    char text[512], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX];
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    if (!sw_log_on(SW_LEVEL_DEBUG))
+        return;
+    sw_tls_message_describe(&b, m->content_type, m->version, m->bytes);
+    SW_LOG(SW_LEVEL_DEBUG, "tls_message", sw_field_str("dir", m->sent ? "out" : "in"),
+           sw_field_str("message", sw_tls_message_name(m->content_type, m->bytes)),
+           sw_field_text("carries", sw_buf_view(&b)), sw_field_number("bytes", (int64_t)m->bytes.n),
+           sw_field_number("slot", c->ref.slot), sw_field_number("worker", c->flow.id.worker),
+           sw_field_str("remote", sw_endpoint_text(&c->flow.remote, remote)),
+           sw_field_str("local", sw_endpoint_text(&c->flow.local, local)),
+           sw_field_str("role", c->flow.outbound ? "client" : "server"));
+}

@@ -1,0 +1,26 @@
+/* What is said of a connection: that it is open, why it failed, that it closed. One log line each.
+ */
+#ifndef SW_CONN_ATTEMPT_H
+#define SW_CONN_ATTEMPT_H
+
+#include "conn/conn.h"
+
+/** The connection has passed its three phases. `why` and `got`: see struct sw_ingress. */
+void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
+                     struct sw_slice got);
+
+/**
+ * The connection failed before it was open: phase, profile, what was wanted, what came, what would
+ * help. `why` is for phases that have no failure of their own; may be NULL.
+ */
+void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
+                       const char *why, struct sw_slice got);
+
+/** An open connection ends. */
+void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
+                       const char *why);
+
+/** A handshake message passed: see struct sw_tls_seen; `user` is the connection. */
+void sw_attempt_seen(void *user, const struct sw_tls_seen *m);
+
+#endif

@@ -1,0 +1,300 @@
+#include "conn/conn.h"
+
+#include "loop/sock.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Encrypted bytes read in one go: several records. */
+enum { WIRE_BYTES = 64 * 1024, CLOSING_MS = 5000 };
+
+enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf,
+                             struct sw_loop *loop, int64_t now_ms,
+                             void (*seen)(void *user, const struct sw_tls_seen *m))
+{
+    const struct sw_frame_limits *f = &conf->limits.frame;
+    memset(s, 0, sizeof(*s));
+    s->conf = *conf;
+    s->loop = loop;
+    s->now_ms = now_ms;
+    s->generation = (uint64_t)conf->instance << 16 ^ (uint64_t)conf->worker << 8;
+    s->plain_cap = (size_t)f->head_max + f->body_max + WIRE_BYTES;
+    sw_slab_init(&s->slab);
+    sw_timers_init(&s->timers, now_ms);
+    sw_list_init(&s->dirty);
+    sw_list_init(&s->steps_out);
+    sw_list_init(&s->steps_in);
+    sw_list_init(&s->gone);
+    s->scratch_wire = malloc(WIRE_BYTES);
+    s->scratch_plain = malloc(s->plain_cap);
+    s->tls = sw_tls_worker_new(conf->policies, conf->policy_count, seen);
+    enum sw_status st = sw_table_init(&s->table, sizeof(struct sw_conn), conf->limits.connections);
+    if (st == SW_OK && (!s->scratch_wire || !s->scratch_plain || !s->tls))
+        st = SW_LIMIT_MEMORY;
+    if (st != SW_OK)
+        sw_conns_fini(s);
+    return st;
+}
+
+void sw_conns_fini(struct sw_conns *s)
+{
+    struct sw_ref ref;
+    for (uint32_t i = 0; s->table.chunks && i < s->table.slots; i++)
+        if (sw_table_at(&s->table, i, &ref))
+            sw_conn_drop(s, sw_table_at(&s->table, i, &ref));
+    if (s->table.chunks)
+        sw_conns_sweep(s);
+    sw_table_fini(&s->table);
+    sw_tls_worker_free(s->tls);
+    free(s->scratch_wire);
+    free(s->scratch_plain);
+    sw_slab_fini(&s->slab);
+    s->tls = NULL;
+    s->scratch_wire = s->scratch_plain = NULL;
+}
+
+const char *sw_conn_state_name(enum sw_conn_state state)
+{
+    static const char *const names[] = {"connecting", "handshake", "identity",
+                                        "open",       "closing",   "gone"};
+    return state <= SW_CONN_GONE ? names[state] : "unknown";
+}
+
+struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref)
+{
+    return sw_table_get(&s->table, ref);
+}
+
+/* The one place where a connection changes its state. */
+static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state state, int64_t limit_ms)
+{
+    c->state = (uint8_t)state;
+    if (limit_ms)
+        sw_timer_start(&s->timers, &c->timer, s->now_ms + limit_ms);
+    else
+        sw_timer_stop(&s->timers, &c->timer);
+}
+
+static void watch(struct sw_conns *s, struct sw_conn *c, unsigned want)
+{
+    sw_loop_change(s->loop, c->fd, want, (uint64_t)c->ref.generation << 32 | c->ref.slot);
+}
+
+static enum sw_status start_tls(struct sw_conns *s, struct sw_conn *c,
+                                const struct sw_tls_params *params)
+{
+    c->tls = sw_tls_new(s->tls, params, c);
+    return c->tls ? SW_OK : SW_CRYPTO;
+}
+
+/* A connection around a socket, which is closed if this fails. */
+static enum sw_status make(struct sw_conns *s, int fd, const struct sw_flow *flow,
+                           const struct sw_tls_params *tls, unsigned want, struct sw_conn **out)
+{
+    struct sw_ref ref;
+    s->generation += 0x10001;
+    struct sw_conn *c = sw_table_add(&s->table, (uint32_t)s->generation, &ref);
+    if (!c) {
+        close(fd);
+        return SW_LIMIT;
+    }
+    c->flow = *flow;
+    c->flow.id = (struct sw_flow_id){.instance = s->conf.instance,
+                                     .node = s->conf.node,
+                                     .worker = s->conf.worker,
+                                     .slot = ref.slot,
+                                     .generation = ref.generation};
+    c->flow.local = sw_sock_local(fd);
+    c->ref = ref;
+    c->fd = fd;
+    c->started_ms = c->active_ms = s->now_ms;
+    sw_timer_init(&c->timer, 0);
+    sw_list_init(&c->dirty);
+    sw_list_init(&c->steps);
+    sw_list_init(&c->waiters);
+    enum sw_status st = tls ? start_tls(s, c, tls) : SW_OK;
+    if (st == SW_OK)
+        st = sw_loop_add(s->loop, fd, want, (uint64_t)ref.generation << 32 | ref.slot);
+    if (st != SW_OK) {
+        sw_conn_drop(s, c);
+        return st;
+    }
+    *out = c;
+    return SW_OK;
+}
+
+enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, bool tls,
+                                const struct sw_endpoint *remote, struct sw_conn **out)
+{
+    const struct sw_conn_listener *l = &s->conf.listeners[listener];
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .listener = listener,
+        .transport = tls ? SW_TLS : SW_TCP,
+    };
+    enum sw_status st = make(s, fd, &flow, tls ? &l->tls : NULL, SW_WANT_READ, out);
+    if (st != SW_OK)
+        return st;
+    s->accepted++;
+    enter(s, *out, tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
+    return SW_OK;
+}
+
+const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id)
+{
+    uint32_t low = 0, high = s->conf.peer_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (s->conf.peers[mid].id == id)
+            return &s->conf.peers[mid];
+        if (s->conf.peers[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
+                            enum sw_transport transport, const struct sw_endpoint *remote,
+                            struct sw_conn **out)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .listener = listener,
+        .transport = (uint8_t)transport,
+        .outbound = true,
+    };
+    if (!p || listener >= s->conf.listener_count || !remote->port)
+        return SW_SYS_UNREACHABLE;
+    int fd = sw_sock_connect(remote, &s->conf.listeners[listener].address);
+    if (fd < 0)
+        return sw_sock_status(errno);
+    enum sw_status st =
+        make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
+    if (st != SW_OK)
+        return st;
+    s->dialled++;
+    enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
+    return SW_OK;
+}
+
+enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
+{
+    enum sw_status st = sw_sock_connected(c->fd);
+    if (st != SW_OK)
+        return st;
+    c->flow.local = sw_sock_local(c->fd);
+    watch(s, c, SW_WANT_READ);
+    enter(s, c, c->tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
+    return SW_OK;
+}
+
+void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c)
+{
+    if (!sw_list_empty(&c->steps))
+        return;
+    watch(s, c, 0);
+    sw_list_add(c->flow.outbound ? &s->steps_out : &s->steps_in, &c->steps);
+}
+
+enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
+{
+    ssize_t n = recv(c->fd, s->scratch_wire, WIRE_BYTES, 0);
+    sw_list_del(&c->steps);
+    if (n == 0)
+        return SW_PEER_CLOSED;
+    if (n < 0 && sw_sock_status(errno) != SW_AGAIN)
+        return sw_sock_status(errno);
+    sw_tls_feed(c->tls, sw_slice(s->scratch_wire, n > 0 ? (size_t)n : 0));
+    enum sw_status st = sw_tls_handshake(c->tls);
+    enum sw_status sent = sw_conn_flush(s, c);
+    if (st == SW_AGAIN && sent == SW_OK)
+        watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
+    if (st != SW_OK)
+        return st == SW_AGAIN && sent != SW_OK ? sent : st;
+    if (sent != SW_OK)
+        return sent;
+    watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
+    c->flow.ident = sw_tls_ident(c->tls);
+    enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
+    return SW_OK;
+}
+
+void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)
+{
+    c->flow.peer = peer;
+    c->flow.domain_id = domain_id;
+    c->active_ms = s->now_ms;
+    enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
+}
+
+static void forget(struct sw_conns *s, char **p, uint32_t *n, uint32_t *cap)
+{
+    sw_slab_put(&s->slab, *p, *cap);
+    *p = NULL;
+    *n = *cap = 0;
+}
+
+void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
+{
+    if (c->state == SW_CONN_CLOSING || c->state == SW_CONN_GONE)
+        return;
+    enum sw_status st = sw_conn_flush(s, c);
+    if (st == SW_OK && c->tls) {
+        sw_tls_close(c->tls);
+        st = sw_conn_flush(s, c);
+    }
+    sw_list_del(&c->steps);
+    s->closed++;
+    if (st != SW_OK || peer_closed) {
+        sw_conn_drop(s, c);
+        return;
+    }
+    shutdown(c->fd, SHUT_WR);
+    watch(s, c, SW_WANT_READ);
+    enter(s, c, SW_CONN_CLOSING, CLOSING_MS);
+}
+
+void sw_conn_drop(struct sw_conns *s, struct sw_conn *c)
+{
+    if (c->state == SW_CONN_GONE)
+        return;
+    enter(s, c, SW_CONN_GONE, 0);
+    if (s->rx.conn == c)
+        s->rx.conn = NULL;
+    sw_list_del(&c->dirty);
+    sw_list_del(&c->steps);
+    sw_list_add(&s->gone, &c->dirty);
+    close(c->fd);
+    c->fd = -1;
+}
+
+void sw_conns_sweep(struct sw_conns *s)
+{
+    while (!sw_list_empty(&s->gone)) {
+        struct sw_conn *c = SW_CONTAINER(s->gone.next, struct sw_conn, dirty);
+        sw_list_del(&c->dirty);
+        sw_tls_free(c->tls);
+        sw_ident_free((struct sw_ident *)(uintptr_t)c->flow.ident);
+        forget(s, &c->part, &c->part_n, &c->part_cap);
+        forget(s, &c->out, &c->out_n, &c->out_cap);
+        sw_slab_put(&s->slab, c->wire, c->wire_n);
+        sw_table_del(&s->table, c->ref);
+    }
+}
+
+struct sw_conn *sw_conns_expired(struct sw_conns *s)
+{
+    struct sw_timer *x;
+    while ((x = sw_timers_pop(&s->timers, s->now_ms))) {
+        struct sw_conn *c = SW_CONTAINER(x, struct sw_conn, timer);
+        int64_t idle_until = c->active_ms + s->conf.limits.idle_ms;
+        if (c->state != SW_CONN_OPEN || c->part_late || idle_until <= s->now_ms)
+            return c;
+        sw_timer_start(&s->timers, &c->timer, idle_until); /* there was traffic since */
+    }
+    return NULL;
+}

@@ -1,0 +1,193 @@
+/* Connections of one worker: their three phases (TCP, handshake, identity), reading, writing,
+ * closing. They speak no SIP beyond framing and call nobody back: the worker pulls. */
+#ifndef SW_CONN_CONN_H
+#define SW_CONN_CONN_H
+
+#include "base/flow.h"
+#include "base/ident.h"
+#include "base/slab.h"
+#include "base/table.h"
+#include "base/timer.h"
+#include "loop/loop.h"
+#include "sip/frame.h"
+#include "tls/session.h"
+
+enum sw_conn_state {
+    SW_CONN_CONNECTING, /* phase 1: TCP is on its way (we dial) */
+    SW_CONN_HANDSHAKE,  /* phase 2: TLS */
+    SW_CONN_IDENTITY,   /* phase 3: whose is it? Nothing is read for SIP and nothing sent */
+    SW_CONN_OPEN,       /* messages may pass */
+    SW_CONN_CLOSING,    /* close_notify is sent, what comes is discarded: RFC 5923 8.3 */
+    SW_CONN_GONE,       /* freed at the end of the turn */
+};
+
+/* Limits: docs/config.md has the reasons. */
+struct sw_conn_limits {
+    struct sw_frame_limits frame;
+    uint32_t output_max;  /* plain bytes waiting for one slow reader */
+    uint32_t connections; /* of one worker */
+    uint32_t connect_ms;
+    uint32_t handshake_ms; /* from the first byte of TCP to the identity */
+    uint32_t idle_ms;
+    uint32_t message_ms; /* from a message's first byte to its last */
+};
+
+/* How to accept on a listener. */
+struct sw_conn_listener {
+    const char *name;
+    struct sw_endpoint address;
+    uint8_t transport;
+    struct sw_tls_params tls; /* with transport TLS */
+};
+
+/* How to dial a peer. */
+struct sw_conn_peer {
+    uint32_t id;
+    const char *name;
+    const char *wanted;       /* the names it must prove, for the log */
+    struct sw_tls_params tls; /* with transport TLS */
+};
+
+struct sw_conn_conf {
+    struct sw_conn_limits limits;
+    const struct sw_conn_listener *listeners;
+    const struct sw_conn_peer *peers; /* sorted by id */
+    const struct sw_tls_policy *policies;
+    uint32_t listener_count, peer_count, policy_count;
+    uint32_t instance;
+    uint16_t node, worker;
+};
+
+/* Somebody who waits for a dialled connection. */
+struct sw_waiter {
+    struct sw_list node;
+    struct sw_ref job;
+    uint16_t worker; /* whose job it is */
+};
+
+struct sw_conn {
+    struct sw_flow flow; /* as everyone may see it */
+    struct sw_ref ref;
+    struct sw_tls *tls;    /* NULL: plain */
+    struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
+    struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
+    struct sw_list steps;  /* in a queue of handshake steps */
+    struct sw_list waiters;
+    char *part; /* an incomplete message */
+    char *out;  /* plain bytes to send */
+    char *wire; /* encrypted bytes that the kernel did not take yet */
+    uint32_t part_n, part_cap, out_n, out_cap, wire_n, wire_at;
+    struct sw_frame frame;
+    int fd;
+    uint8_t state; /* enum sw_conn_state */
+    bool want_write;
+    bool listed;       /* in the reuse directory */
+    bool heard;        /* the peer has sent application bytes */
+    bool part_late;    /* the timer counts for the incomplete message */
+    uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
+    int64_t active_ms; /* last traffic */
+    int64_t started_ms;
+    uint64_t messages_in, messages_out;
+};
+
+/* Reading is done for one connection at a time, with buffers of the worker. */
+struct sw_conn_rx {
+    struct sw_conn *conn;
+    char *p;
+    size_t at, n, cap;
+};
+
+struct sw_conns {
+    struct sw_conn_conf conf;
+    struct sw_table table; /* struct sw_conn */
+    struct sw_timers timers;
+    struct sw_slab slab;
+    struct sw_list dirty;
+    struct sw_list steps_out, steps_in; /* handshakes with something to do, oldest first */
+    struct sw_list gone;
+    struct sw_loop *loop;
+    struct sw_tls_worker *tls;
+    struct sw_conn_rx rx;
+    char *scratch_wire, *scratch_plain;
+    size_t plain_cap;
+    int64_t now_ms;
+    uint64_t generation;
+    uint64_t accepted, dialled, failed, closed;
+};
+
+/** `seen`: see sw_tls_worker_new; its user is the struct sw_conn. SW_LIMIT_MEMORY */
+SW_MUST_USE enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf,
+                                         struct sw_loop *loop, int64_t now_ms,
+                                         void (*seen)(void *user, const struct sw_tls_seen *m));
+void sw_conns_fini(struct sw_conns *s);
+
+/** Takes up an accepted socket, which is closed if this fails. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO
+ */
+SW_MUST_USE enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, bool tls,
+                                            const struct sw_endpoint *remote, struct sw_conn **out);
+
+/** Starts to dial. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO, SW_SYS_UNREACHABLE, SW_PEER_REFUSED */
+SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
+                                        enum sw_transport transport,
+                                        const struct sw_endpoint *remote, struct sw_conn **out);
+
+/** How to dial the peer with this id, or NULL. */
+const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id);
+
+/** The connection a reference names, or NULL. */
+struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);
+
+/** A dialled socket became writable. SW_OK: connected; a plain one then awaits its identity. */
+SW_MUST_USE enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c);
+
+/** One step of a handshake. SW_OK: done, the identity is next. SW_AGAIN: wait. Else it failed. */
+SW_MUST_USE enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c);
+
+/** Puts a handshake that has something to do in its queue, and stops watching it meanwhile. */
+void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c);
+
+/** The identity holds: messages may pass, for `peer`. */
+void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id);
+
+/** Reads what has come. SW_OK: see sw_conn_next. SW_AGAIN: nothing. Else it is over. */
+SW_MUST_USE enum sw_status sw_conn_read(struct sw_conns *s, struct sw_conn *c);
+
+/** Goes on with bytes that came together with the end of the handshake, as sw_conn_read. */
+void sw_conn_read_rest(struct sw_conns *s, struct sw_conn *c);
+
+/**
+ * The next whole message of what was read; valid until the next call. SW_AGAIN: there is none.
+ * SW_PEER_MISSING, SW_LIMIT_SIZE: no message can be cut out any more; `out` is its head or empty.
+ * SW_PEER_SYNTAX: this is not SIP. SW_PEER_CLOSED and others: the connection is over.
+ */
+SW_MUST_USE enum sw_status sw_conn_next(struct sw_conns *s, struct sw_conn *c,
+                                        struct sw_slice *out);
+
+/** Queues bytes; they leave with the turn. SW_LIMIT_SIZE: `output_max`; SW_PEER_CLOSED: not open.
+ */
+SW_MUST_USE enum sw_status sw_conn_send(struct sw_conns *s, struct sw_conn *c,
+                                        const struct sw_slice *segs, size_t count, size_t total);
+
+/** Sends what is queued, as far as the kernel takes it. Else than SW_OK: it is over. */
+SW_MUST_USE enum sw_status sw_conn_flush(struct sw_conns *s, struct sw_conn *c);
+
+/**
+ * Closes in good order: what is queued, close_notify, and what comes is discarded until the peer
+ * has closed too; at once if `peer_closed` already. A handshake's alert reaches the peer in the
+ * same way.
+ */
+void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed);
+
+/** Lets go of a connection at once; its memory goes with sw_conns_sweep. */
+void sw_conn_drop(struct sw_conns *s, struct sw_conn *c);
+
+/** Frees what was dropped in this turn. */
+void sw_conns_sweep(struct sw_conns *s);
+
+/** The next connection whose time is up, or NULL; its state says for what. */
+struct sw_conn *sw_conns_expired(struct sw_conns *s);
+
+/** The name of a state, for logs. */
+const char *sw_conn_state_name(enum sw_conn_state state);
+
+#endif

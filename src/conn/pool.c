@@ -1,0 +1,213 @@
+#include "conn/pool.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { SHARDS = 64, PER_SHARD = 256 };
+
+/* The connections of one peer with one address. */
+struct group {
+    struct sw_map_node node;
+    struct sw_list entries;
+};
+
+struct entry {
+    struct sw_list node;
+    struct sw_flow flow;
+    bool open;
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct sw_map groups;
+};
+
+struct sw_pool {
+    struct shard shards[SHARDS];
+};
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 33;
+    x *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ x >> 33;
+}
+
+/* Peers and addresses here are authenticated: a plain mix is enough. */
+static struct sw_key key_of(uint32_t peer, const struct sw_endpoint *ip)
+{
+    uint64_t a, b;
+    memcpy(&a, ip->ip, 8);
+    memcpy(&b, ip->ip + 8, 8);
+    return (struct sw_key){mix(a ^ peer), mix(b ^ (uint64_t)peer << 32 ^ ip->family)};
+}
+
+static uint32_t owner_id(const struct sw_flow *flow)
+{
+    return flow->peer == SW_PEER_VERIFIED ? flow->domain_id : flow->peer;
+}
+
+static struct shard *shard_of(struct sw_pool *p, struct sw_key key)
+{
+    return &p->shards[key.b % SHARDS];
+}
+
+struct sw_pool *sw_pool_new(void)
+{
+    struct sw_pool *p = calloc(1, sizeof(*p));
+    for (int i = 0; p && i < SHARDS; i++) {
+        pthread_mutex_init(&p->shards[i].lock, NULL);
+        if (sw_map_init(&p->shards[i].groups, PER_SHARD) != SW_OK) {
+            sw_pool_free(p);
+            return NULL;
+        }
+    }
+    return p;
+}
+
+static void free_group(struct shard *s, struct group *g)
+{
+    while (!sw_list_empty(&g->entries)) {
+        struct entry *e = SW_CONTAINER(g->entries.next, struct entry, node);
+        sw_list_del(&e->node);
+        free(e);
+    }
+    sw_map_del(&s->groups, &g->node);
+    free(g);
+}
+
+void sw_pool_free(struct sw_pool *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < SHARDS; i++) {
+        struct shard *s = &p->shards[i];
+        for (size_t b = 0; s->groups.buckets && b <= s->groups.mask; b++)
+            while (s->groups.buckets[b])
+                free_group(s, SW_CONTAINER(s->groups.buckets[b], struct group, node));
+        sw_map_fini(&s->groups);
+        pthread_mutex_destroy(&s->lock);
+    }
+    free(p);
+}
+
+static struct group *find_group(struct shard *s, struct sw_key key)
+{
+    struct sw_map_node *n = sw_map_get(&s->groups, key);
+    return n ? SW_CONTAINER(n, struct group, node) : NULL;
+}
+
+static bool fits(const struct entry *e, const struct sw_pool_want *w)
+{
+    const struct sw_flow *f = &e->flow;
+    if (f->transport != w->transport || f->listener != w->listener)
+        return false;
+    if (w->any_of_peer)
+        return !f->outbound || !w->remote.port || f->remote.port == w->remote.port;
+    return f->outbound && f->remote.port == w->remote.port;
+}
+
+/* A better one: the preferred, an open one of the asking worker, an open one, one that is dialled.
+ */
+static int rank(const struct entry *e, const struct sw_pool_want *w)
+{
+    if (w->prefer.generation && e->open && sw_flow_id_eq(&e->flow.id, &w->prefer))
+        return 4;
+    if (e->open)
+        return e->flow.id.worker == w->worker ? 3 : 2;
+    return 1;
+}
+
+enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *want,
+                                 struct sw_flow *flow)
+{
+    struct sw_key key = key_of(want->peer, &want->remote);
+    struct shard *s = shard_of(p, key);
+    enum sw_pool_answer answer = SW_POOL_DIAL;
+    int best = 0;
+    uint32_t count = 0;
+    pthread_mutex_lock(&s->lock);
+    struct group *g = find_group(s, key);
+    for (struct sw_list *n = g ? g->entries.next : NULL; g && n != &g->entries; n = n->next) {
+        const struct entry *e = SW_CONTAINER(n, struct entry, node);
+        if (!fits(e, want))
+            continue;
+        count++;
+        if (rank(e, want) > best) {
+            best = rank(e, want);
+            *flow = e->flow;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (best > 1)
+        answer = SW_POOL_OPEN;
+    else if (best == 1 && (count >= want->limit || flow->id.worker == want->worker))
+        answer = SW_POOL_WAIT;
+    if (best)
+        flow->ident = NULL; /* its owner's */
+    return answer;
+}
+
+static struct entry *find_entry(struct group *g, const struct sw_flow_id *id)
+{
+    for (struct sw_list *n = g->entries.next; n != &g->entries; n = n->next) {
+        struct entry *e = SW_CONTAINER(n, struct entry, node);
+        if (sw_flow_id_eq(&e->flow.id, id))
+            return e;
+    }
+    return NULL;
+}
+
+static enum sw_status put_locked(struct shard *s, struct sw_key key, const struct sw_flow *flow,
+                                 bool open)
+{
+    struct group *g = find_group(s, key);
+    if (!g) {
+        g = malloc(sizeof(*g));
+        if (!g)
+            return SW_LIMIT_MEMORY;
+        sw_list_init(&g->entries);
+        sw_map_add(&s->groups, &g->node, key);
+    }
+    struct entry *e = find_entry(g, &flow->id);
+    if (!e) {
+        e = malloc(sizeof(*e));
+        if (!e)
+            return SW_LIMIT_MEMORY;
+        sw_list_add(&g->entries, &e->node);
+    }
+    e->flow = *flow;
+    e->flow.ident = NULL;
+    e->open = open;
+    return SW_OK;
+}
+
+enum sw_status sw_pool_put(struct sw_pool *p, const struct sw_flow *flow, bool open)
+{
+    struct sw_key key = key_of(owner_id(flow), &flow->remote);
+    struct shard *s = shard_of(p, key);
+    pthread_mutex_lock(&s->lock);
+    enum sw_status st = put_locked(s, key, flow, open);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+void sw_pool_del(struct sw_pool *p, const struct sw_flow *flow)
+{
+    struct sw_key key = key_of(owner_id(flow), &flow->remote);
+    struct shard *s = shard_of(p, key);
+    pthread_mutex_lock(&s->lock);
+    struct group *g = find_group(s, key);
+    struct entry *e = g ? find_entry(g, &flow->id) : NULL;
+    if (e) {
+        sw_list_del(&e->node);
+        free(e);
+    }
+    if (g && sw_list_empty(&g->entries))
+        free_group(s, g);
+    pthread_mutex_unlock(&s->lock);
+}
