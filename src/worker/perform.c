@@ -1,0 +1,268 @@
+/* Actions become calls. */
+#include "conn/attempt.h"
+#include "sip/edit.h"
+#include "sys/log.h"
+#include "worker/worker.h"
+
+#include <stdlib.h>
+
+struct sw_pending *sw_worker_later(struct sw_worker *w, enum sw_event_kind kind,
+                                   enum sw_status status)
+{
+    if (w->pending_count == w->pending_cap) {
+        uint32_t cap = w->pending_cap ? w->pending_cap * 2 : 64;
+        struct sw_pending *more = realloc(w->pending, cap * sizeof(*more));
+        if (!more)
+            return NULL;
+        w->pending = more;
+        w->pending_cap = cap;
+    }
+    struct sw_pending *p = &w->pending[w->pending_count++];
+    *p = (struct sw_pending){.ev = {.kind = kind, .status = status}};
+    return p;
+}
+
+void sw_worker_send_failed(struct sw_worker *w, const struct sw_send_act *s, enum sw_status status)
+{
+    struct sw_pending *p = s->cookie.why ? sw_worker_later(w, SW_EV_SEND_FAILED, status) : NULL;
+    char *copy = p ? malloc(s->total + 1) : NULL;
+    if (!p)
+        return;
+    p->ev.cookie = s->cookie;
+    p->ev.flow_id = s->flow;
+    p->ev.remote = s->remote;
+    if (!copy)
+        return;
+    sw_segs_copy(s->segs, s->seg_count, copy);
+    p->seg = sw_slice(copy, s->total);
+}
+
+static struct sw_conn *own_conn(struct sw_worker *w, const struct sw_flow_id *id)
+{
+    if (id->instance != w->conns.conf.instance || id->worker != w->index)
+        return NULL;
+    return sw_conn_get(&w->conns, (struct sw_ref){id->slot, id->generation});
+}
+
+static enum sw_status send_datagram(struct sw_worker *w, const struct sw_send_act *s)
+{
+    const struct sw_workers *all = w->all;
+    if (s->flow.slot >= all->listener_count || !all->listeners[s->flow.slot].udp)
+        return SW_SYS_UNREACHABLE;
+    enum sw_status st =
+        sw_udp_send(all->listeners[s->flow.slot].udp[w->index], &s->remote, s->segs, s->seg_count);
+    return st == SW_AGAIN ? SW_OK : st; /* lost like any other datagram: it will be repeated */
+}
+
+static enum sw_status send_elsewhere(struct sw_worker *w, const struct sw_send_act *s)
+{
+    if (s->flow.instance != w->conns.conf.instance || s->flow.worker >= w->all->count)
+        return SW_PEER_CLOSED;
+    const struct sw_mail mail = {
+        .kind = SW_MAIL_SEND,
+        .from = w->index,
+        .flow_id = s->flow,
+        .remote = s->remote,
+        .cookie = s->cookie,
+    };
+    return sw_worker_post(&w->all->worker[s->flow.worker], &mail, s->segs, s->seg_count);
+}
+
+static void perform_send(struct sw_worker *w, const struct sw_send_act *s)
+{
+    enum sw_status st;
+    if (s->flow.worker == SW_WORKER_ANY) {
+        st = send_datagram(w, s);
+    } else if (s->flow.worker == w->index) {
+        struct sw_conn *c = own_conn(w, &s->flow);
+        st = c ? sw_conn_send(&w->conns, c, s->segs, s->seg_count, s->total) : SW_PEER_CLOSED;
+        if (c && st == SW_LIMIT_SIZE)
+            sw_worker_conn_over(w, c, st, "limit output_bytes: the peer does not read");
+    } else {
+        st = send_elsewhere(w, s);
+    }
+    w->stats.messages_out++;
+    if (st != SW_OK)
+        sw_worker_send_failed(w, s, st);
+}
+
+static void opened_now(struct sw_worker *w, struct sw_ref job, enum sw_status status,
+                       const struct sw_flow *flow)
+{
+    struct sw_pending *p = sw_worker_later(w, SW_EV_OPENED, status);
+    if (!p)
+        return;
+    p->ev.job = job;
+    if (flow)
+        p->flow = *flow;
+}
+
+static enum sw_status wait_for(struct sw_worker *w, struct sw_conn *c, struct sw_ref job,
+                               uint16_t worker)
+{
+    struct sw_waiter *x = sw_slab_get(&w->conns.slab, sizeof(*x));
+    if (!x)
+        return SW_LIMIT_MEMORY;
+    x->job = job;
+    x->worker = worker;
+    sw_list_add(&c->waiters, &x->node);
+    return SW_OK;
+}
+
+static enum sw_status dial(struct sw_worker *w, const struct sw_want *want)
+{
+    struct sw_conn *c;
+    if (!want->remote.port)
+        return SW_PEER_CLOSED; /* only an existing connection would have done */
+    enum sw_status st = sw_conn_dial(&w->conns, want->peer, want->listener,
+                                     (enum sw_transport)want->transport, &want->remote, &c);
+    if (st != SW_OK)
+        return st;
+    atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+    if (want->timeout_ms)
+        sw_timer_start(&w->conns.timers, &c->timer, w->now_ms + want->timeout_ms);
+    st = wait_for(w, c, want->job, w->index);
+    if (st != SW_OK) {
+        sw_worker_conn_over(w, c, st, "limit memory");
+        return st;
+    }
+    c->listed = sw_pool_put(w->all->pool, &c->flow, false) == SW_OK;
+    return SW_OK;
+}
+
+void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
+{
+    struct sw_flow flow;
+    const struct sw_pool_want pw = {
+        .peer = want->peer,
+        .remote = want->remote,
+        .prefer = want->prefer,
+        .listener = want->listener,
+        .worker = w->index,
+        .transport = want->transport,
+        .any_of_peer = want->any_of_peer,
+        .limit = w->all->connections_per_peer,
+    };
+    enum sw_status st = SW_OK;
+    enum sw_pool_answer found = sw_pool_find(w->all->pool, &pw, &flow);
+    if (found == SW_POOL_OPEN) {
+        opened_now(w, want->job, SW_OK, &flow);
+        return;
+    }
+    struct sw_conn *c = found == SW_POOL_WAIT ? own_conn(w, &flow.id) : NULL;
+    if (c) {
+        st = wait_for(w, c, want->job, w->index);
+    } else if (found == SW_POOL_WAIT && flow.id.worker != w->index) {
+        const struct sw_mail mail = {
+            .kind = SW_MAIL_WAIT, .from = w->index, .job = want->job, .flow_id = flow.id};
+        st = sw_worker_post(&w->all->worker[flow.id.worker], &mail, NULL, 0);
+    } else {
+        st = dial(w, want);
+    }
+    if (st != SW_OK)
+        opened_now(w, want->job, st, NULL);
+}
+
+static void perform_find(struct sw_worker *w, struct sw_key key, const struct sw_event *ev)
+{
+    struct sw_directory *d = w->all->directory;
+    uint16_t owner = d ? sw_directory_find(d, key) : SW_WORKER_ANY;
+    w->no_owner = true;
+    if (owner == SW_WORKER_ANY || owner == w->index || !ev->flow)
+        return;
+    struct sw_mail mail = {.kind = SW_MAIL_MESSAGE, .from = w->index, .flow = *ev->flow};
+    mail.flow.ident = NULL;
+    if (sw_worker_post(&w->all->worker[owner], &mail, &ev->bytes, 1) == SW_OK) {
+        w->no_owner = false;
+        w->stats.handed++;
+    }
+}
+
+static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
+{
+    struct sw_conn *c = own_conn(w, &a->verdict.flow);
+    if (!c || c->state != SW_CONN_IDENTITY)
+        return;
+    if (a->kind == SW_ACT_CLOSE) {
+        w->conns.failed++;
+        sw_attempt_failed(&w->conns, c, a->verdict.status, a->verdict.why, a->verdict.got);
+        sw_worker_conn_over(w, c, a->verdict.status, NULL);
+        return;
+    }
+    sw_conn_admit(&w->conns, c, a->verdict.peer, a->verdict.domain_id);
+    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
+    if (c->flow.peer != SW_PEER_NOBODY)
+        c->listed = sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
+    sw_worker_opened(w, c, SW_OK);
+}
+
+static void perform(struct sw_worker *w, const struct sw_action *a, const struct sw_event *ev)
+{
+    switch (a->kind) {
+    case SW_ACT_SEND:
+        perform_send(w, &a->send);
+        return;
+    case SW_ACT_OPEN:
+        sw_worker_open(w, &a->open);
+        return;
+    case SW_ACT_FIND:
+        perform_find(w, a->key, ev);
+        return;
+    case SW_ACT_PUBLISH:
+        if (w->all->directory && sw_directory_put(w->all->directory, a->key, w->index) != SW_OK)
+            return; /* then only this worker finds it */
+        return;
+    case SW_ACT_UNPUBLISH:
+        if (w->all->directory)
+            sw_directory_del(w->all->directory, a->key, w->index);
+        return;
+    case SW_ACT_ADMIT:
+    case SW_ACT_CLOSE:
+        perform_verdict(w, a);
+        return;
+    case SW_ACT_NOTE:
+        sw_log(a->note.level, a->note.event, a->note.fields, a->note.count);
+        return;
+    }
+}
+
+static void one_event(struct sw_worker *w, const struct sw_event *ev)
+{
+    w->actions.count = 0;
+    w->no_owner = false;
+    w->step.step(w->step.user, ev, &w->actions, w->now_ms);
+    for (uint32_t i = 0; i < w->actions.count; i++)
+        perform(w, &w->actions.a[i], ev);
+    if (!w->no_owner)
+        return;
+    struct sw_event again = *ev;
+    again.kind = SW_EV_NO_OWNER;
+    w->no_owner = false;
+    w->actions.count = 0;
+    w->step.step(w->step.user, &again, &w->actions, w->now_ms);
+    for (uint32_t i = 0; i < w->actions.count; i++)
+        perform(w, &w->actions.a[i], &again);
+}
+
+/* Events that actions caused, in their order; they may cause more. */
+void sw_worker_pending(struct sw_worker *w)
+{
+    for (uint32_t i = 0; i < w->pending_count; i++) {
+        struct sw_pending p = w->pending[i]; /* the array may move */
+        p.ev.flow = p.flow.id.generation ? &p.flow : NULL;
+        if (p.ev.kind == SW_EV_SEND_FAILED) {
+            p.ev.segs = &p.seg;
+            p.ev.seg_count = p.seg.p ? 1 : 0;
+        }
+        one_event(w, &p.ev);
+        free((void *)(uintptr_t)p.seg.p);
+    }
+    w->pending_count = 0;
+}
+
+void sw_worker_event(struct sw_worker *w, const struct sw_event *ev)
+{
+    one_event(w, ev);
+    if (w->pending_count)
+        sw_worker_pending(w);
+}

@@ -1,0 +1,445 @@
+#include "worker/worker.h"
+
+#include "conn/attempt.h"
+#include "engine/owner.h"
+#include "loop/sock.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    MAILBOX_BYTES = 1 << 20,
+    ACCEPTS_PER_TURN = 16,
+    UDP_BATCHES_PER_TURN = 2,
+    STEPS_PER_TURN = 2,    /* handshake steps: one can take a millisecond */
+    STEPS_US = 1000,       /* or as many as fit into this */
+    MAIL_LATELY_US = 1000, /* mail came that short ago: more may follow */
+    MAIL_SPIN_US = 20,     /* then it is cheaper to look again than to sleep */
+    ACCEPT_PAUSE_MS = 100, /* after descriptors ran out */
+    CLOSING_MS = 1000,     /* at the end peers get that long to close their side */
+};
+
+/* Tags of descriptors that are no connections: generation 0, the kind above the index. */
+enum { TAG_MAILBOX = 1u << 24, TAG_UDP = 2u << 24, TAG_ACCEPT = 3u << 24, TAG_KIND = 0xffu << 24 };
+
+static enum sw_status watch_listeners(struct sw_worker *w)
+{
+    for (uint16_t i = 0; i < w->all->listener_count; i++) {
+        const struct sw_worker_listener *l = &w->all->listeners[i];
+        enum sw_status s = SW_OK;
+        if (l->udp)
+            s = sw_loop_add(&w->loop, l->udp[w->index], SW_WANT_READ, TAG_UDP | i);
+        if (s == SW_OK && l->tcp)
+            s = sw_loop_add(&w->loop, l->tcp[w->index], SW_WANT_READ, TAG_ACCEPT | i);
+        if (s != SW_OK)
+            return s;
+    }
+    return sw_loop_add(&w->loop, w->mailbox.wake, SW_WANT_READ, TAG_MAILBOX);
+}
+
+enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint16_t index,
+                              const struct sw_conn_conf *conf, const struct sw_step *step,
+                              uint32_t (*transactions)(void *user), bool trace)
+{
+    memset(w, 0, sizeof(*w));
+    w->all = all;
+    w->index = index;
+    w->step = *step;
+    w->transactions = transactions;
+    w->loop.fd = -1;
+    w->now_ms = sw_clock_ms();
+    enum sw_status s = sw_loop_init(&w->loop);
+    if (s == SW_OK)
+        s = sw_mailbox_init(&w->mailbox, MAILBOX_BYTES);
+    if (s == SW_OK)
+        s = sw_udp_init(&w->udp);
+    if (s == SW_OK)
+        s = sw_conns_init(&w->conns, conf, &w->loop, w->now_ms, trace ? sw_attempt_seen : NULL);
+    if (s == SW_OK)
+        s = watch_listeners(w);
+    if (s != SW_OK)
+        sw_worker_fini(w);
+    return s;
+}
+
+/* Waiters and pending events hold memory of their own. */
+static void drop_waiters(struct sw_worker *w)
+{
+    struct sw_ref ref;
+    for (uint32_t i = 0; w->conns.table.chunks && i < w->conns.table.slots; i++) {
+        struct sw_conn *c = sw_table_at(&w->conns.table, i, &ref);
+        while (c && !sw_list_empty(&c->waiters)) {
+            struct sw_waiter *x = SW_CONTAINER(c->waiters.next, struct sw_waiter, node);
+            sw_list_del(&x->node);
+            sw_slab_put(&w->conns.slab, x, sizeof(*x));
+        }
+    }
+}
+
+/* Sockets that were handed over and never taken up. */
+static void drop_mail(struct sw_worker *w)
+{
+    struct sw_slice block;
+    while (w->mailbox.ring && (block = sw_mailbox_peek(&w->mailbox)).p) {
+        struct sw_mail m;
+        memcpy(&m, block.p, sizeof(m));
+        if (m.kind == SW_MAIL_ACCEPTED)
+            close(m.fd);
+        sw_mailbox_done(&w->mailbox);
+    }
+}
+
+void sw_worker_fini(struct sw_worker *w)
+{
+    drop_waiters(w);
+    drop_mail(w);
+    for (uint32_t i = 0; i < w->pending_count; i++)
+        free((void *)(uintptr_t)w->pending[i].seg.p);
+    free(w->pending);
+    w->pending = NULL;
+    w->pending_count = 0;
+    if (w->conns.table.chunks)
+        sw_conns_fini(&w->conns);
+    sw_udp_fini(&w->udp);
+    sw_mailbox_fini(&w->mailbox);
+    sw_loop_fini(&w->loop);
+}
+
+/* ---- sockets ---- */
+
+static struct sw_worker *lightest(struct sw_worker *w)
+{
+    struct sw_worker *best = w;
+    uint32_t least = atomic_load_explicit(&w->load, memory_order_relaxed);
+    for (uint16_t i = 0; i < w->all->count; i++) {
+        struct sw_worker *x = &w->all->worker[i];
+        uint32_t load = atomic_load_explicit(&x->load, memory_order_relaxed);
+        if (load < least) {
+            least = load;
+            best = x;
+        }
+    }
+    return best;
+}
+
+static void take_up(struct sw_worker *w, int fd, uint16_t listener, bool tls,
+                    const struct sw_endpoint *remote)
+{
+    struct sw_worker *to = lightest(w);
+    struct sw_conn *c;
+    atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    if (to != w) {
+        const struct sw_mail mail = {.kind = SW_MAIL_ACCEPTED,
+                                     .from = w->index,
+                                     .fd = fd,
+                                     .listener = listener,
+                                     .tls = tls,
+                                     .remote = *remote};
+        if (sw_worker_post(to, &mail, NULL, 0) == SW_OK)
+            return;
+        atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+    }
+    if (sw_conn_accepted(&w->conns, fd, listener, tls, remote, &c) != SW_OK) {
+        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+        w->stats.refused_accepts++;
+        SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
+               sw_field_str("help", "raise limits.connections if these are wanted"));
+        return;
+    }
+    w->stats.accepted++;
+    if (!tls)
+        sw_worker_conn_step(w, c);
+}
+
+static void watch_accept(struct sw_worker *w, bool on)
+{
+    for (uint16_t i = 0; i < w->all->listener_count; i++)
+        if (w->all->listeners[i].tcp)
+            sw_loop_change(&w->loop, w->all->listeners[i].tcp[w->index], on ? SW_WANT_READ : 0,
+                           TAG_ACCEPT | i);
+}
+
+static void accept_some(struct sw_worker *w, uint16_t listener)
+{
+    const struct sw_worker_listener *l = &w->all->listeners[listener];
+    struct sw_endpoint remote;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = sw_sock_accept(l->tcp[w->index], &remote);
+        if (fd >= 0) {
+            take_up(w, fd, listener, l->tls, &remote);
+            continue;
+        }
+        if (sw_sock_status(errno) == SW_LIMIT) {
+            SW_LOG(SW_LEVEL_ERROR, "accept_paused",
+                   sw_field_str("why", "the system gives no more descriptors"),
+                   sw_field_str("help", "raise LimitNOFILE of the service (ulimit -n)"));
+            w->accept_again_ms = w->now_ms + ACCEPT_PAUSE_MS;
+            watch_accept(w, false);
+        }
+        return;
+    }
+}
+
+static void read_datagrams(struct sw_worker *w, uint16_t listener)
+{
+    int fd = w->all->listeners[listener].udp[w->index];
+    struct sw_flow flow = {
+        .id = {.instance = w->conns.conf.instance, .worker = SW_WORKER_ANY, .slot = listener},
+        .local = w->conns.conf.listeners[listener].address,
+        .listener = listener,
+        .transport = SW_UDP,
+    };
+    struct sw_event ev = {.kind = SW_EV_MESSAGE, .flow = &flow};
+    for (int n = 0; n < UDP_BATCHES_PER_TURN && sw_udp_read(&w->udp, fd); n++) {
+        for (unsigned i = 0; i < w->udp.count; i++) {
+            flow.remote = w->udp.from[i];
+            if (w->udp.bytes[i].n <= 4) /* a keep-alive: CRLF, or nothing */
+                continue;
+            ev.bytes = w->udp.bytes[i];
+            sw_worker_message(w, &ev);
+        }
+        if (w->udp.count < SW_UDP_BATCH)
+            return;
+    }
+}
+
+/* ICMP refused a datagram: if it was a request of ours, its transaction is told. RFC 3261 18.4 */
+static void read_refused(struct sw_worker *w, uint16_t listener)
+{
+    int fd = w->all->listeners[listener].udp[w->index];
+    struct sw_slice bytes;
+    struct sw_endpoint to;
+    enum sw_status why;
+    for (int i = 0; i < SW_UDP_BATCH && sw_udp_refused(&w->udp, fd, &bytes, &to, &why); i++) {
+        struct sw_owner owner;
+        if (!sw_owner_peek(bytes, &owner) || owner.instance != w->conns.conf.instance ||
+            owner.worker >= w->all->count)
+            continue;
+        const struct sw_mail mail = {
+            .kind = SW_MAIL_SEND_FAILED,
+            .from = w->index,
+            .status = why,
+            .remote = to,
+            .cookie = {.why = SW_FOR_CLIENT, .listener = listener, .ref = owner.client}};
+        if (sw_worker_post(&w->all->worker[owner.worker], &mail, NULL, 0) != SW_OK)
+            return;
+    }
+}
+
+static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
+{
+    struct sw_ref ref = {(uint32_t)r->tag, (uint32_t)(r->tag >> 32)};
+    struct sw_conn *c = sw_conn_get(&w->conns, ref);
+    char junk[4096];
+    if (!c)
+        return;
+    switch ((enum sw_conn_state)c->state) {
+    case SW_CONN_CONNECTING:
+        sw_worker_conn_step(w, c);
+        return;
+    case SW_CONN_HANDSHAKE:
+        if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
+            sw_worker_conn_over(w, c, SW_PEER_RESET, NULL);
+        else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
+            sw_conn_queue_step(&w->conns, c);
+        return;
+    case SW_CONN_OPEN:
+        if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
+            sw_worker_conn_over(w, c, SW_PEER_RESET, "sending failed");
+        else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
+            sw_worker_conn_read(w, c, false);
+        return;
+    case SW_CONN_CLOSING: /* what comes now is discarded: RFC 5923 8.3 */
+        if (read(c->fd, junk, sizeof(junk)) == 0 || r->want & SW_WANT_BROKEN)
+            sw_conn_drop(&w->conns, c);
+        return;
+    case SW_CONN_IDENTITY:
+    case SW_CONN_GONE:
+        return;
+    }
+}
+
+static void ready(struct sw_worker *w, const struct sw_ready *r)
+{
+    uint32_t tag = (uint32_t)r->tag;
+    if (r->tag >> 32)
+        conn_ready(w, r);
+    else if ((tag & TAG_KIND) == TAG_MAILBOX)
+        sw_mailbox_awake(&w->mailbox, true);
+    else if ((tag & TAG_KIND) == TAG_ACCEPT)
+        accept_some(w, (uint16_t)tag);
+    else if (r->want & SW_WANT_BROKEN)
+        read_refused(w, (uint16_t)tag);
+    else
+        read_datagrams(w, (uint16_t)tag);
+    if (w->pending_count)
+        sw_worker_pending(w);
+}
+
+/* ---- the parts of a turn ---- */
+
+static void flush(struct sw_worker *w)
+{
+    while (!sw_list_empty(&w->conns.dirty)) {
+        struct sw_conn *c = SW_CONTAINER(w->conns.dirty.next, struct sw_conn, dirty);
+        if (sw_conn_flush(&w->conns, c) != SW_OK)
+            sw_worker_conn_over(w, c, SW_PEER_RESET, "sending failed");
+        if (w->pending_count)
+            sw_worker_pending(w);
+    }
+}
+
+static void conn_expired(struct sw_worker *w, struct sw_conn *c)
+{
+    switch ((enum sw_conn_state)c->state) {
+    case SW_CONN_CONNECTING:
+    case SW_CONN_HANDSHAKE:
+    case SW_CONN_IDENTITY:
+        w->conns.failed++;
+        sw_attempt_failed(&w->conns, c, SW_PEER_TIMEOUT,
+                          c->state == SW_CONN_CONNECTING ? "limit connect: no answer to TCP"
+                                                         : "limit handshake: it took too long",
+                          sw_slice("", 0));
+        sw_worker_conn_over(w, c, SW_PEER_TIMEOUT, NULL);
+        return;
+    case SW_CONN_OPEN:
+        sw_worker_conn_over(w, c, SW_PEER_TIMEOUT,
+                            c->part_late ? "limit message: the rest of a message did not come"
+                                         : "limit idle: nothing passed for that long");
+        return;
+    case SW_CONN_CLOSING:
+    case SW_CONN_GONE:
+        sw_conn_drop(&w->conns, c);
+        return;
+    }
+}
+
+static void timers(struct sw_worker *w)
+{
+    struct sw_conn *c;
+    while ((c = sw_conns_expired(&w->conns))) {
+        conn_expired(w, c);
+        if (w->pending_count)
+            sw_worker_pending(w);
+    }
+    for (int i = 0; i < 64 && w->step.deadline(w->step.user) <= w->now_ms; i++) {
+        const struct sw_event ev = {.kind = SW_EV_TIME};
+        sw_worker_event(w, &ev);
+    }
+    if (w->accept_again_ms && w->accept_again_ms <= w->now_ms && !w->all->draining) {
+        w->accept_again_ms = 0;
+        watch_accept(w, true);
+    }
+}
+
+/* Outbound first: requests wait for them. Then inbound ones, oldest first. */
+static bool handshakes(struct sw_worker *w)
+{
+    struct sw_list *out = &w->conns.steps_out, *in = &w->conns.steps_in;
+    if (sw_list_empty(out) && sw_list_empty(in))
+        return false;
+    int64_t until = sw_clock_us() + STEPS_US;
+    for (int n = 0; n < STEPS_PER_TURN || sw_clock_us() < until; n++) {
+        struct sw_list *first = !sw_list_empty(out) ? out->next : in->next;
+        if (first == in)
+            break;
+        sw_worker_conn_step(w, SW_CONTAINER(first, struct sw_conn, steps));
+        if (w->pending_count)
+            sw_worker_pending(w);
+    }
+    return !sw_list_empty(out) || !sw_list_empty(in);
+}
+
+static int wait_ms(struct sw_worker *w)
+{
+    int64_t at = w->step.deadline(w->step.user);
+    int64_t conns = sw_timers_next(&w->conns.timers);
+    at = conns < at ? conns : at;
+    if (w->accept_again_ms && w->accept_again_ms < at)
+        at = w->accept_again_ms;
+    int64_t ms = at == SW_TIMER_NEVER ? 60000 : at - w->now_ms;
+    return (int)(ms < 0 ? 0 : ms > 60000 ? 60000 : ms);
+}
+
+/* Mail came lately: looking again for a moment is cheaper than to be woken. */
+static bool mail_follows(struct sw_worker *w)
+{
+    int64_t now = sw_clock_us(), until = now + MAIL_SPIN_US;
+    if (now - w->mail_us > MAIL_LATELY_US)
+        return false;
+    do {
+        if (sw_mailbox_peek(&w->mailbox).p)
+            return true;
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    } while (sw_clock_us() < until);
+    return false;
+}
+
+static unsigned wait_ready(struct sw_worker *w, bool leftovers, struct sw_ready *r)
+{
+    unsigned n = sw_loop_wait(&w->loop, 0, r);
+    if (n || leftovers || mail_follows(w))
+        return n;
+    int ms = wait_ms(w);
+    if (ms == 0 || !sw_mailbox_sleep(&w->mailbox))
+        return 0;
+    n = sw_loop_wait(&w->loop, ms, r);
+    sw_mailbox_awake(&w->mailbox, false);
+    return n;
+}
+
+/* Every connection gets a close_notify, and a moment to answer it. */
+static bool close_all(struct sw_worker *w)
+{
+    struct sw_ref ref;
+    if (!w->closing) {
+        w->closing = true;
+        w->closing_until_ms = w->now_ms + CLOSING_MS;
+        for (uint32_t i = 0; i < w->conns.table.slots; i++) {
+            struct sw_conn *c = sw_table_at(&w->conns.table, i, &ref);
+            if (c)
+                sw_worker_conn_over(w, c, SW_OK, "we stop");
+        }
+        sw_worker_pending(w);
+    }
+    return w->conns.table.used == 0 || w->now_ms >= w->closing_until_ms;
+}
+
+static bool turn(struct sw_worker *w, bool *leftovers)
+{
+    struct sw_ready r[SW_READY_MAX];
+    unsigned n = wait_ready(w, *leftovers, r);
+    w->now_ms = w->conns.now_ms = sw_clock_ms();
+    w->stats.turns++;
+    if (w->all->draining && w->accept_again_ms != SW_TIMER_NEVER) {
+        w->accept_again_ms = SW_TIMER_NEVER;
+        watch_accept(w, false);
+    }
+    *leftovers = sw_worker_mail(w);
+    if (*leftovers)
+        w->mail_us = sw_clock_us();
+    for (unsigned i = 0; i < n; i++)
+        ready(w, &r[i]);
+    timers(w);
+    flush(w);
+    *leftovers = handshakes(w) || *leftovers;
+    flush(w);
+    sw_conns_sweep(&w->conns);
+    atomic_store_explicit(&w->open_transactions, w->transactions(w->step.user),
+                          memory_order_relaxed);
+    return !w->all->stopping || !close_all(w);
+}
+
+void *sw_worker_run(void *worker)
+{
+    struct sw_worker *w = worker;
+    bool leftovers = false;
+    while (turn(w, &leftovers))
+        ;
+    return NULL;
+}

@@ -1,0 +1,125 @@
+/* A worker: one thread, its loop, its connections, and the step it runs. It turns readiness into
+ * events and actions into calls; what it says of SIP it has from the step. */
+#ifndef SW_WORKER_WORKER_H
+#define SW_WORKER_WORKER_H
+
+#include "conn/conn.h"
+#include "conn/directory.h"
+#include "conn/pool.h"
+#include "conn/udp.h"
+#include "engine/action.h"
+#include "worker/mail.h"
+#include <pthread.h>
+
+/* The sockets of one listener: one of each kind per worker, opened before the workers start. */
+struct sw_worker_listener {
+    bool tls;
+    bool datagram; /* and TCP on the same port: RFC 3261 18.2.1 */
+    int *udp;      /* per worker; NULL without datagrams */
+    int *tcp;      /* per worker */
+};
+
+/* What all workers share. */
+struct sw_workers {
+    struct sw_worker *worker;
+    uint16_t count;
+    uint16_t listener_count;
+    const struct sw_worker_listener *listeners;
+    struct sw_pool *pool;
+    struct sw_directory *directory; /* NULL with one worker */
+    uint32_t connections_per_peer;
+    _Atomic bool draining; /* no new connections */
+    _Atomic bool stopping; /* close all and end */
+};
+
+struct sw_worker_stats {
+    uint64_t turns, messages_in, messages_out, mails, mail_lost, handed, accepted;
+    uint64_t refused_accepts;
+};
+
+/* An event that an action caused, for after the actions. */
+struct sw_pending {
+    struct sw_event ev;
+    struct sw_flow flow;
+    struct sw_slice seg; /* bytes of its own, from malloc; .p NULL: none */
+};
+
+struct sw_worker {
+    struct sw_workers *all;
+    uint16_t index;
+    pthread_t thread;
+    struct sw_step step;
+    struct sw_loop loop;
+    struct sw_mailbox mailbox;
+    struct sw_conns conns;
+    struct sw_udp_batch udp;
+    struct sw_actions actions;
+    struct sw_pending *pending;
+    uint32_t pending_count, pending_cap;
+    int64_t now_ms;
+    int64_t mail_us;         /* when mail came last */
+    int64_t accept_again_ms; /* accepting pauses until then: descriptors ran out; 0: it does not */
+    bool no_owner;           /* FIND found nobody: the same bytes again */
+    bool closing;            /* `stopping` was seen, connections are being closed */
+    int64_t closing_until_ms;
+    _Atomic uint32_t load;                /* connections, for the choice of a worker */
+    _Atomic uint32_t open_transactions;   /* without final response, for a drain */
+    uint32_t (*transactions)(void *user); /* of the step */
+    struct sw_worker_stats stats;
+};
+
+/** Everything but the thread. The step, `transactions` and the sockets are the caller's. */
+SW_MUST_USE enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all,
+                                          uint16_t index, const struct sw_conn_conf *conf,
+                                          const struct sw_step *step,
+                                          uint32_t (*transactions)(void *user), bool trace);
+void sw_worker_fini(struct sw_worker *w);
+
+/** Runs until `stopping`: the body of the worker's thread. */
+void *sw_worker_run(void *worker);
+
+/** Wakes a worker, so that it looks at the shared flags. Any thread. */
+void sw_worker_wake(struct sw_worker *w);
+
+/* ---- for the files of this room ---- */
+
+/** Feeds an event to the step and performs its actions, and what these cause in turn. */
+void sw_worker_event(struct sw_worker *w, const struct sw_event *ev);
+
+/** Runs the events that actions caused. */
+void sw_worker_pending(struct sw_worker *w);
+
+/** A message (SW_EV_MESSAGE) came: to the step, or to the worker whose it is. */
+void sw_worker_message(struct sw_worker *w, const struct sw_event *message);
+
+/** Tells all who wait for the connection. */
+void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status status);
+
+/** The connection is over: says so, tells who used it or waited for it, and lets go of it. */
+void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
+                         const char *why);
+
+/** TCP, handshake or identity went a step further. */
+void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c);
+
+/** Reads a connection and handles what came. */
+void sw_worker_conn_read(struct sw_worker *w, struct sw_conn *c, bool rest);
+
+/** Handles all mail. True if there was any. */
+bool sw_worker_mail(struct sw_worker *w);
+
+/** Sends a block to another worker. SW_LIMIT: its box is full. */
+SW_MUST_USE enum sw_status sw_worker_post(struct sw_worker *to, const struct sw_mail *mail,
+                                          const struct sw_slice *segs, size_t count);
+
+/** Asks for a connection: see SW_ACT_OPEN. */
+void sw_worker_open(struct sw_worker *w, const struct sw_want *want);
+
+/** Puts an event behind the actions being performed. */
+struct sw_pending *sw_worker_later(struct sw_worker *w, enum sw_event_kind kind,
+                                   enum sw_status status);
+
+/** A SEND that did not leave becomes an event; its bytes are copied. */
+void sw_worker_send_failed(struct sw_worker *w, const struct sw_send_act *s, enum sw_status status);
+
+#endif
