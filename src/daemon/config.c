@@ -1,0 +1,149 @@
+#include "daemon/config.h"
+
+#include "sys/clock.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { CONFIG_FILE_MAX = 64 << 20 };
+
+void *sw_config_alloc(struct sw_config_build *b, size_t n)
+{
+    void *p = sw_arena_get(&b->c->arena, n + 1);
+    if (!p) { /* at the start of a process there is nothing better to do */
+        fputs("sipward: out of memory\n", stderr);
+        exit(1);
+    }
+    return memset(p, 0, n + 1);
+}
+
+const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path)
+{
+    size_t dir = strlen(b->c->dir);
+    if (path->s.n && path->s.p[0] == '/')
+        return path->s.p;
+    char *p = sw_config_alloc(b, dir + 1 + path->s.n);
+    memcpy(p, b->c->dir, dir);
+    p[dir] = '/';
+    memcpy(p + dir + 1, path->s.p, path->s.n);
+    return p;
+}
+
+static int name_order(const void *a, const void *b)
+{
+    const struct sw_name_ref *x = a, *y = b;
+    int d = sw_slice_order(x->name, y->name);
+    return d ? d : (x->index > y->index) - (x->index < y->index);
+}
+
+void sw_names_build(struct sw_config_build *b, struct sw_names *names, const char *what,
+                    const struct sw_maps *maps, size_t size, size_t offset)
+{
+    names->what = what;
+    names->n = sw_config_alloc(b, maps->count * sizeof(*names->n));
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct sw_text *t = (const void *)((const char *)maps->item + i * size + offset);
+        if (t->s.p)
+            names->n[names->count++] = (struct sw_name_ref){t->s, (uint32_t)i};
+    }
+    qsort(names->n, names->count, sizeof(*names->n), name_order);
+    for (size_t i = 1; i < names->count; i++)
+        if (sw_slice_eq(names->n[i - 1].name, names->n[i].name)) {
+            const struct sw_text *t =
+                (const void *)((const char *)maps->item + names->n[i].index * size + offset);
+            sw_diag_error(b->diags, t->mark, "%s \"%s\" is defined twice (names must differ)", what,
+                          t->s.p);
+        }
+}
+
+int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
+                      const struct sw_text *name, const char *key)
+{
+    size_t low = 0, high = names->count;
+    if (!name->s.p)
+        return -1;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int d = sw_slice_order(names->n[mid].name, name->s);
+        if (d == 0)
+            return names->n[mid].index;
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    const char **known = calloc(names->count + 1, sizeof(*known));
+    for (size_t i = 0; known && i < names->count; i++)
+        known[i] = names->n[i].name.p;
+    const char *near = known ? sw_nearest(name->s, known, names->count) : NULL;
+    free(known);
+    if (near)
+        sw_diag_error(b->diags, name->mark,
+                      "%s: there is no %s \"%s\" (the nearest known is \"%s\")", key, names->what,
+                      name->s.p, near);
+    else
+        sw_diag_error(b->diags, name->mark, "%s: there is no %s \"%s\" (define one of that name)",
+                      key, names->what, name->s.p);
+    return -1;
+}
+
+static void build(struct sw_config_build *b)
+{
+    sw_config_misc(b);
+    sw_config_trust(b);
+    sw_config_listen(b);
+    sw_config_peers(b);
+    sw_config_routes(b);
+    if (b->diags->errors == 0 && sw_proxy_conf_index(&b->c->proxy) != SW_OK)
+        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+}
+
+static char *dir_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+enum sw_status sw_config_load(const char *path, struct sw_config *c, struct sw_diags *diags)
+{
+    struct sw_slice text;
+    memset(c, 0, sizeof(*c));
+    sw_slab_init(&c->slab);
+    sw_arena_init(&c->arena, &c->slab);
+    diags->path = path;
+    enum sw_status s = sw_file_read(path, CONFIG_FILE_MAX, &text);
+    if (s != SW_OK) {
+        sw_diag_error(diags, ((struct sw_mark){0, 0}), "cannot be read: %s",
+                      s == SW_SYS ? strerror(errno) : "larger than 64 MiB");
+        return s;
+    }
+    c->dir = dir_of(path);
+    sw_schema_read(text, &sw_config_schema, &c->d, &c->arena, diags);
+    free((void *)(uintptr_t)text.p);
+    struct sw_config_build b = {.c = c, .diags = diags, .now_s = sw_clock_wall_s()};
+    if (c->dir && (diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
+        build(&b);
+    return diags->errors ? SW_PEER_SYNTAX : SW_OK;
+}
+
+void sw_config_free(struct sw_config *c)
+{
+    for (uint32_t i = 0; i < c->identity_count; i++) {
+        sw_certs_free(&c->identities[i].chain);
+        sw_key_free(c->identities[i].key);
+    }
+    for (size_t i = 0; i < c->store_count; i++)
+        sw_trust_free(c->stores[i]);
+    free(c->stores);
+    for (uint32_t i = 0; i < c->trust_count; i++) {
+        sw_certs_free(&c->trusts[i].anchors);
+        sw_crls_free(&c->trusts[i].crls);
+    }
+    sw_proxy_conf_fini(&c->proxy);
+    sw_arena_release(&c->arena);
+    sw_slab_fini(&c->slab);
+    free(c->dir);
+    memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,109 @@
+/* A configuration that was read, checked and made into what the rooms want. Immutable once loaded.
+ */
+#ifndef SW_DAEMON_CONFIG_H
+#define SW_DAEMON_CONFIG_H
+
+#include "base/field.h"
+#include "conn/conn.h"
+#include "daemon/directives.h"
+#include "proxy/conf.h"
+
+/* Names of one kind, sorted, with the index of what they name. */
+struct sw_name_ref {
+    struct sw_slice name;
+    uint32_t index;
+};
+
+struct sw_names {
+    struct sw_name_ref *n;
+    size_t count;
+    const char *what; /* such as "identity" */
+};
+
+/* How a listener's sockets are to be. */
+struct sw_config_listener {
+    struct sw_endpoint address;
+    uint8_t transport;
+    bool freebind;
+};
+
+struct sw_config_limits {
+    uint32_t drain_ms;
+    uint32_t connections;          /* of the process */
+    uint32_t connections_per_peer; /* 0: min(workers, 4) */
+    uint32_t transactions;         /* of the process */
+    struct sw_conn_limits conn;
+};
+
+struct sw_config {
+    struct sw_slab slab;
+    struct sw_arena arena;
+    char *dir; /* of the file: paths in it are relative to this */
+    struct sw_directives d;
+    struct sw_names identity_names, trust_names, listener_names, peer_names, policy_names;
+    struct sw_tls_identity *identities;
+    struct sw_trust_entry *trusts;
+    struct sw_trust **stores; /* all that were made, to be freed */
+    size_t store_count;
+    struct sw_trust **trust_store;  /* per trust entry, made when first wanted */
+    struct sw_tls_policy *policies; /* the three that always exist, and the file's own */
+    uint32_t identity_count, trust_count, policy_count;
+    struct sw_config_listener *listeners;
+    struct sw_conn_listener *conn_listeners;
+    struct sw_conn_peer *conn_peers; /* sorted by id */
+    struct sw_proxy_conf proxy;
+    struct sw_config_limits limits;
+    unsigned workers;
+    enum sw_level log_level;
+    bool log_json;
+};
+
+/**
+ * Reads a file and all it names. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
+ * cannot. SW_SYS: the file itself cannot be read. All is told in `diags`. Free it in any case.
+ */
+SW_MUST_USE enum sw_status sw_config_load(const char *path, struct sw_config *c,
+                                          struct sw_diags *diags);
+void sw_config_free(struct sw_config *c);
+
+/* ---- for the files of this configuration: each fills its part ---- */
+
+struct sw_config_build {
+    struct sw_config *c;
+    struct sw_diags *diags;
+    int64_t now_s;
+};
+
+void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, policies */
+void sw_config_listen(struct sw_config_build *b); /* listeners */
+void sw_config_peers(struct sw_config_build *b);  /* peers */
+void sw_config_routes(struct sw_config_build *b); /* domains, routes */
+void sw_config_misc(
+    struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */
+
+/** Sorts the names of `count` directives of `size` bytes whose first text is at `offset`. */
+void sw_names_build(struct sw_config_build *b, struct sw_names *names, const char *what,
+                    const struct sw_maps *maps, size_t size, size_t offset);
+
+/** The index that a name stands for, or -1 with an error that names the nearest. */
+int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
+                      const struct sw_text *name, const char *key);
+
+/** Cleared memory in the configuration's arena; never NULL (it reports, and gives a spare). */
+void *sw_config_alloc(struct sw_config_build *b, size_t n);
+
+/** A path of the file as it is to be opened. */
+const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
+
+/** The store for one trust entry, or for a list of them; equal lists share one. */
+struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entries, size_t count);
+
+/** The number of the policy that a text names, `standard` if it is not given. */
+unsigned sw_config_policy(struct sw_config_build *b, const struct sw_text *name);
+
+static inline bool sw_text_is(const struct sw_text *t, const char *word)
+{
+    return t->s.p && sw_slice_eq(t->s, sw_slice_str(word));
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* Workers, log, limits, the sealing key; and what this version does not act on yet. */
+#include "daemon/config.h"
+
+#include "sys/file.h"
+#include "sys/random.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/timex.h>
+
+enum {
+    KIB = 1024,
+    HEADER_MAX = 64 * KIB,
+    BODY_MAX = 80 * KIB,
+    KEY_BYTES_MIN = 16,
+};
+
+static unsigned cpus(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > 512 ? 512 : (unsigned)n;
+}
+
+static uint32_t limit(struct sw_config_build *b, const struct sw_number *n, uint32_t standard,
+                      uint32_t min, uint32_t max)
+{
+    if (!n->given)
+        return standard;
+    if (n->v < min || n->v > max) {
+        sw_diag_error(b->diags, n->mark, "%lld is out of range (%u to %u)", (long long)n->v, min,
+                      max);
+        return standard;
+    }
+    return (uint32_t)n->v;
+}
+
+static void limits(struct sw_config_build *b)
+{
+    const struct sw_limits_directive *d = &b->c->d.limits;
+    struct sw_config_limits *l = &b->c->limits;
+    const uint32_t day = 86400000;
+    l->drain_ms = limit(b, &d->drain, 10000, 0, day);
+    l->conn.connect_ms = limit(b, &d->connect, 5000, 100, 120000);
+    l->conn.handshake_ms = limit(b, &d->handshake, 10000, 100, 120000);
+    l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
+    l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
+    l->conn.frame.head_max = limit(b, &d->header_bytes, 32 * KIB, 1 * KIB, HEADER_MAX);
+    l->conn.frame.body_max = limit(b, &d->body_bytes, 64 * KIB, 1 * KIB, BODY_MAX);
+    l->conn.output_max = limit(b, &d->output_bytes, 1024 * KIB, 64 * KIB, 1u << 30);
+    l->connections = limit(b, &d->connections, 100000, 1, 10000000);
+    l->connections_per_peer = limit(b, &d->connections_per_peer, 0, 1, 1024);
+    l->transactions = limit(b, &d->transactions, 500000, 16, 50000000);
+}
+
+static void log_conf(struct sw_config_build *b)
+{
+    const struct sw_log_directive *d = &b->c->d.log;
+    b->c->log_level = sw_text_is(&d->level, "error")   ? SW_LEVEL_ERROR
+                      : sw_text_is(&d->level, "warn")  ? SW_LEVEL_WARN
+                      : sw_text_is(&d->level, "debug") ? SW_LEVEL_DEBUG
+                      : sw_text_is(&d->level, "trace") ? SW_LEVEL_TRACE
+                                                       : SW_LEVEL_INFO;
+    b->c->log_json = sw_text_is(&d->format, "json");
+}
+
+/* The key under which Record-Route values are sealed: a file that nodes share, or random. */
+static void seal_key(struct sw_config_build *b)
+{
+    const struct sw_text *d = &b->c->d.seal_key;
+    uint8_t random[32];
+    struct sw_slice key;
+    if (!d->s.p) {
+        if (sw_random(random, sizeof(random)) != SW_OK)
+            sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "the system gives no random numbers");
+        sw_hmac_key_init(&b->c->proxy.seal_key, random, sizeof(random));
+        sw_wipe(random, sizeof(random));
+        return;
+    }
+    const char *path = sw_config_path(b, d);
+    enum sw_status s = sw_file_read(path, 4096, &key);
+    if (s != SW_OK) {
+        sw_diag_error(b->diags, d->mark, "seal_key \"%s\": %s (a file of random bytes)", path,
+                      s == SW_SYS ? strerror(errno) : "larger than 4 KiB");
+        return;
+    }
+    if (key.n < KEY_BYTES_MIN)
+        sw_diag_error(b->diags, d->mark, "seal_key \"%s\" has %zu bytes (%d or more random ones)",
+                      path, key.n, KEY_BYTES_MIN);
+    sw_hmac_key_init(&b->c->proxy.seal_key, key.p, key.n);
+    sw_wipe((void *)(uintptr_t)key.p, key.n);
+    free((void *)(uintptr_t)key.p);
+}
+
+static void not_acted_on(struct sw_config_build *b)
+{
+    const struct sw_directives *d = &b->c->d;
+    if (d->registrar.enabled.v)
+        sw_diag_note(
+            b->diags, d->registrar.mark,
+            "registrar: this version does not act on it yet, REGISTER is relayed by routes");
+    if (d->dns.servers.given || d->dns.dnssec.s.p)
+        sw_diag_note(b->diags, d->dns.mark,
+                     "dns: this version does not act on it yet, peers are reached by address");
+    if (d->store.s.p)
+        sw_diag_note(b->diags, d->store.mark, "store: this version does not act on it yet");
+    if (d->admin.address.s.p || d->admin.socket.s.p)
+        sw_diag_note(b->diags, d->admin.mark, "admin: this version does not act on it yet");
+    if (d->registrar.min_expires.given && d->registrar.max_expires.given &&
+        d->registrar.min_expires.v > d->registrar.max_expires.v)
+        sw_diag_error(b->diags, d->registrar.min_expires.mark,
+                      "min_expires is longer than max_expires");
+    bool redis = d->store.s.p && sw_slice_starts_case(d->store.s, SW_SLICE("redis://"));
+    bool sqlite = d->store.s.p && sw_slice_starts_case(d->store.s, SW_SLICE("sqlite:"));
+    if (d->store.s.p && !redis && !sqlite)
+        sw_diag_error(b->diags, d->store.mark,
+                      "store: \"%s\" cannot be read (sqlite:FILE or redis://HOST:PORT/N)",
+                      d->store.s.p);
+}
+
+/* Certificates are judged by the clock. */
+static void clock_is_right(struct sw_config_build *b)
+{
+    struct timex t = {0};
+    if (adjtimex(&t) == TIME_ERROR)
+        sw_diag_warning(
+            b->diags, ((struct sw_mark){0, 0}),
+            "the system's clock is not synchronised: certificates may be judged wrongly "
+            "(run an NTP client)");
+}
+
+void sw_config_misc(struct sw_config_build *b)
+{
+    struct sw_config *c = b->c;
+    c->workers = c->d.workers.v ? (unsigned)c->d.workers.v : cpus();
+    if (c->d.workers.v > 512) {
+        sw_diag_error(b->diags, c->d.workers.mark, "workers: more than 512");
+        c->workers = 1;
+    }
+    limits(b);
+    if (!c->limits.connections_per_peer)
+        c->limits.connections_per_peer = c->workers < 4 ? c->workers : 4;
+    log_conf(b);
+    seal_key(b);
+    not_acted_on(b);
+    clock_is_right(b);
+}

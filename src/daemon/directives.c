@@ -1,0 +1,174 @@
+#include "daemon/directives.h"
+
+#define SCHEMA(what, keys, type)                                                                   \
+    {                                                                                              \
+        what, keys, sizeof(keys) / sizeof((keys)[0]), sizeof(struct type),                         \
+            offsetof(struct type, mark)                                                            \
+    }
+
+static const struct sw_key_def identity_keys[] = {
+    {"name", SW_KEY_TEXT, offsetof(struct sw_identity_directive, name), true, NULL, NULL},
+    {"certificate", SW_KEY_TEXT, offsetof(struct sw_identity_directive, certificate), true, NULL,
+     NULL},
+    {"key", SW_KEY_TEXT, offsetof(struct sw_identity_directive, key), true, NULL, NULL},
+};
+static const struct sw_schema identity_schema =
+    SCHEMA("an identity", identity_keys, sw_identity_directive);
+
+static const struct sw_key_def trust_keys[] = {
+    {"name", SW_KEY_TEXT, offsetof(struct sw_trust_directive, name), true, NULL, NULL},
+    {"ca", SW_KEY_TEXT, offsetof(struct sw_trust_directive, ca), false, NULL, NULL},
+    {"crl", SW_KEY_TEXT, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
+    {"pinned", SW_KEY_TEXT, offsetof(struct sw_trust_directive, pinned), false, NULL, NULL},
+    {"depth", SW_KEY_COUNT, offsetof(struct sw_trust_directive, depth), false, NULL, NULL},
+};
+static const struct sw_schema trust_schema =
+    SCHEMA("a trust entry", trust_keys, sw_trust_directive);
+
+static const struct sw_key_def listen_keys[] = {
+    {"name", SW_KEY_TEXT, offsetof(struct sw_listen_directive, name), true, NULL, NULL},
+    {"address", SW_KEY_TEXT, offsetof(struct sw_listen_directive, address), true, NULL, NULL},
+    {"transport", SW_KEY_TEXT, offsetof(struct sw_listen_directive, transport), true, "udp|tcp|tls",
+     NULL},
+    {"identity", SW_KEY_TEXT, offsetof(struct sw_listen_directive, identity), false, NULL, NULL},
+    {"sni", SW_KEY_TEXTS, offsetof(struct sw_listen_directive, sni), false, NULL, NULL},
+    {"trust", SW_KEY_TEXTS, offsetof(struct sw_listen_directive, trust), false, NULL, NULL},
+    {"client_certificate", SW_KEY_TEXT, offsetof(struct sw_listen_directive, client_certificate),
+     false, "require|request|none", NULL},
+    {"policy", SW_KEY_TEXT, offsetof(struct sw_listen_directive, policy), false, NULL, NULL},
+    {"advertise", SW_KEY_TEXT, offsetof(struct sw_listen_directive, advertise), false, NULL, NULL},
+    {"transport_tls", SW_KEY_TEXT, offsetof(struct sw_listen_directive, transport_tls), false,
+     "auto|never", NULL},
+    {"freebind", SW_KEY_BOOL, offsetof(struct sw_listen_directive, freebind), false, NULL, NULL},
+    {"unknown", SW_KEY_TEXT, offsetof(struct sw_listen_directive, unknown), false, "drop|reject",
+     NULL},
+};
+static const struct sw_schema listen_schema =
+    SCHEMA("a listener", listen_keys, sw_listen_directive);
+
+static const struct sw_key_def peer_keys[] = {
+    {"name", SW_KEY_TEXT, offsetof(struct sw_peer_directive, name), true, NULL, NULL},
+    {"domain", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, domain), false, NULL, NULL},
+    {"address", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, address), false, NULL, NULL},
+    {"transport", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, transport), false, "tls|tcp|udp",
+     NULL},
+    {"identity", SW_KEY_TEXT, offsetof(struct sw_peer_directive, identity), false, NULL, NULL},
+    {"trust", SW_KEY_TEXT, offsetof(struct sw_peer_directive, trust), false, NULL, NULL},
+    {"verify", SW_KEY_TEXT, offsetof(struct sw_peer_directive, verify), false,
+     "domain|wildcard|address|chain", NULL},
+    {"policy", SW_KEY_TEXT, offsetof(struct sw_peer_directive, policy), false, NULL, NULL},
+    {"security", SW_KEY_TEXT, offsetof(struct sw_peer_directive, security), false,
+     "tls-only|best-effort", NULL},
+    {"sips", SW_KEY_TEXT, offsetof(struct sw_peer_directive, sips), false, "allow|require|deny",
+     NULL},
+    {"listen", SW_KEY_TEXT, offsetof(struct sw_peer_directive, listen), false, NULL, NULL},
+    {"source", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, source), false, NULL, NULL},
+    {"without_certificate", SW_KEY_TEXT, offsetof(struct sw_peer_directive, without_certificate),
+     false, "refuse|allow", NULL},
+    {"reverse", SW_KEY_TEXT, offsetof(struct sw_peer_directive, reverse), false, "flow|alias|never",
+     NULL},
+    {"ping", SW_KEY_DURATION, offsetof(struct sw_peer_directive, ping), false, NULL, NULL},
+    {"timeout", SW_KEY_DURATION, offsetof(struct sw_peer_directive, timeout), false, NULL, NULL},
+    {"clear_address", SW_KEY_TEXT, offsetof(struct sw_peer_directive, clear_address), false, NULL,
+     NULL},
+};
+static const struct sw_schema peer_schema = SCHEMA("a peer", peer_keys, sw_peer_directive);
+
+static const struct sw_key_def route_keys[] = {
+    {"from", SW_KEY_TEXT, offsetof(struct sw_route_directive, from), false, NULL, NULL},
+    {"to", SW_KEY_TEXTS, offsetof(struct sw_route_directive, to), false, NULL, NULL},
+    {"user", SW_KEY_TEXT, offsetof(struct sw_route_directive, user), false, NULL, NULL},
+    {"domain", SW_KEY_TEXT, offsetof(struct sw_route_directive, domain), false, NULL, NULL},
+    {"method", SW_KEY_TEXT, offsetof(struct sw_route_directive, method), false, NULL, NULL},
+    {"reject", SW_KEY_COUNT, offsetof(struct sw_route_directive, reject), false, NULL, NULL},
+};
+static const struct sw_schema route_schema = SCHEMA("a route", route_keys, sw_route_directive);
+
+static const struct sw_key_def policy_keys[] = {
+    {"name", SW_KEY_TEXT, offsetof(struct sw_policy_directive, name), true, NULL, NULL},
+    {"min_version", SW_KEY_TEXT, offsetof(struct sw_policy_directive, min_version), false,
+     "1.0|1.1|1.2|1.3", NULL},
+    {"ciphers", SW_KEY_TEXT, offsetof(struct sw_policy_directive, ciphers), false, NULL, NULL},
+    {"ciphersuites", SW_KEY_TEXT, offsetof(struct sw_policy_directive, ciphersuites), false, NULL,
+     NULL},
+    {"groups", SW_KEY_TEXT, offsetof(struct sw_policy_directive, groups), false, NULL, NULL},
+};
+static const struct sw_schema policy_schema =
+    SCHEMA("a TLS policy", policy_keys, sw_policy_directive);
+
+static const struct sw_key_def registrar_keys[] = {
+    {"enabled", SW_KEY_BOOL, offsetof(struct sw_registrar_directive, enabled), false, NULL, NULL},
+    {"realm", SW_KEY_TEXT, offsetof(struct sw_registrar_directive, realm), false, NULL, NULL},
+    {"algorithms", SW_KEY_TEXTS, offsetof(struct sw_registrar_directive, algorithms), false,
+     "MD5|SHA-256|SHA-512-256", NULL},
+    {"min_expires", SW_KEY_DURATION, offsetof(struct sw_registrar_directive, min_expires), false,
+     NULL, NULL},
+    {"max_expires", SW_KEY_DURATION, offsetof(struct sw_registrar_directive, max_expires), false,
+     NULL, NULL},
+};
+static const struct sw_schema registrar_schema =
+    SCHEMA("registrar", registrar_keys, sw_registrar_directive);
+
+static const struct sw_key_def dns_keys[] = {
+    {"servers", SW_KEY_TEXTS, offsetof(struct sw_dns_directive, servers), false, NULL, NULL},
+    {"dnssec", SW_KEY_TEXT, offsetof(struct sw_dns_directive, dnssec), false,
+     "off|opportunistic|require", NULL},
+};
+static const struct sw_schema dns_schema = SCHEMA("dns", dns_keys, sw_dns_directive);
+
+static const struct sw_key_def admin_keys[] = {
+    {"address", SW_KEY_TEXT, offsetof(struct sw_admin_directive, address), false, NULL, NULL},
+    {"socket", SW_KEY_TEXT, offsetof(struct sw_admin_directive, socket), false, NULL, NULL},
+};
+static const struct sw_schema admin_schema = SCHEMA("admin", admin_keys, sw_admin_directive);
+
+static const struct sw_key_def log_keys[] = {
+    {"level", SW_KEY_TEXT, offsetof(struct sw_log_directive, level), false,
+     "error|warn|info|debug|trace", NULL},
+    {"format", SW_KEY_TEXT, offsetof(struct sw_log_directive, format), false, "text|json", NULL},
+};
+static const struct sw_schema log_schema = SCHEMA("log", log_keys, sw_log_directive);
+
+static const struct sw_key_def limits_keys[] = {
+    {"drain", SW_KEY_DURATION, offsetof(struct sw_limits_directive, drain), false, NULL, NULL},
+    {"connect", SW_KEY_DURATION, offsetof(struct sw_limits_directive, connect), false, NULL, NULL},
+    {"handshake", SW_KEY_DURATION, offsetof(struct sw_limits_directive, handshake), false, NULL,
+     NULL},
+    {"idle", SW_KEY_DURATION, offsetof(struct sw_limits_directive, idle), false, NULL, NULL},
+    {"message", SW_KEY_DURATION, offsetof(struct sw_limits_directive, message), false, NULL, NULL},
+    {"header_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, header_bytes), false, NULL,
+     NULL},
+    {"body_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, body_bytes), false, NULL,
+     NULL},
+    {"output_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, output_bytes), false, NULL,
+     NULL},
+    {"connections", SW_KEY_COUNT, offsetof(struct sw_limits_directive, connections), false, NULL,
+     NULL},
+    {"connections_per_peer", SW_KEY_COUNT,
+     offsetof(struct sw_limits_directive, connections_per_peer), false, NULL, NULL},
+    {"transactions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, transactions), false, NULL,
+     NULL},
+};
+static const struct sw_schema limits_schema = SCHEMA("limits", limits_keys, sw_limits_directive);
+
+static const struct sw_key_def config_keys[] = {
+    {"domains", SW_KEY_TEXTS, offsetof(struct sw_directives, domains), true, NULL, NULL},
+    {"workers", SW_KEY_COUNT, offsetof(struct sw_directives, workers), false, NULL, NULL},
+    {"identities", SW_KEY_MAPS, offsetof(struct sw_directives, identities), false, NULL,
+     &identity_schema},
+    {"trust", SW_KEY_MAPS, offsetof(struct sw_directives, trust), false, NULL, &trust_schema},
+    {"listen", SW_KEY_MAPS, offsetof(struct sw_directives, listen), true, NULL, &listen_schema},
+    {"peers", SW_KEY_MAPS, offsetof(struct sw_directives, peers), false, NULL, &peer_schema},
+    {"routes", SW_KEY_MAPS, offsetof(struct sw_directives, routes), false, NULL, &route_schema},
+    {"tls_policies", SW_KEY_MAPS, offsetof(struct sw_directives, tls_policies), false, NULL,
+     &policy_schema},
+    {"registrar", SW_KEY_MAP, offsetof(struct sw_directives, registrar), false, NULL,
+     &registrar_schema},
+    {"dns", SW_KEY_MAP, offsetof(struct sw_directives, dns), false, NULL, &dns_schema},
+    {"store", SW_KEY_TEXT, offsetof(struct sw_directives, store), false, NULL, NULL},
+    {"seal_key", SW_KEY_TEXT, offsetof(struct sw_directives, seal_key), false, NULL, NULL},
+    {"admin", SW_KEY_MAP, offsetof(struct sw_directives, admin), false, NULL, &admin_schema},
+    {"log", SW_KEY_MAP, offsetof(struct sw_directives, log), false, NULL, &log_schema},
+    {"limits", SW_KEY_MAP, offsetof(struct sw_directives, limits), false, NULL, &limits_schema},
+};
+const struct sw_schema sw_config_schema = SCHEMA("the configuration", config_keys, sw_directives);

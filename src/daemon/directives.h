@@ -1,0 +1,92 @@
+/* The keys of the configuration file as the contract has them, before anything is made of them. */
+#ifndef SW_DAEMON_DIRECTIVES_H
+#define SW_DAEMON_DIRECTIVES_H
+
+#include "daemon/schema.h"
+
+struct sw_identity_directive {
+    struct sw_mark mark;
+    struct sw_text name, certificate, key;
+};
+
+struct sw_trust_directive {
+    struct sw_mark mark;
+    struct sw_text name, ca, crl, pinned;
+    struct sw_number depth;
+};
+
+struct sw_listen_directive {
+    struct sw_mark mark;
+    struct sw_text name, address, transport, identity, client_certificate, policy, advertise,
+        transport_tls, unknown;
+    struct sw_texts sni, trust;
+    struct sw_number freebind;
+};
+
+struct sw_peer_directive {
+    struct sw_mark mark;
+    struct sw_text name, identity, trust, verify, policy, security, sips, listen,
+        without_certificate, reverse, clear_address;
+    struct sw_texts domain, address, transport, source;
+    struct sw_number ping, timeout;
+};
+
+struct sw_route_directive {
+    struct sw_mark mark;
+    struct sw_text from, user, domain, method;
+    struct sw_texts to;
+    struct sw_number reject;
+};
+
+struct sw_policy_directive {
+    struct sw_mark mark;
+    struct sw_text name, min_version, ciphers, ciphersuites, groups;
+};
+
+struct sw_registrar_directive {
+    struct sw_mark mark;
+    struct sw_number enabled, min_expires, max_expires;
+    struct sw_text realm;
+    struct sw_texts algorithms;
+};
+
+struct sw_dns_directive {
+    struct sw_mark mark;
+    struct sw_texts servers;
+    struct sw_text dnssec;
+};
+
+struct sw_admin_directive {
+    struct sw_mark mark;
+    struct sw_text address, socket;
+};
+
+struct sw_log_directive {
+    struct sw_mark mark;
+    struct sw_text level, format;
+};
+
+struct sw_limits_directive {
+    struct sw_mark mark;
+    struct sw_number drain, connect, handshake, idle, message;
+    struct sw_number header_bytes, body_bytes, output_bytes;
+    struct sw_number connections, connections_per_peer, transactions;
+};
+
+struct sw_directives {
+    struct sw_mark mark;
+    struct sw_texts domains;
+    struct sw_number workers;
+    struct sw_maps identities, trust, listen, peers, routes, tls_policies;
+    struct sw_registrar_directive registrar;
+    struct sw_dns_directive dns;
+    struct sw_text store, seal_key;
+    struct sw_admin_directive admin;
+    struct sw_log_directive log;
+    struct sw_limits_directive limits;
+};
+
+/* The table of keys: CONTRACT section 3; docs/config.md describes each. */
+extern const struct sw_schema sw_config_schema;
+
+#endif
