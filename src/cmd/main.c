@@ -1,0 +1,111 @@
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct sw_cmd commands[] = {
+    {"run", "-c FILE", "run the gateway in the foreground",
+     "The log goes to standard error. event=ready tells that every listener is up.\n"
+     "\n"
+     "  -c FILE   the configuration\n"
+     "\n"
+     "SIGTERM, SIGINT   no new connections; transactions without final response get\n"
+     "                  limits.drain, then every connection gets close_notify\n"
+     "\n"
+     "Exit: 0 stopped in good order; 1 it could not serve, or broke; 2 the arguments or the\n"
+     "configuration are wrong (each mistake as FILE:LINE:COLUMN: what (what would be right)).\n",
+     sw_cmd_run},
+    {"check", "-c FILE [--strict] [--json]", "read a configuration and say what is wrong or weak",
+     "Reads the configuration and every file that it names, and starts nothing.\n"
+     "\n"
+     "  -c FILE    the configuration\n"
+     "  --strict   exit 1 if there are warnings\n"
+     "  --json     the findings as a JSON array\n"
+     "\n"
+     "Exit: 0 it can run; 1 it can, but weakly, with --strict; 2 it cannot.\n",
+     sw_cmd_check},
+    {"version", "[--json]", "print the version, the TLS library and the features", "Exit: 0.\n",
+     sw_cmd_version},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const struct sw_cmd *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+int sw_cmd_usage(const char *name, const char *wrong)
+{
+    const struct sw_cmd *c = find(name);
+    fprintf(stderr, "sipward %s: %s\n", name, wrong);
+    fprintf(stderr, "usage: sipward %s %s\n", name, c ? c->usage : "");
+    fprintf(stderr, "`sipward help %s` says more\n", name);
+    return SW_EXIT_USAGE;
+}
+
+int sw_cmd_help(const char *name)
+{
+    const struct sw_cmd *c = find(name);
+    if (!c)
+        return SW_EXIT_USAGE;
+    printf("usage: sipward %s %s\n\n%s.\n\n%s", c->name, c->usage, c->summary, c->help);
+    return SW_EXIT_OK;
+}
+
+static void overview(FILE *out)
+{
+    fputs("sipward " SW_VERSION ", a secure SIP gateway\n\nusage: sipward COMMAND [OPTION ...]\n\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fputs("  help      print this, or the help of a command: sipward help COMMAND\n\n"
+          "Exit codes: 0 done; 1 it ran and failed; 2 wrong arguments or configuration.\n",
+          out);
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "sipward: there is no command \"%s\"\n\n", name);
+    overview(stderr);
+    return SW_EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 2) {
+        overview(stdout);
+        return SW_EXIT_OK;
+    }
+    return find(argv[1]) ? sw_cmd_help(argv[1]) : unknown(argv[1]);
+}
+
+static int asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return 1;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        overview(stderr);
+        return SW_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--version") == 0)
+        return sw_cmd_version(1, argv + 1);
+    const struct sw_cmd *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    if (asks_for_help(argc - 1, argv + 1))
+        return sw_cmd_help(c->name);
+    return c->run(argc - 1, argv + 1);
+}
