@@ -120,26 +120,33 @@ X509_STORE *sw_trust_store(const struct sw_trust *t)
 
 static void vouch(struct sw_trust_verdict *out, uint32_t id)
 {
-    for (uint32_t i = 0; i < out->vouched_count; i++)
-        if (out->vouched[i] == id)
+    struct sw_vouched *v = &out->vouched;
+    for (uint32_t i = 0; i < v->count; i++)
+        if (v->id[i] == id)
             return;
-    if (out->vouched_count < SW_VOUCHED_MAX)
-        out->vouched[out->vouched_count++] = id;
+    if (v->count < SW_VOUCHED_MAX)
+        v->id[v->count++] = id;
 }
 
-static void match_pins(const struct sw_trust *t, X509 *leaf, struct sw_trust_verdict *out)
+static void match_pins(const struct sw_trust *t, const uint8_t sha256[SW_SHA256_BYTES],
+                       struct sw_trust_verdict *out)
 {
     struct pin wanted;
-    unsigned n = sizeof(wanted.sha256);
-    if (!t->pin_count || !leaf || X509_digest(leaf, EVP_sha256(), wanted.sha256, &n) != 1)
-        return;
-    for (size_t i = 0; i < t->pin_count; i++) /* equal digests stand side by side */
-        if (pin_order(&t->pins[i], &wanted) == 0)
-            vouch(out, t->entries[t->pins[i].entry]->id);
+    size_t low = 0, high = t->pin_count;
+    memcpy(wanted.sha256, sha256, SW_SHA256_BYTES);
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (pin_order(&t->pins[mid], &wanted) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < t->pin_count && pin_order(&t->pins[low], &wanted) == 0; low++)
+        vouch(out, t->entries[t->pins[low].entry]->id);
 }
 
 /* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. */
-static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
+static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) *chain, int below_anchor,
                    int *depth)
 {
     for (size_t k = 0; k < e->crls.count; k++) {
@@ -161,7 +168,7 @@ static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int b
 }
 
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
-static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
+static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) *chain,
                        int anchor_at, int *depth)
 {
     const struct sw_trust_entry *e = t->entries[entry];
@@ -172,7 +179,7 @@ static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) 
     return revoked(e, chain, anchor_at, depth);
 }
 
-static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
+static void match_anchors(const struct sw_trust *t, STACK_OF(X509) *chain,
                           struct sw_trust_verdict *out)
 {
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
@@ -193,23 +200,58 @@ static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
             }
         }
     }
-    out->error = out->vouched_count ? X509_V_OK : worst;
+    out->error = out->vouched.count ? X509_V_OK : worst;
 }
 
-bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_trust_verdict *out)
+/* The earliest end of validity in a chain. */
+static int64_t chain_end_s(STACK_OF(X509) *chain)
 {
-    *out = (struct sw_trust_verdict){.error = X509_V_OK};
-    match_pins(t, X509_STORE_CTX_get0_cert(ctx), out);
-    if (t->anchor_count == 0) {
-        out->error = out->vouched_count ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED;
-    } else if (X509_verify_cert(ctx) == 1) {
-        match_anchors(t, X509_STORE_CTX_get0_chain(ctx), out);
-    } else {
+    int64_t end = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t e = sw_asn1_time_s(X509_get0_notAfter(sk_X509_value(chain, i)));
+        end = e < end ? e : end;
+    }
+    return end;
+}
+
+/* Builds the chain once against all entries' anchors, and asks who vouches for it. */
+static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafcache *cache,
+                  const struct sw_leaf_key *key, struct sw_trust_verdict *out)
+{
+    int64_t now_s = (int64_t)time(NULL);
+    if (sw_leafcache_find(cache, key, now_s, &out->vouched)) {
+        out->error = X509_V_OK;
+        return;
+    }
+    if (X509_verify_cert(ctx) != 1) {
         out->error = X509_STORE_CTX_get_error(ctx);
         out->depth = X509_STORE_CTX_get_error_depth(ctx);
+        return;
     }
-    if (out->vouched_count) /* a pin stands for its chain */
-        out->error = X509_V_OK;
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    match_anchors(t, chain, out);
+    if (out->error == X509_V_OK)
+        sw_leafcache_add(cache, key, now_s, chain_end_s(chain), &out->vouched);
+}
+
+bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
+                     struct sw_leafcache *cache, struct sw_trust_verdict *out)
+{
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    struct sw_leaf_key key = {
+        .trust = t,
+        .of_client = of_client,
+        .security_level = (uint32_t)X509_VERIFY_PARAM_get_auth_level(param),
+    };
+    unsigned n = sizeof(key.sha256);
+    *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
+    if (X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), key.sha256, &n) == 1) {
+        match_pins(t, key.sha256, out);
+        if (out->vouched.count) /* a pin stands for its chain */
+            out->error = X509_V_OK;
+        else if (t->anchor_count)
+            build(t, ctx, cache, &key, out);
+    }
     X509_STORE_CTX_set_error(ctx, out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);
     ERR_clear_error();

@@ -2,6 +2,7 @@
 #ifndef SW_CRYPTO_OPENSSL_TYPES_H
 #define SW_CRYPTO_OPENSSL_TYPES_H
 
+#include "crypto/leafcache.h"
 #include "crypto/trust.h"
 
 #include <openssl/x509.h>
@@ -22,21 +23,22 @@ static inline X509_CRL *sw_x509_crl(const struct sw_crl *c)
     return (X509_CRL *)(uintptr_t)c;
 }
 
-/* Entries that can vouch for one chain. */
-enum { SW_VOUCHED_MAX = 64 };
 
 struct sw_trust_verdict {
     int error; /* X509_V_OK or X509_V_ERR_... */
     int depth; /* of the certificate that failed, 0: the leaf */
-    uint32_t vouched[SW_VOUCHED_MAX];
-    uint32_t vouched_count;
+    struct sw_vouched vouched;
 };
 
 /** The store to set on an SSL, so that chains are built against it. */
 X509_STORE *sw_trust_store(const struct sw_trust *t);
 
-/** Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. */
-bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_trust_verdict *out);
+/**
+ * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What `cache`
+ * knows is not built again.
+ */
+bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
+                     struct sw_leafcache *cache, struct sw_trust_verdict *out);
 
 /** Seconds since 1970 of an ASN.1 time. */
 int64_t sw_asn1_time_s(const ASN1_TIME *t);

@@ -19,6 +19,7 @@ struct sw_tls_worker {
     unsigned policy_count;
     BIO_METHOD *bio;
     void (*seen)(void *user, const struct sw_tls_seen *m);
+    struct sw_leafcache *leaves;
     size_t out_n;
     char out[OUT_BYTES];
 };
@@ -98,7 +99,7 @@ static int verify(X509_STORE_CTX *ctx, void *unused)
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct sw_tls *t = SSL_get_app_data(ssl);
     t->verified = true;
-    if (t->trust && sw_trust_verify(t->trust, ctx, &t->verdict))
+    if (t->trust && sw_trust_verify(t->trust, ctx, SSL_is_server(ssl), t->w->leaves, &t->verdict))
         return 1;
     if (!t->trust) {
         t->verdict.error = X509_V_ERR_CERT_UNTRUSTED;
@@ -211,7 +212,8 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
     w->ctx = calloc(count * 2 + 1, sizeof(SSL_CTX *));
     w->lib = OSSL_LIB_CTX_new();
     w->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sipward");
-    if (!w->ctx || !w->lib || !w->bio) {
+    w->leaves = sw_leafcache_new();
+    if (!w->ctx || !w->lib || !w->bio || !w->leaves) {
         sw_tls_worker_free(w);
         return NULL;
     }
@@ -229,6 +231,7 @@ void sw_tls_worker_free(struct sw_tls_worker *w)
         SSL_CTX_free(w->ctx[i]);
     free(w->ctx);
     BIO_meth_free(w->bio);
+    sw_leafcache_free(w->leaves);
     OSSL_LIB_CTX_free(w->lib);
     free(w);
 }
@@ -519,5 +522,5 @@ struct sw_ident *sw_tls_ident(const struct sw_tls *t)
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
     if (!leaf)
         return NULL;
-    return sw_ident_new((struct sw_cert *)leaf, t->verdict.vouched, t->verdict.vouched_count);
+    return sw_ident_new((struct sw_cert *)leaf, t->verdict.vouched.id, t->verdict.vouched.count);
 }
