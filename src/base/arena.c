@@ -11,6 +11,11 @@ enum {
     HEAD = (sizeof(struct sw_arena_chunk) + ALIGN - 1) & ~(ALIGN - 1)
 };
 
+static size_t round_up(size_t n)
+{
+    return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
 void sw_arena_init(struct sw_arena *a, struct sw_slab *slab)
 {
     *a = (struct sw_arena){.slab = slab};
@@ -34,16 +39,24 @@ static bool grow(struct sw_arena *a, size_t n)
     return true;
 }
 
+/* Room for `n` bytes, a multiple of ALIGN, in the newest chunk. */
+static bool make_room(struct sw_arena *a, size_t n)
+{
+    return (a->chunk && a->chunk->size - a->used >= n) || grow(a, n);
+}
+
 void sw_arena_reserve(struct sw_arena *a, size_t n)
 {
-    if (!a->chunk || a->chunk->size - a->used < n)
-        (void)grow(a, n);
+    if (n <= SIZE_MAX / 2)
+        (void)make_room(a, round_up(n));
 }
 
 void *sw_arena_get(struct sw_arena *a, size_t n)
 {
-    n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if ((!a->chunk || a->chunk->size - a->used < n) && !grow(a, n))
+    if (n > SIZE_MAX / 2) /* no object is that large, and rounding up must not wrap around */
+        return NULL;
+    n = round_up(n);
+    if (!make_room(a, n))
         return NULL;
     void *p = (char *)a->chunk + a->used;
     a->used += n;

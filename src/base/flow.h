@@ -4,6 +4,7 @@
 #ifndef SW_BASE_FLOW_H
 #define SW_BASE_FLOW_H
 
+#include "base/buf.h"
 #include "base/endpoint.h"
 
 enum sw_transport {
@@ -68,6 +69,16 @@ static inline struct sw_slice sw_transport_name(enum sw_transport t)
 static inline uint16_t sw_transport_port(enum sw_transport t)
 {
     return t == SW_TLS ? 5061 : 5060;
+}
+
+/** The id as it stands in a log: WORKER.SLOT.GENERATION. */
+static inline void sw_flow_id_put(struct sw_buf *b, const struct sw_flow_id *id)
+{
+    sw_buf_u64(b, id->worker);
+    sw_buf_char(b, '.');
+    sw_buf_u64(b, id->slot);
+    sw_buf_char(b, '.');
+    sw_buf_u64(b, id->generation);
 }
 
 static inline bool sw_flow_id_eq(const struct sw_flow_id *a, const struct sw_flow_id *b)

@@ -77,3 +77,19 @@ bool sw_slice_glob(struct sw_slice pattern, struct sw_slice s)
         p++;
     return p == pattern.n;
 }
+
+void sw_segs_copy(const struct sw_slice *segs, size_t count, char *p)
+{
+    for (size_t i = 0; i < count; i++) {
+        memcpy(p, segs[i].p, segs[i].n);
+        p += segs[i].n;
+    }
+}
+
+size_t sw_segs_total(const struct sw_slice *segs, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += segs[i].n;
+    return n;
+}

@@ -65,9 +65,17 @@ bool sw_slice_u64(struct sw_slice s, uint64_t max, uint64_t *value);
 /** A glob match where `*` stands for any run of bytes; the rest compares without ASCII case. */
 bool sw_slice_glob(struct sw_slice pattern, struct sw_slice s);
 
+/** Copies pieces, one after the other, into one run of bytes; `p` holds their sum. */
+void sw_segs_copy(const struct sw_slice *segs, size_t count, char *p);
+
+/** The sum of the pieces. */
+size_t sw_segs_total(const struct sw_slice *segs, size_t count);
+
 static inline struct sw_slice sw_slice_from(struct sw_slice s, size_t at)
 {
-    return at >= s.n ? (struct sw_slice){s.p + s.n, 0} : (struct sw_slice){s.p + at, s.n - at};
+    if (at >= s.n)
+        return sw_slice(s.n ? s.p + s.n : s.p, 0);
+    return sw_slice(s.p + at, s.n - at);
 }
 
 #endif

@@ -1,7 +1,6 @@
 #include "conn/udp.h"
 
 #include "loop/sock.h"
-#include "sip/edit.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <stdlib.h>
@@ -52,11 +51,11 @@ bool sw_udp_read(struct sw_udp_batch *b, int fd)
 enum sw_status sw_udp_send(int fd, const struct sw_endpoint *to, const struct sw_slice *segs,
                            size_t count)
 {
-    struct iovec iov[SW_SEGS_MAX];
+    struct iovec iov[SW_UDP_PIECES_MAX];
     union sw_sockaddr a;
     struct msghdr m = {.msg_name = &a, .msg_iov = iov, .msg_iovlen = count};
     m.msg_namelen = sw_sockaddr_put(to, &a);
-    if (count > SW_SEGS_MAX)
+    if (count > SW_UDP_PIECES_MAX)
         return SW_LIMIT;
     for (size_t i = 0; i < count; i++)
         iov[i] = (struct iovec){(void *)(uintptr_t)segs[i].p, segs[i].n};

@@ -7,7 +7,7 @@
 #include "base/status.h"
 
 /* Datagrams of one read, and the largest. RFC 3261 18.1.1 */
-enum { SW_UDP_BATCH = 32, SW_UDP_MAX = 65535 };
+enum { SW_UDP_BATCH = 32, SW_UDP_MAX = 65535, SW_UDP_PIECES_MAX = 128 };
 
 struct sw_udp_batch {
     struct sw_udp_ring *ring;
@@ -23,7 +23,10 @@ void sw_udp_fini(struct sw_udp_batch *b);
 /** Reads what is there, at most a batch; false if there was nothing. Valid until the next read. */
 bool sw_udp_read(struct sw_udp_batch *b, int fd);
 
-/** Sends one datagram made of pieces. SW_AGAIN: the kernel's buffer is full, it is lost. */
+/**
+ * Sends one datagram made of at most SW_UDP_PIECES_MAX pieces. SW_AGAIN: the kernel's buffer is
+ * full, it is lost.
+ */
 SW_MUST_USE enum sw_status sw_udp_send(int fd, const struct sw_endpoint *to,
                                        const struct sw_slice *segs, size_t count);
 

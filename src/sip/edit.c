@@ -37,19 +37,3 @@ size_t sw_edits_render(const struct sw_edits *x, struct sw_slice original, struc
     *total = sw_segs_total(segs, count);
     return count;
 }
-
-void sw_segs_copy(const struct sw_slice *segs, size_t count, char *p)
-{
-    for (size_t i = 0; i < count; i++) {
-        memcpy(p, segs[i].p, segs[i].n);
-        p += segs[i].n;
-    }
-}
-
-size_t sw_segs_total(const struct sw_slice *segs, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        n += segs[i].n;
-    return n;
-}

@@ -37,10 +37,4 @@ void sw_edit_add(struct sw_edits *x, size_t at, size_t n, struct sw_slice text);
 size_t sw_edits_render(const struct sw_edits *x, struct sw_slice original, struct sw_slice *segs,
                        size_t *total);
 
-/** Copies pieces into one run of bytes; `p` holds their sum. */
-void sw_segs_copy(const struct sw_slice *segs, size_t count, char *p);
-
-/** The sum of the pieces. */
-size_t sw_segs_total(const struct sw_slice *segs, size_t count);
-
 #endif

@@ -33,7 +33,7 @@ static inline bool sw_ch(char c, uint8_t classes)
 
 static inline struct sw_lex sw_lex(struct sw_slice s)
 {
-    return (struct sw_lex){s.p, s.p + s.n};
+    return (struct sw_lex){s.p, s.n ? s.p + s.n : s.p};
 }
 
 static inline bool sw_lex_end(const struct sw_lex *l)

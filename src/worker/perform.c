@@ -1,6 +1,5 @@
 /* Actions become calls. */
 #include "conn/attempt.h"
-#include "sip/edit.h"
 #include "sys/log.h"
 #include "worker/worker.h"
 
