@@ -55,10 +55,10 @@ static enum sw_status scan_head(struct sw_frame *f, const char *p, size_t n,
         }
         uint32_t end = (uint32_t)(lf - p);
         f->seen = end + 1;
-        if (end == f->line || lf[-1] != '\r')
-            return SW_PEER_SYNTAX;
         if (f->seen > limits->head_max)
             break;
+        if (end == f->line || lf[-1] != '\r')
+            return SW_PEER_SYNTAX;
         bool folded = f->line && (p[f->line] == ' ' || p[f->line] == '\t');
         if (!folded) {
             header_done(f, p, f->line);

@@ -64,11 +64,13 @@ static bool params(struct sw_lex *l, struct sw_uri *u)
     const char *from = l->p;
     struct sw_param x;
     enum sw_status s;
-    for (;;) {
+    for (unsigned count = 0;; count++) {
         const char *before = l->p;
         s = sw_uri_param_next(l, &x);
         if (s != SW_OK)
             break;
+        if (count == SW_URI_PARTS_MAX)
+            return false;
         if (before != from && !once(sw_slice(from, (size_t)(before - from)), x.name, before))
             return false;
         if (sw_slice_eq_case(x.name, SW_SLICE("transport")))
@@ -80,6 +82,23 @@ static bool params(struct sw_lex *l, struct sw_uri *u)
     }
     u->params = sw_slice(from, (size_t)(l->p - from));
     return s == SW_AGAIN;
+}
+
+/* headers = "?" header *( "&" header ); a missing "=" is let pass. RFC 3261 25.1 */
+static bool headers(struct sw_lex *l, struct sw_uri *u)
+{
+    const char *from = l->p;
+    struct sw_slice part;
+    unsigned count = 0;
+    do {
+        if (count++ == SW_URI_PARTS_MAX || !sw_lex_escaped(l, SW_CH_HEADER, &part))
+            return false;
+        while (sw_lex_char(l, '='))
+            if (!sw_lex_escaped(l, SW_CH_HEADER, &part))
+                return false;
+    } while (sw_lex_char(l, '&'));
+    u->headers = sw_slice(from, (size_t)(l->p - from));
+    return true;
 }
 
 static enum sw_status parse_sip(struct sw_slice s, struct sw_lex *l, struct sw_uri *u,
@@ -97,15 +116,8 @@ static enum sw_status parse_sip(struct sw_slice s, struct sw_lex *l, struct sw_u
     }
     if (!params(l, u))
         return fail(s, l->p, "RFC 3261 25.1: uri-parameters", err);
-    if (sw_lex_char(l, '?')) {
-        const char *from = l->p;
-        struct sw_slice part;
-        do {
-            if (!sw_lex_escaped(l, SW_CH_HEADER, &part))
-                return fail(s, l->p, "RFC 3261 25.1: headers", err);
-        } while (sw_lex_char(l, '=') || sw_lex_char(l, '&'));
-        u->headers = sw_slice(from, (size_t)(l->p - from));
-    }
+    if (sw_lex_char(l, '?') && !headers(l, u))
+        return fail(s, l->p, "RFC 3261 25.1: headers", err);
     if (!sw_lex_end(l))
         return fail(s, l->p, "RFC 3261 25.1: SIP-URI", err);
     return SW_OK;
@@ -187,18 +199,27 @@ uint16_t sw_uri_port(const struct sw_uri *u)
                                                                                           : 5060;
 }
 
-static char unescape(struct sw_lex *l)
+/* The next character. An escaped one of the "reserved" set is not the same as itself unescaped.
+ * RFC 3261 19.1.4 and 25.1 */
+static int unescape(struct sw_lex *l)
 {
+    enum { ESCAPED = 256 };
     char c = *l->p++;
     if (c != '%' || l->end - l->p < 2)
-        return c;
+        return (uint8_t)c;
     static const char digits[] = "0123456789abcdef";
     const char *hi = strchr(digits, sw_ascii_lower(l->p[0]));
     const char *lo = strchr(digits, sw_ascii_lower(l->p[1]));
     if (!hi || !lo || !*hi || !*lo)
-        return c;
+        return (uint8_t)c;
     l->p += 2;
-    return (char)((hi - digits) << 4 | (lo - digits));
+    int byte = (int)((hi - digits) << 4 | (lo - digits));
+    return byte && strchr(";/?:@&=+$,", byte) ? byte + ESCAPED : byte;
+}
+
+static int lower(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
 /* Equal once escapes are resolved. */
@@ -206,8 +227,8 @@ static bool text_eq(struct sw_slice a, struct sw_slice b, bool any_case)
 {
     struct sw_lex x = sw_lex(a), y = sw_lex(b);
     while (!sw_lex_end(&x) && !sw_lex_end(&y)) {
-        char c = unescape(&x), d = unescape(&y);
-        if (c != d && !(any_case && sw_ascii_lower(c) == sw_ascii_lower(d)))
+        int c = unescape(&x), d = unescape(&y);
+        if (c != d && !(any_case && lower(c) == lower(d)))
             return false;
     }
     return sw_lex_end(&x) && sw_lex_end(&y);
@@ -234,6 +255,41 @@ static bool params_eq(const struct sw_uri *a, const struct sw_uri *b)
     return true;
 }
 
+/* The next "name=value" of a URI's headers. */
+static bool header_next(struct sw_slice *rest, struct sw_slice *out)
+{
+    if (rest->n == 0)
+        return false;
+    size_t amp = sw_slice_find(*rest, '&');
+    *out = sw_slice(rest->p, amp);
+    *rest = sw_slice_from(*rest, amp + 1);
+    return true;
+}
+
+static unsigned header_count(struct sw_slice all, struct sw_slice header)
+{
+    struct sw_slice x;
+    unsigned n = 0;
+    while (header_next(&all, &x))
+        n += text_eq(x, header, true);
+    return n;
+}
+
+/* The same headers in any order: each as often in `a` as in `b`. RFC 3261 19.1.4 */
+static bool headers_eq(struct sw_slice a, struct sw_slice b)
+{
+    struct sw_slice rest = a, x;
+    if (a.n == 0 || b.n == 0)
+        return a.n == b.n;
+    while (header_next(&rest, &x))
+        if (header_count(a, x) != header_count(b, x))
+            return false;
+    for (rest = b; header_next(&rest, &x);)
+        if (header_count(a, x) == 0)
+            return false;
+    return true;
+}
+
 bool sw_uri_eq(const struct sw_uri *a, const struct sw_uri *b)
 {
     if (a->scheme != b->scheme)
@@ -244,7 +300,7 @@ bool sw_uri_eq(const struct sw_uri *a, const struct sw_uri *b)
         return false;
     if (!sw_slice_eq_case(a->host, b->host) || a->port != b->port)
         return false;
-    return params_eq(a, b) && params_eq(b, a) && text_eq(a->headers, b->headers, true);
+    return params_eq(a, b) && params_eq(b, a) && headers_eq(a->headers, b->headers);
 }
 
 void sw_uri_move(struct sw_uri *u, const char *from, const char *to)

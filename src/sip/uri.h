@@ -12,6 +12,10 @@ enum sw_scheme {
     SW_SCHEME_OTHER,
 };
 
+/* Parameters, and headers, of one URI: real ones have a handful, and each is compared with the
+ * others. */
+enum { SW_URI_PARTS_MAX = 64 };
+
 struct sw_uri {
     struct sw_slice text;      /* all of it */
     struct sw_slice user;      /* without password, escapes untouched; .p NULL: no user part */
@@ -28,7 +32,8 @@ struct sw_uri {
 
 /**
  * Reads all of `s` as one URI. SW_PEER_SYNTAX with `err` set (NULL: not wanted) on anything else; a
- * parameter that stands twice is one such. RFC 3261 19.1.1 and 25.1, RFC 3966
+ * parameter that stands twice, and more than SW_URI_PARTS_MAX of them, are such. RFC 3261 19.1.1
+ * and 25.1, RFC 3966
  */
 SW_MUST_USE enum sw_status sw_uri_parse(struct sw_slice s, struct sw_uri *out,
                                         struct sw_parse_error *err);
