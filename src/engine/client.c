@@ -105,27 +105,35 @@ static struct sw_cookie cookie(const struct sw_client *c)
                               .ref = c->ref};
 }
 
-/* Sends the request, or what is kept instead, from a copy: the transaction may end before the
- * action is performed. */
-static void send_request(struct sw_engine *e, struct sw_client *c)
+/* Sends bytes from a copy: the transaction may end before the action is performed. */
+static void send_copy(struct sw_engine *e, struct sw_client *c, const struct sw_slice *segs,
+                      size_t count)
 {
     struct sw_cookie k = cookie(c);
-    size_t n = c->segs ? sw_segs_total(c->segs, c->seg_count) : c->own_n;
+    size_t n = sw_segs_total(segs, count);
     struct sw_buf b = sw_engine_buf(e, n);
     if (n == 0 || b.cap < n)
         return;
-    if (c->segs)
-        sw_segs_copy(c->segs, c->seg_count, b.p);
-    else
-        memcpy(b.p, c->own, n);
+    sw_segs_copy(segs, count, b.p);
     sw_engine_send_bytes(e, &c->flow, &c->remote, sw_slice(b.p, n), &k);
 }
 
-static void forget_own(struct sw_engine *e, struct sw_client *c)
+static void send_request(struct sw_engine *e, struct sw_client *c)
+{
+    const struct sw_slice own = sw_slice(c->own, c->own_n);
+    if (c->segs)
+        send_copy(e, c, c->segs, c->seg_count);
+    else
+        send_copy(e, c, &own, 1);
+}
+
+/* Once it is answered, the request is not sent again. */
+static void forget_request(struct sw_engine *e, struct sw_client *c)
 {
     sw_slab_put(e->slab, c->own, c->own_n);
     c->own = NULL;
     c->own_n = 0;
+    c->segs = NULL;
 }
 
 void sw_client_free(struct sw_engine *e, struct sw_client *c)
@@ -134,7 +142,8 @@ void sw_client_free(struct sw_engine *e, struct sw_client *c)
     if (cancel)
         sw_client_free(e, cancel);
     leave_flow(e, c);
-    forget_own(e, c);
+    forget_request(e, c);
+    sw_slab_put(e->slab, c->ack, c->ack_n);
     sw_timer_stop(&e->timers, &c->retry);
     sw_timer_stop(&e->timers, &c->life);
     sw_table_del(&e->clients, c->ref);
@@ -154,8 +163,10 @@ static bool apply(struct sw_engine *e, struct sw_client *c, const struct sw_txn_
         sw_client_free(e, c);
         return true;
     }
-    if (!sw_client_waiting(c))
+    if (!sw_client_waiting(c)) {
         leave_flow(e, c);
+        forget_request(e, c);
+    }
     return false;
 }
 
@@ -203,12 +214,13 @@ struct sw_client *sw_client_match(const struct sw_engine *e, const struct sw_vit
 /* The request as it left us, parsed, in scratch memory. */
 static bool sent_message(struct sw_engine *e, const struct sw_client *c, struct sw_msg *m)
 {
-    size_t n = sw_segs_total(c->segs, c->seg_count);
+    const struct sw_slice own = sw_slice(c->own, c->own_n), *segs = c->segs ? c->segs : &own;
+    size_t count = c->segs ? c->seg_count : 1, n = sw_segs_total(segs, count);
     char *p = sw_arena_get(&e->scratch, n);
     struct sw_hdr *hdrs = sw_arena_get(&e->scratch, SENT_HDRS_MAX * sizeof(*hdrs));
-    if (!c->segs || !p || !hdrs)
+    if (n == 0 || !p || !hdrs)
         return false;
-    sw_segs_copy(c->segs, c->seg_count, p);
+    sw_segs_copy(segs, count, p);
     return sw_msg_parse(p, n, hdrs, SENT_HDRS_MAX, m) == SW_OK;
 }
 
@@ -216,8 +228,9 @@ static bool sent_message(struct sw_engine *e, const struct sw_client *c, struct 
 static void acknowledge(struct sw_engine *e, struct sw_client *c, const struct sw_msg *response)
 {
     struct sw_msg sent;
-    if (c->own) {
-        send_request(e, c);
+    const struct sw_slice kept = sw_slice(c->ack, c->ack_n);
+    if (c->ack) {
+        send_copy(e, c, &kept, 1);
         return;
     }
     if (!sent_message(e, c, &sent))
@@ -228,12 +241,11 @@ static void acknowledge(struct sw_engine *e, struct sw_client *c, const struct s
         return;
     struct sw_cookie k = cookie(c);
     sw_engine_send_bytes(e, &c->flow, &c->remote, sw_buf_view(&b), &k);
-    c->segs = NULL;
-    c->own = c->txn.reliable ? NULL : sw_slab_get(e->slab, b.n);
-    if (!c->own)
+    c->ack = c->txn.reliable ? NULL : sw_slab_get(e->slab, b.n);
+    if (!c->ack)
         return;
-    memcpy(c->own, b.p, b.n);
-    c->own_n = (uint32_t)b.n;
+    memcpy(c->ack, b.p, b.n);
+    c->ack_n = (uint32_t)b.n;
 }
 
 bool sw_client_receive(struct sw_engine *e, struct sw_client *c, const struct sw_msg *m,

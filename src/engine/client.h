@@ -18,12 +18,13 @@ struct sw_client {
     struct sw_endpoint remote;   /* and to there */
     void *user;                  /* whose it is; NULL: nobody waits for the outcome */
     const struct sw_slice *segs; /* the request, in the user's memory; NULL once it is not needed */
-    char *own; /* bytes of our own from the slab: a CANCEL, or the ACK to repeat */
+    char *own;                   /* or a copy of it from the slab, with sw_client_start_own */
+    char *ack;                   /* the ACK to repeat, from the slab */
     struct sw_ref ref;
     struct sw_ref server; /* where 2xx repeats go */
     struct sw_ref cancel; /* the CANCEL's own transaction */
     uint32_t peer;
-    uint32_t own_n;
+    uint32_t own_n, ack_n;
     uint16_t seg_count;
     uint16_t listener;
     uint8_t transport;

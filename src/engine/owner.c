@@ -33,32 +33,30 @@ bool sw_owner_get(struct sw_slice branch, struct sw_owner *out)
     return true;
 }
 
-/* The value of ";branch=" in one Via row. */
-static bool row_branch(struct sw_slice row, struct sw_owner *out)
+/* The length of a row with the lines folded into it, without its last LF. */
+static size_t row_len(struct sw_slice s)
 {
-    for (;;) {
-        size_t semi = sw_slice_find(row, ';');
-        if (semi >= row.n)
-            return false;
-        row = sw_slice_from(row, semi + 1);
-        if (!sw_slice_starts_case(row, SW_SLICE("branch=")))
-            continue;
-        struct sw_slice value = sw_slice_from(row, 7);
-        return value.n >= SW_BRANCH_LEN && sw_owner_get(sw_slice(value.p, SW_BRANCH_LEN), out);
-    }
+    size_t n = sw_slice_find(s, '\n');
+    while (n + 1 < s.n && (s.p[n + 1] == ' ' || s.p[n + 1] == '\t'))
+        n += 1 + sw_slice_find(sw_slice_from(s, n + 1), '\n');
+    return n;
 }
 
 bool sw_owner_peek(struct sw_slice bytes, struct sw_owner *out)
 {
+    struct sw_via via;
     for (;;) {
-        size_t lf = sw_slice_find(bytes, '\n');
-        if (lf + 2 >= bytes.n || bytes.p[lf + 1] == '\r')
+        size_t n = row_len(bytes);
+        if (n + 2 >= bytes.n || bytes.p[n + 1] == '\r')
             return false;
-        bytes = sw_slice_from(bytes, lf + 1);
+        bytes = sw_slice_from(bytes, n + 1);
         if (sw_ascii_lower(bytes.p[0]) != 'v')
             continue;
-        size_t colon = sw_slice_find(bytes, ':');
-        if (colon < bytes.n && sw_hdr_find(sw_slice_trim(sw_slice(bytes.p, colon))) == SW_HDR_VIA)
-            return row_branch(sw_slice(bytes.p, sw_slice_find(bytes, '\r')), out);
+        struct sw_slice row = sw_slice(bytes.p, row_len(bytes));
+        size_t colon = sw_slice_find(row, ':');
+        if (colon == row.n || sw_hdr_find(sw_slice_trim(sw_slice(row.p, colon))) != SW_HDR_VIA)
+            continue;
+        struct sw_lex l = sw_lex(sw_slice_trim(sw_slice_from(row, colon + 1)));
+        return sw_via_next(&l, &via) == SW_OK && sw_owner_get(via.branch, out);
     }
 }

@@ -22,6 +22,8 @@ static struct sw_txn_out waiting(struct sw_txn *t, enum sw_txn_event event)
 {
     switch (event) {
     case SW_TXN_START:
+        if (t->state == SW_TXN_PROCEEDING)
+            break;
         t->interval_ms = SW_T1_MS;
         return (struct sw_txn_out){SW_DO_SEND, t->reliable ? 0 : SW_T1_MS, SW_T_LIFE_MS};
     case SW_TXN_RETRY:
