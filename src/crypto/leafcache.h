@@ -1,5 +1,6 @@
-/* Chains that were verified lately, so that a peer that connects again costs no second verification. It
- * holds only successes; names and proof of the key are checked each time. One per thread. */
+/* Chains that were verified lately, so that a peer that connects again costs no second
+ * verification. It holds only successes; names and proof of the key are checked each time. One per
+ * thread. */
 #ifndef SW_CRYPTO_LEAFCACHE_H
 #define SW_CRYPTO_LEAFCACHE_H
 
@@ -21,7 +22,7 @@ struct sw_vouched {
 /* What a verification depends on: the same leaf under other rules is another entry. */
 struct sw_leaf_key {
     uint8_t sha256[SW_SHA256_BYTES];
-    const struct sw_trust *trust; /* immutable: a changed one is another one */
+    uint64_t trust; /* the store's number: one made later has another, even at the same address */
     uint32_t security_level;
     bool of_client; /* judged as a client's certificate, else as a server's */
 };

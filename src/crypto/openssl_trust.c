@@ -2,6 +2,7 @@
 #include "crypto/openssl_types.h"
 
 #include <openssl/err.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,12 +17,15 @@ struct pin {
 };
 
 struct sw_trust {
+    uint64_t number; /* never given twice */
     X509_STORE *store;
     const struct sw_trust_entry **entries;
     struct anchor *anchors; /* sorted by pointer; a certificate of two entries stands twice */
     struct pin *pins;       /* sorted by digest */
     size_t anchor_count, pin_count;
 };
+
+static _Atomic uint64_t g_last_number;
 
 static int anchor_order(const void *a, const void *b)
 {
@@ -83,6 +87,7 @@ struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_
         anchors += entries[i]->anchors.count;
         pins += entries[i]->pin_count;
     }
+    t->number = atomic_fetch_add(&g_last_number, 1) + 1;
     t->store = X509_STORE_new();
     t->entries = calloc(count + 1, sizeof(*t->entries));
     t->anchors = calloc(anchors, sizeof(*t->anchors));
@@ -146,7 +151,7 @@ static void match_pins(const struct sw_trust *t, const uint8_t sha256[SW_SHA256_
 }
 
 /* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. */
-static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) *chain, int below_anchor,
+static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
                    int *depth)
 {
     for (size_t k = 0; k < e->crls.count; k++) {
@@ -168,7 +173,7 @@ static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) *chain, int be
 }
 
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
-static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) *chain,
+static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
                        int anchor_at, int *depth)
 {
     const struct sw_trust_entry *e = t->entries[entry];
@@ -179,7 +184,7 @@ static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) 
     return revoked(e, chain, anchor_at, depth);
 }
 
-static void match_anchors(const struct sw_trust *t, STACK_OF(X509) *chain,
+static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
                           struct sw_trust_verdict *out)
 {
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
@@ -204,7 +209,7 @@ static void match_anchors(const struct sw_trust *t, STACK_OF(X509) *chain,
 }
 
 /* The earliest end of validity in a chain. */
-static int64_t chain_end_s(STACK_OF(X509) *chain)
+static int64_t chain_end_s(STACK_OF(X509) * chain)
 {
     int64_t end = INT64_MAX;
     for (int i = 0; i < sk_X509_num(chain); i++) {
@@ -239,7 +244,7 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     struct sw_leaf_key key = {
-        .trust = t,
+        .trust = t->number,
         .of_client = of_client,
         .security_level = (uint32_t)X509_VERIFY_PARAM_get_auth_level(param),
     };

@@ -23,7 +23,6 @@ static inline X509_CRL *sw_x509_crl(const struct sw_crl *c)
     return (X509_CRL *)(uintptr_t)c;
 }
 
-
 struct sw_trust_verdict {
     int error; /* X509_V_OK or X509_V_ERR_... */
     int depth; /* of the certificate that failed, 0: the leaf */
@@ -34,8 +33,8 @@ struct sw_trust_verdict {
 X509_STORE *sw_trust_store(const struct sw_trust *t);
 
 /**
- * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What `cache`
- * knows is not built again.
+ * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
+ * `cache` knows is not built again.
  */
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);

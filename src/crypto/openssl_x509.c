@@ -51,6 +51,12 @@ static bool add(void ***list, size_t *count, void *item)
     return true;
 }
 
+/* True if the last read of a PEM text found nothing more, false if it found something broken. */
+static bool read_to_the_end(void)
+{
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char why[SW_WHY_MAX])
 {
     struct sw_certs certs = {0};
@@ -72,10 +78,10 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
             break;
         }
     BIO_free(bio);
-    bool clean_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    if (certs.count == 0 || !clean_end) {
+    bool whole = read_to_the_end();
+    if (certs.count == 0 || !whole) {
         sw_certs_free(&certs);
-        return explain(why, clean_end ? "no certificate in it" : "a certificate in it is broken");
+        return explain(why, whole ? "no certificate in it" : "a certificate in it is broken");
     }
     ERR_clear_error();
     *out = certs;
@@ -138,8 +144,11 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
             break;
         }
     BIO_free(bio);
-    if (crls.count == 0)
-        return explain(why, "no CRL in it");
+    bool whole = read_to_the_end();
+    if (crls.count == 0 || !whole) {
+        sw_crls_free(&crls);
+        return explain(why, whole ? "no CRL in it" : "a CRL in it is broken");
+    }
     ERR_clear_error();
     *out = crls;
     return SW_OK;
@@ -276,7 +285,7 @@ static bool common_name(X509 *x, struct sw_cert_name *out)
     *out = (struct sw_cert_name){
         .kind = SW_NAME_CN,
         .text = sw_slice((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s))};
-    return true;
+    return sw_slice_find(out->text, 0) == out->text.n;
 }
 
 static struct sw_ident *pack(X509 *x, const struct sw_cert_name *names, uint32_t count,

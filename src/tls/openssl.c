@@ -83,8 +83,9 @@ static long bio_ctrl(BIO *bio, int cmd, long larg, void *parg)
 static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
 {
     struct sw_cert_facts facts;
-    X509 *x = X509_STORE_CTX_get_current_cert(ctx);
-    if (!x)
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    X509 *x = sk_X509_value(chain, t->verdict.depth);
+    if (!x) /* no chain was built */
         x = X509_STORE_CTX_get0_cert(ctx);
     if (!x)
         return;
@@ -495,7 +496,8 @@ void sw_tls_close(struct sw_tls *t)
 
 void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
 {
-    int nid = SSL_get_negotiated_group(t->ssl);
+    /* before the first hello there is no session, and the library would look into it */
+    int nid = SSL_get0_session(t->ssl) ? (int)SSL_get_negotiated_group(t->ssl) : 0;
     const char *group = nid ? SSL_group_to_name(t->ssl, nid) : NULL;
     *out = (struct sw_tls_info){
         .version = SSL_get_version(t->ssl),
