@@ -259,9 +259,10 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     sw_branch_done(p, b);
     if (m->status == 503)
         mark_down(p, b, m);
-    else
-        f->target_next = f->target_count;                 /* "486 and the like are final" */
-    if (m->status == 408 && f->msg.method != SW_INVITE) { /* RFC 4320 4.2: not passed on */
+    else if (!b->passed_over)
+        f->target_next = f->target_count;              /* "486 and the like are final" */
+    bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
+    if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
         go_on(p, f);
         return;

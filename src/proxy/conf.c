@@ -118,11 +118,24 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
     return NULL;
 }
 
+/* Peers have the lower half of the numbers and proved domains the upper one: nobody can find a
+ * domain that is taken for a peer. */
 uint32_t sw_proxy_peer_id(struct sw_slice name)
 {
     struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x7065657220696421)};
-    uint32_t id = (uint32_t)sw_siphash64(fixed, name.p, name.n);
+    uint32_t id = (uint32_t)sw_siphash64(fixed, name.p, name.n) & INT32_MAX;
     return id > SW_PEER_VERIFIED ? id : id + 2;
+}
+
+uint32_t sw_proxy_domain_id(struct sw_slice domain)
+{
+    struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x646f6d61696e2021)};
+    struct sw_siphash h;
+    if (domain.n && domain.p[domain.n - 1] == '.')
+        domain.n--;
+    sw_siphash_init(&h, fixed);
+    sw_siphash_slice_lower(&h, domain);
+    return (uint32_t)sw_siphash_end(&h).a | UINT32_C(0x80000000);
 }
 
 static bool domain_is_ours(const struct sw_proxy_conf *c, struct sw_slice host)

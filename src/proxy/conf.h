@@ -98,6 +98,9 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
 /** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
 uint32_t sw_proxy_peer_id(struct sw_slice name);
 
+/** The id of a proved domain that is no peer's, without regard to case: never the id of a peer. */
+uint32_t sw_proxy_domain_id(struct sw_slice domain);
+
 /**
  * True if a host, with this port or (0) without, is one of ours: a domain of ours, or the address
  * or advertised name of a listener, whose port must then be that listener's if it is given.

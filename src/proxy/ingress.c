@@ -32,13 +32,31 @@ static enum sw_verify inbound_rule(const struct sw_peer_conf *p)
     return p->verify == SW_VERIFY_CHAIN ? SW_VERIFY_DOMAIN : (enum sw_verify)p->verify;
 }
 
+/* The first peer among those whose domain is exactly `name`; the end of the table if there is none.
+ */
+static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
+{
+    uint32_t low = 0, high = c->by_domain_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (sw_slice_order(c->by_domain[mid].name, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->by_domain_count && sw_slice_eq(c->by_domain[low].name, name)
+               ? low
+               : c->by_domain_count;
+}
+
 /* The lowest peer among those whose domain is exactly `name` and that the certificate proves to be.
+ * `is_a_peers` becomes true if the name is a peer's, proved by its rules or not.
  */
 static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                        struct sw_slice name)
+                        struct sw_slice name, bool *is_a_peers)
 {
     char lower[256];
-    uint32_t low = 0, high = c->by_domain_count;
+    *is_a_peers = false;
     if (name.n && name.p[name.n - 1] == '.')
         name.n--;
     if (name.n > sizeof(lower))
@@ -46,17 +64,12 @@ static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flo
     for (size_t i = 0; i < name.n; i++)
         lower[i] = sw_ascii_lower(name.p[i]);
     struct sw_slice wanted = sw_slice(lower, name.n);
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        if (sw_slice_order(c->by_domain[mid].name, wanted) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    for (; low < c->by_domain_count && sw_slice_eq(c->by_domain[low].name, wanted); low++) {
-        const struct sw_peer_conf *p = &c->peers[c->by_domain[low].peer];
+    uint32_t at = first_named(c, wanted);
+    *is_a_peers = at < c->by_domain_count;
+    for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++) {
+        const struct sw_peer_conf *p = &c->peers[c->by_domain[at].peer];
         if (p->tls && proves(p, flow->ident, inbound_rule(p), &flow->remote))
-            return c->by_domain[low].peer;
+            return c->by_domain[at].peer;
     }
     return NONE;
 }
@@ -80,22 +93,29 @@ static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow
 static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     struct sw_ingress in = {.peer = SW_PEER_NOBODY, .why = "certificate proves no SIP domain"};
+    struct sw_slice stranger = {NULL, 0};
     uint16_t best = by_wide_rule(c, flow);
     for (uint32_t i = 0; i < flow->ident->name_count; i++) {
         struct sw_slice domain;
+        bool is_a_peers;
         if (!sw_domain_identity(flow->ident, i, &domain))
             continue;
-        uint16_t found = by_name(c, flow, domain);
+        uint16_t found = by_name(c, flow, domain, &is_a_peers);
         if (!in.got.n || found < best)
             in.got = domain;
+        if (!stranger.n && !is_a_peers)
+            stranger = domain;
         best = lower_of(best, found);
     }
     if (best != NONE) {
         in.peer = c->peers[best].id;
         in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
-    } else if (in.got.n && flow->ident->vouched_count) {
+    } else if (stranger.n && flow->ident->vouched_count) {
         in.peer = SW_PEER_VERIFIED;
+        in.got = stranger;
         in.why = "certificate proves a domain that is no peer's";
+    } else if (in.got.n) {
+        in.why = "certificate names a domain that its trust or pin does not vouch for";
     }
     return in;
 }

@@ -26,7 +26,7 @@ static bool take_seal(const struct sw_proxy_conf *c, struct sw_slice call_id,
         return sw_slice_eq(*taken, text);
     *taken = text;
     r->sealed = x.value.n > 1 && sw_seal_get(&c->seal_key, call_id, text, &r->seal) == SW_OK;
-    r->bad_seal = !r->sealed;
+    r->bad_seal |= !r->sealed;
     r->letter = x.value.n ? x.value.p[0] : 0;
     return true;
 }

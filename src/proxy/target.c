@@ -19,6 +19,13 @@ static void add(struct sw_targets *targets, const struct sw_target *t)
         targets->t[targets->count++] = *t;
 }
 
+/* Only a Request-URI that is ours becomes the peer's. */
+static bool names_us(const struct sw_proxy *p, const struct sw_request *q)
+{
+    const struct sw_uri *u = &q->v->uri;
+    return sw_uri_is_sip(u) && sw_proxy_is_ours(p->conf, u->host, u->port);
+}
+
 /* The listener that datagrams and plain connections of a peer's `clear_address` come from. */
 static uint16_t clear_listener(const struct sw_proxy_conf *c)
 {
@@ -47,7 +54,7 @@ static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
     if (!peer->best_effort || sw_request_is_sips(q) || t.listener == UINT16_MAX ||
         (spoke && p->e->now_ms - spoke < DAY_MS))
         return;
-    t.retarget = sw_proxy_is_ours(p->conf, q->v->uri.host, q->v->uri.port);
+    t.retarget = names_us(p, q);
     add(targets, &t);
 }
 
@@ -63,8 +70,7 @@ static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer,
         .large_over_tcp = peer->udp && peer->tcp,
         .timeout_ms = peer->timeout_ms,
     };
-    t.retarget =
-        sw_uri_is_sip(&q->v->uri) && sw_proxy_is_ours(p->conf, q->v->uri.host, q->v->uri.port);
+    t.retarget = names_us(p, q);
     for (uint32_t i = 0; i < peer->address_count; i++) {
         t.remote = peer->addresses[i];
         if (!t.remote.port)

@@ -1,0 +1,358 @@
+#include "support/unit.h"
+
+#include "proxy/ingress.h"
+
+enum { OUTSIDE, INSIDE, OPEN, LISTENERS }; /* OPEN: TLS without client certificate */
+enum { NAMES_MAX = 4, PIN = 0xaa };
+
+/* The peers in the order of the file; ids are indices + 100. */
+enum { PEERS = 13 };
+static struct sw_peer_conf peers[PEERS];
+static struct sw_slice domains[PEERS][2];
+static struct sw_endpoint addresses[PEERS];
+static struct sw_cidr sources[PEERS];
+static const uint8_t pins[][SW_SHA256_BYTES] = {{1}, {PIN}};
+static struct sw_proxy_conf conf = {.peers = peers};
+
+static struct sw_peer_conf *add(const char *name, uint16_t listener, bool udp, bool tcp)
+{
+    uint32_t i = conf.peer_count++;
+    peers[i] = (struct sw_peer_conf){.name = sw_slice_str(name),
+                                     .id = 100 + i,
+                                     .listener = listener,
+                                     .udp = udp,
+                                     .tcp = tcp,
+                                     .domains = domains[i]};
+    return &peers[i];
+}
+
+static struct sw_peer_conf *add_tls(const char *name, uint32_t trust, enum sw_verify verify,
+                                    const char *first, const char *second)
+{
+    struct sw_peer_conf *p = add(name, OUTSIDE, false, false);
+    p->tls = true;
+    p->trust = trust;
+    p->verify = (uint8_t)verify;
+    p->domain_count = 1 + (second != NULL);
+    domains[p - peers][0] = sw_slice_str(first);
+    domains[p - peers][1] = sw_slice_str(second);
+    return p;
+}
+
+static void add_source(struct sw_peer_conf *p, const char *source, const char *address)
+{
+    assert_true(sw_cidr_parse(sw_slice_str(source), &sources[p - peers]));
+    p->sources = &sources[p - peers];
+    p->source_count = 1;
+    if (!address)
+        return;
+    assert_true(sw_endpoint_parse(sw_slice_str(address), 0, &addresses[p - peers]));
+    p->addresses = &addresses[p - peers];
+    p->address_count = 1;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    add_tls("carrier", 1, SW_VERIFY_DOMAIN, "peer.test", "peer2.test");
+    add_tls("again", 1, SW_VERIFY_DOMAIN, "peer.test", "again.test");
+    add_tls("twin", 2, SW_VERIFY_DOMAIN, "peer.test", NULL);
+    add_tls("wild", 1, SW_VERIFY_WILDCARD, "gw.wild.test", NULL);
+    add_tls("address", 1, SW_VERIFY_ADDRESS, "address.test", NULL);
+    add_tls("chain", 2, SW_VERIFY_CHAIN, "chain.test", NULL);
+    struct sw_peer_conf *p = add_tls("branch", 0, SW_VERIFY_DOMAIN, "branch.test", NULL);
+    p->pins = pins;
+    p->pin_count = UNIT_COUNT(pins);
+    add_source(add("pbx", INSIDE, true, false), "192.0.2.0/24", NULL);
+    add_source(add("single", INSIDE, true, true), "192.0.2.7", NULL);
+    add_source(add("host-a", INSIDE, true, false), "198.51.100.1", "198.51.100.1:6060");
+    add_source(add("host-b", INSIDE, true, false), "198.51.100.1", "198.51.100.1:7070");
+    p = add_tls("bare", 1, SW_VERIFY_DOMAIN, "bare.test", NULL);
+    p->listener = OPEN;
+    p->without_certificate = true;
+    add_source(p, "203.0.113.5", NULL);
+    p = add_tls("strict", 1, SW_VERIFY_DOMAIN, "strict.test", NULL);
+    p->listener = OPEN;
+    add_source(p, "203.0.113.6", NULL);
+    return sw_proxy_conf_index(&conf) == SW_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sw_proxy_conf_fini(&conf);
+    return 0;
+}
+
+static const char *name_of(uint32_t id)
+{
+    const struct sw_peer_conf *p = sw_proxy_peer(&conf, id);
+    return p ? p->name.p : id == SW_PEER_VERIFIED ? "verified" : "nobody";
+}
+
+struct shown {
+    const char *names[NAMES_MAX]; /* "sip:..." is a URI, "ip:..." an address, all else a DNS name */
+    uint32_t trust;               /* the entry that vouches; 0: none */
+    uint8_t fingerprint;
+};
+
+static struct sw_ident ident(const struct shown *s)
+{
+    static struct sw_cert_name names[NAMES_MAX];
+    static uint32_t vouched;
+    struct sw_ident id = {.names = names, .vouched = &vouched, .vouched_count = s->trust != 0};
+    vouched = s->trust;
+    id.fingerprint[0] = s->fingerprint;
+    for (; id.name_count < NAMES_MAX && s->names[id.name_count]; id.name_count++) {
+        struct sw_slice text = sw_slice_str(s->names[id.name_count]);
+        struct sw_cert_name *n = &names[id.name_count];
+        *n = (struct sw_cert_name){.text = text, .kind = SW_NAME_DNS};
+        if (sw_slice_find(text, ':') == 3)
+            n->kind = SW_NAME_URI;
+        if (sw_slice_starts_case(text, SW_SLICE("ip:"))) {
+            n->kind = SW_NAME_IP;
+            n->text = sw_slice_from(text, 3);
+            assert_true(sw_endpoint_ip_parse(n->text, &n->ip));
+        }
+    }
+    return id;
+}
+
+static struct sw_flow flow_from(const char *remote, enum sw_transport transport, uint16_t listener)
+{
+    struct sw_flow f = {.transport = (uint8_t)transport, .listener = listener};
+    assert_true(sw_endpoint_parse(sw_slice_str(remote), 5060, &f.remote));
+    return f;
+}
+
+/* RFC 5922 7.4; CONTRACT "Who is it" */
+static void test_ingress_certificate_decides_whose_a_connection_is(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shown shown;
+        const char *peer, *got;
+    } rows[] = {
+        {{{"sip:peer.test"}, 1, 0}, "carrier", "peer.test"},
+        {{{"SIP:Peer.TEST:5061"}, 1, 0}, "carrier", "Peer.TEST"},
+        {{{"peer2.test."}, 1, 0}, "carrier", "peer2.test."},
+        {{{"sip:x.test", "sip:peer2.test"}, 1, 0}, "carrier", "peer2.test"},
+        {{{"sip:again.test"}, 1, 0}, "again", "again.test"},
+        {{{"sip:again.test", "sip:peer.test"}, 1, 0}, "carrier", "peer.test"},
+        {{{"sip:peer.test"}, 2, 0}, "twin", "peer.test"}, /* its own trust, not another's */
+        {{{"sip:peer.test"}, 3, 0}, "nobody", "peer.test"},
+        {{{"sip:peer.test"}, 0, 0}, "nobody", "peer.test"},
+        {{{"sip:other.test"}, 3, 0}, "verified", "other.test"},
+        {{{"sip:peer.test", "sip:other.test"}, 3, 0}, "verified", "other.test"},
+        {{{"sip:other.test"}, 0, 0}, "nobody", "other.test"},
+        {{{"sips:peer.test"}, 1, 0}, "nobody", ""},
+        {{{"sip:alice@peer.test"}, 1, 0}, "nobody", ""},
+        {{{NULL}, 1, 0}, "nobody", ""},
+        {{{"sub.peer.test"}, 1, 0}, "verified", "sub.peer.test"},
+        {{{"*.test"}, 1, 0}, "verified", "*.test"},
+        {{{"*.wild.test"}, 1, 0}, "wild", "*.wild.test"},
+        {{{"*.wild.test"}, 2, 0}, "verified", "*.wild.test"},
+        {{{"*.peer.test"}, 1, 0}, "verified", "*.peer.test"},
+        {{{"ip:203.0.113.9"}, 1, 0}, "address", ""},
+        {{{"ip:203.0.113.8"}, 1, 0}, "nobody", ""},
+        {{{"ip:203.0.113.9"}, 2, 0}, "nobody", ""},
+        {{{"address.test"}, 1, 0}, "address", "address.test"},
+        {{{"sip:chain.test"}, 2, 0}, "chain", "chain.test"},
+        {{{"sip:other.test"}, 2, 0}, "verified", "other.test"}, /* chain widens nothing here */
+        {{{NULL}, 0, PIN}, "branch", ""},
+        {{{"sip:peer2.test"}, 1, PIN}, "carrier", "peer2.test"},
+        {{{"sip:branch.test"}, 1, 0}, "nobody", "branch.test"},
+        {{{"sip:other.test"}, 1, PIN + 1}, "verified", "other.test"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        for (uint16_t listener = 0; listener < LISTENERS; listener++) {
+            struct sw_ident id = ident(&rows[i].shown);
+            struct sw_flow f = flow_from("203.0.113.9:40000", SW_TLS, listener);
+            f.ident = &id;
+            struct sw_ingress in = sw_ingress_inbound(&conf, &f);
+            if (strcmp(name_of(in.peer), rows[i].peer) != 0)
+                print_error("row %zu\n", i);
+            assert_string_equal(name_of(in.peer), rows[i].peer);
+            assert_true(sw_slice_eq(in.got, sw_slice_str(rows[i].got)));
+            assert_non_null(in.why);
+        }
+}
+
+static void test_ingress_endless_names_are_no_peers(void **state)
+{
+    (void)state;
+    for (size_t n = 250; n < 270; n++) {
+        char text[300] = "sip:";
+        memset(text + 4, 'a', n);
+        const struct shown shown = {{text}, 1, 0};
+        struct sw_ident id = ident(&shown);
+        struct sw_flow f = flow_from("203.0.113.9:40000", SW_TLS, OUTSIDE);
+        f.ident = &id;
+        assert_int_equal(sw_ingress_inbound(&conf, &f).peer, SW_PEER_VERIFIED);
+    }
+}
+
+static void test_ingress_source_counts_on_its_listener_and_transport(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *remote;
+        enum sw_transport transport;
+        uint16_t listener;
+        const char *peer;
+    } rows[] = {
+        {"192.0.2.9:5060", SW_UDP, INSIDE, "pbx"},
+        {"192.0.2.255:1", SW_UDP, INSIDE, "pbx"},
+        {"192.0.3.0:5060", SW_UDP, INSIDE, "nobody"},
+        {"192.0.1.255:5060", SW_UDP, INSIDE, "nobody"},
+        {"[::ffff:192.0.2.9]:5060", SW_UDP, INSIDE, "nobody"},
+        {"192.0.2.9:5060", SW_TCP, INSIDE, "nobody"},
+        {"192.0.2.9:5060", SW_TLS, INSIDE, "nobody"},
+        {"192.0.2.9:5060", SW_UDP, OUTSIDE, "nobody"},
+        {"192.0.2.7:5060", SW_UDP, INSIDE, "pbx"}, /* both match: the first in the file */
+        {"192.0.2.7:5060", SW_TCP, INSIDE, "single"},
+        {"198.51.100.1:6060", SW_UDP, INSIDE, "host-a"},
+        {"198.51.100.1:7070", SW_UDP, INSIDE, "host-b"},
+        {"198.51.100.1:9999", SW_UDP, INSIDE, "host-a"},
+        {"203.0.113.5:1", SW_TLS, OPEN, "bare"},
+        {"203.0.113.5:1", SW_TLS, OUTSIDE, "nobody"},
+        {"203.0.113.5:1", SW_TCP, OPEN, "nobody"},
+        {"203.0.113.6:1", SW_TLS, OPEN, "nobody"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_flow f = flow_from(rows[i].remote, rows[i].transport, rows[i].listener);
+        struct sw_ingress in = sw_ingress_inbound(&conf, &f);
+        if (strcmp(name_of(in.peer), rows[i].peer) != 0)
+            print_error("row %zu\n", i);
+        assert_string_equal(name_of(in.peer), rows[i].peer);
+        assert_non_null(in.why);
+    }
+}
+
+/* CONTRACT: `source` counts never for a connection that presented a certificate */
+static void test_ingress_shown_certificate_outweighs_the_source(void **state)
+{
+    (void)state;
+    static const struct shown strange = {{"sip:other.test"}, 0, 0};
+    struct sw_flow f = flow_from("203.0.113.5:1", SW_TLS, OPEN);
+    assert_string_equal(name_of(sw_ingress_inbound(&conf, &f).peer), "bare");
+    struct sw_ident id = ident(&strange);
+    f.ident = &id;
+    assert_string_equal(name_of(sw_ingress_inbound(&conf, &f).peer), "nobody");
+}
+
+static const struct sw_peer_conf *peer(const char *name)
+{
+    for (size_t i = 0; i < UNIT_COUNT(peers); i++)
+        if (sw_slice_eq(peers[i].name, sw_slice_str(name)))
+            return &peers[i];
+    fail();
+    return NULL;
+}
+
+/* RFC 5922 7.3 */
+static void test_ingress_server_must_be_the_peer_that_was_wanted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *peer;
+        struct shown shown;
+        bool ok;
+    } rows[] = {
+        {"carrier", {{"sip:peer.test"}, 1, 0}, true},
+        {"carrier", {{"peer2.test"}, 1, 0}, true},
+        {"carrier", {{"sip:peer.test"}, 2, 0}, false},
+        {"carrier", {{"sip:other.test"}, 1, 0}, false},
+        {"carrier", {{"*.test"}, 1, 0}, false},
+        {"carrier", {{NULL}, 1, 0}, false},
+        {"again", {{"sip:peer.test"}, 1, 0}, true}, /* not only the first in the file */
+        {"wild", {{"*.wild.test"}, 1, 0}, true},
+        {"address", {{"ip:203.0.113.9"}, 1, 0}, true},
+        {"address", {{"ip:203.0.113.8"}, 1, 0}, false},
+        {"chain", {{"sip:other.test"}, 2, 0}, true},
+        {"chain", {{NULL}, 2, 0}, true},
+        {"chain", {{"sip:chain.test"}, 1, 0}, false},
+        {"branch", {{NULL}, 0, PIN}, true},
+        {"branch", {{"sip:branch.test"}, 1, 0}, false},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_ident id = ident(&rows[i].shown);
+        struct sw_flow f = flow_from("203.0.113.9:5061", SW_TLS, OUTSIDE);
+        struct sw_ingress in = {0};
+        f.ident = &id;
+        f.outbound = true;
+        enum sw_status s = sw_ingress_outbound(&conf, peer(rows[i].peer), &f, &in);
+        if (s != (rows[i].ok ? SW_OK : SW_DENIED_IDENTITY))
+            print_error("row %zu\n", i);
+        assert_int_equal(s, rows[i].ok ? SW_OK : SW_DENIED_IDENTITY);
+        assert_int_equal(in.peer, peer(rows[i].peer)->id);
+        assert_non_null(in.why);
+    }
+}
+
+static void test_ingress_server_without_certificate_is_nobody(void **state)
+{
+    (void)state;
+    struct sw_flow f = flow_from("203.0.113.5:5061", SW_TLS, OPEN);
+    struct sw_ingress in;
+    static const char *const names[] = {"carrier", "chain", "branch", "bare"};
+    for (size_t i = 0; i < UNIT_COUNT(names); i++)
+        assert_int_equal(sw_ingress_outbound(&conf, peer(names[i]), &f, &in), SW_DENIED_IDENTITY);
+    f.transport = SW_TCP;
+    assert_int_equal(sw_ingress_outbound(&conf, peer("single"), &f, &in), SW_OK);
+}
+
+/* The sorted tables must find what a walk over all peers finds. */
+static void test_ingress_many_peers_are_searched_as_by_a_walk(void **state)
+{
+    (void)state;
+    enum { N = 30 };
+    const struct sw_slice all[] = {SW_SLICE("a.test"),   SW_SLICE("b.test"), SW_SLICE("x.a.test"),
+                                   SW_SLICE("y.a.test"), SW_SLICE("c.test"), SW_SLICE("d.test"),
+                                   SW_SLICE("x.b.test")};
+    static const char *const shown[] = {"sip:a.test", "b.test",   "*.a.test",
+                                        "sip:c.test", "D.test.",  "ip:203.0.113.9",
+                                        "x.b.test",   "*.b.test", "z.test"};
+    static struct sw_peer_conf many[N];
+    struct rng r = rng_start(__func__);
+    for (int round = 0; round < 2000; round++) {
+        struct sw_proxy_conf c = {.peers = many, .peer_count = (uint32_t)rng_below(&r, N + 1)};
+        for (uint32_t i = 0; i < c.peer_count; i++)
+            many[i] = (struct sw_peer_conf){.id = 100 + i,
+                                            .tls = rng_below(&r, 8) != 0,
+                                            .trust = 1 + (uint32_t)rng_below(&r, 3),
+                                            .verify = (uint8_t)rng_below(&r, 4),
+                                            .domains = &all[rng_below(&r, 6)],
+                                            .domain_count = 1 + (uint32_t)rng_below(&r, 2)};
+        assert_int_equal(sw_proxy_conf_index(&c), SW_OK);
+        struct shown s = {.trust = (uint32_t)rng_below(&r, 4)};
+        for (uint64_t k = rng_below(&r, 3); k > 0; k--)
+            s.names[k - 1] = shown[rng_below(&r, UNIT_COUNT(shown))];
+        struct sw_ident id = ident(&s);
+        struct sw_flow f = flow_from("203.0.113.9:1", SW_TLS, OUTSIDE);
+        f.ident = &id;
+        uint32_t want = 0;
+        for (uint32_t i = 0; i < c.peer_count && !want; i++)
+            for (uint32_t k = 0; k < many[i].domain_count; k++)
+                if (many[i].tls && sw_ident_vouched(&id, many[i].trust) &&
+                    sw_domain_proves(&id, many[i].domains[k], many[i].verify, &f.remote))
+                    want = many[i].id;
+        uint32_t got = sw_ingress_inbound(&c, &f).peer;
+        assert_int_equal(got > SW_PEER_VERIFIED ? got : 0, want);
+        sw_proxy_conf_fini(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ingress_certificate_decides_whose_a_connection_is),
+        cmocka_unit_test(test_ingress_endless_names_are_no_peers),
+        cmocka_unit_test(test_ingress_source_counts_on_its_listener_and_transport),
+        cmocka_unit_test(test_ingress_shown_certificate_outweighs_the_source),
+        cmocka_unit_test(test_ingress_server_must_be_the_peer_that_was_wanted),
+        cmocka_unit_test(test_ingress_server_without_certificate_is_nobody),
+        cmocka_unit_test(test_ingress_many_peers_are_searched_as_by_a_walk),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
