@@ -44,7 +44,7 @@ static const char *phase(const struct sw_conn *c)
     case SW_CONN_IDENTITY:
         return "identity";
     default:
-        return "open";
+        return "handshake"; /* refused after it: TLS 1.3 */
     }
 }
 
@@ -57,11 +57,7 @@ static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct
                        struct sw_field *f)
 {
     struct sw_buf id = sw_buf(h->id, sizeof(h->id));
-    sw_buf_u64(&id, c->flow.id.worker);
-    sw_buf_char(&id, '.');
-    sw_buf_u64(&id, c->flow.id.slot);
-    sw_buf_char(&id, '.');
-    sw_buf_u64(&id, c->flow.id.generation);
+    sw_flow_id_put(&id, &c->flow.id);
     f[0] = sw_field_text("conn", sw_buf_view(&id));
     f[1] = sw_field_str("direction", c->flow.outbound ? "out" : "in");
     f[2] = sw_field_text("transport", sw_transport_name((enum sw_transport)c->flow.transport));
@@ -104,6 +100,8 @@ static const char *help_with_phase(enum sw_status status, const struct sw_conn *
     if (status == SW_DENIED_IDENTITY)
         return "the peer's `domain` must be a name that its certificate carries as SAN URI "
                "sip:DOMAIN or, without such a URI, as SAN DNS";
+    if (c->state == SW_CONN_OPEN)
+        return "a TLS 1.3 server that refuses our certificate says so only now: its log tells why";
     if (c->state == SW_CONN_CONNECTING)
         return "is the peer up, and does a firewall let TCP through?";
     return status == SW_PEER_TIMEOUT ? "the other side did not go on with the handshake in time"
@@ -124,7 +122,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     if (c->tls)
         sw_tls_failure(c->tls, &tls);
     size_t n = put_head(s, c, &h, f);
-    bool tls_says = tls.why[0] && c->state == SW_CONN_HANDSHAKE;
+    bool tls_says = tls.why[0] && c->state != SW_CONN_IDENTITY;
     f[n++] = sw_field_str("phase", phase(c));
     f[n++] = sw_field_str("status", sw_status_name(status));
     f[n++] = sw_field_str("why", tls_says ? tls.why : why ? why : "the connection ended");

@@ -328,10 +328,12 @@ static int serve(struct daemon *d, int signals)
 
 static void log_weak(const struct sw_diags *diags)
 {
-    char place[64];
+    char place[512];
     for (size_t i = 0; i < diags->count; i++) {
         const struct sw_diag *x = &diags->d[i];
-        snprintf(place, sizeof(place), "%u:%u", x->mark.line, x->mark.column);
+        int n = snprintf(place, sizeof(place), "%s", diags->path);
+        if (x->mark.line && n > 0 && (size_t)n < sizeof(place))
+            snprintf(place + n, sizeof(place) - (size_t)n, ":%u:%u", x->mark.line, x->mark.column);
         SW_LOG(x->kind == SW_DIAG_NOTE ? SW_LEVEL_INFO : SW_LEVEL_WARN,
                x->kind == SW_DIAG_NOTE ? "config_note" : "config_weak", sw_field_str("at", place),
                sw_field_str("why", x->text ? x->text : ""));

@@ -40,6 +40,8 @@ int64_t sw_gateway_deadline(void *gateway)
 static void note_refusal(struct sw_proxy *p, const struct sw_request *q, unsigned code,
                          const char *why)
 {
+    enum sw_level level =
+        code ? SW_LEVEL_INFO : SW_LEVEL_DEBUG; /* what is dropped is not worth more */
     char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
     if (!text)
         return;
@@ -53,8 +55,7 @@ static void note_refusal(struct sw_proxy *p, const struct sw_request *q, unsigne
         sw_field_text("transport", sw_transport_name((enum sw_transport)q->flow->transport)),
         sw_field_text("call_id", q->v->call_id),
     };
-    sw_engine_note(p->e, SW_LEVEL_INFO, "request_refused", fields,
-                   sizeof(fields) / sizeof(fields[0]));
+    sw_engine_note(p->e, level, "request_refused", fields, sizeof(fields) / sizeof(fields[0]));
 }
 
 /* Answers through the transaction, so that repeats and the ACK find it. */
@@ -448,7 +449,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.why = in.why;
     a->verdict.got = in.got;
     if (in.peer == SW_PEER_VERIFIED)
-        a->verdict.domain_id = sw_proxy_peer_id(in.got);
+        a->verdict.domain_id = sw_proxy_domain_id(in.got);
     struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, in.peer));
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);

@@ -52,8 +52,13 @@ static bool reserve(struct sw_mailbox *m, uint64_t need, uint64_t *at, uint64_t 
         uint64_t left = size - (tail & m->mask);
         *pad = left < need ? left : 0;
         uint64_t next = tail + *pad + need;
-        if (next - atomic_load_explicit(&m->head, memory_order_acquire) > size)
-            return false;
+        if (next - atomic_load_explicit(&m->head, memory_order_acquire) > size) {
+            uint64_t now = atomic_load_explicit(&m->tail, memory_order_relaxed);
+            if (now == tail)
+                return false;
+            tail = now; /* others went on meanwhile: the receiver may even be past the old tail */
+            continue;
+        }
         if (atomic_compare_exchange_weak_explicit(&m->tail, &tail, next, memory_order_acq_rel,
                                                   memory_order_relaxed)) {
             *at = tail;
@@ -83,7 +88,8 @@ enum sw_status sw_mailbox_put(struct sw_mailbox *m, const struct sw_slice *parts
     at += pad;
     char *p = m->ring + (at & m->mask) + HEAD;
     for (size_t i = 0; i < count; i++) {
-        memcpy(p, parts[i].p, parts[i].n);
+        if (parts[i].n)
+            memcpy(p, parts[i].p, parts[i].n);
         p += parts[i].n;
     }
     atomic_store_explicit(word_at(m, at), FILLED | n, memory_order_seq_cst);

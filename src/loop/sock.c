@@ -46,7 +46,8 @@ static void set_on(int fd, int level, int option)
 static void prepare(int fd, const struct sw_sock_conf *c)
 {
     bool v4 = c->address.family == 4;
-    set_on(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (!c->datagram) /* datagram sockets would share the port by it, unasked */
+        set_on(fd, SOL_SOCKET, SO_REUSEADDR);
     if (c->share_port)
         set_on(fd, SOL_SOCKET, SO_REUSEPORT);
     if (!v4)

@@ -13,11 +13,21 @@
 
 enum { RING_BYTES = 256 * 1024, THREADS_MAX = 512 };
 
+/* How often a thread said what lately: the same attack need not be told a million times. */
+enum { REPEATS = 32 };
+
+struct repeat {
+    const char *event; /* static text, compared by address */
+    int64_t second;
+    unsigned written, suppressed;
+};
+
 /* Lines of one thread, each with its length before it. */
 struct ring {
     _Atomic uint64_t head; /* read so far, by the writing thread */
     _Atomic uint64_t tail; /* written so far, by the owner */
     _Atomic uint64_t dropped;
+    struct repeat repeat[REPEATS];
     char bytes[RING_BYTES];
 };
 
@@ -270,34 +280,17 @@ enum sw_status sw_log_open(const struct sw_log_conf *conf)
     return SW_OK;
 }
 
-void sw_log_close(void)
-{
-    if (!atomic_exchange(&g_log.open, false))
-        return;
-    atomic_store(&g_log.stopping, true);
-    atomic_store(&g_log.sleeping, true);
-    wake();
-    pthread_join(g_log.thread, NULL);
-    close(g_log.wake);
-    unsigned n = atomic_exchange(&g_log.ring_count, 0);
-    for (unsigned i = 0; i < n && i < THREADS_MAX; i++)
-        free(atomic_exchange(&g_log.rings[i], NULL));
-    t_ring = NULL;
-}
-
 bool sw_log_on(enum sw_level level)
 {
     return level <= g_log.conf.level && atomic_load_explicit(&g_log.open, memory_order_relaxed);
 }
 
-void sw_log(enum sw_level level, const char *event, const struct sw_field *fields, size_t count)
+static void put_line(struct ring *r, int64_t wall_ms, enum sw_level level, const char *event,
+                     const struct sw_field *fields, size_t count)
 {
     char line[SW_LOG_LINE_MAX];
-    struct ring *r = sw_log_on(level) ? my_ring() : NULL;
-    if (!r)
-        return;
-    uint32_t n = (uint32_t)sw_log_format(line, sizeof(line), g_log.conf.json, sw_clock_wall_ms(),
-                                         level, event, fields, count);
+    uint32_t n = (uint32_t)sw_log_format(line, sizeof(line), g_log.conf.json, wall_ms, level, event,
+                                         fields, count);
     uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     if (tail - head + sizeof(n) + n > RING_BYTES) {
@@ -309,4 +302,67 @@ void sw_log(enum sw_level level, const char *event, const struct sw_field *field
     atomic_store_explicit(&r->tail, tail + sizeof(n) + n, memory_order_release);
     if (atomic_load(&g_log.sleeping))
         wake();
+}
+
+static void tell_held_back(struct ring *r, int64_t wall_ms, const struct repeat *x)
+{
+    if (x->suppressed) {
+        const struct sw_field f[] = {sw_field_str("of", x->event),
+                                     sw_field_number("lines", x->suppressed)};
+        put_line(r, wall_ms, SW_LEVEL_WARN, "log_repeats", f, 2);
+    }
+}
+
+/* True if the line is one too many in this second. What was held back before is told first. */
+static bool too_many(struct ring *r, int64_t wall_ms, enum sw_level level, const char *event)
+{
+    if (level >= SW_LEVEL_DEBUG)
+        return false;
+    struct repeat *x = &r->repeat[((uintptr_t)event >> 3) % REPEATS];
+    int64_t second = wall_ms / 1000;
+    if (x->event != event || x->second != second) {
+        tell_held_back(r, wall_ms, x);
+        *x = (struct repeat){.event = event, .second = second};
+    }
+    if (x->written++ < SW_LOG_EVENT_PER_S)
+        return false;
+    x->suppressed++;
+    return true;
+}
+
+void sw_log(enum sw_level level, const char *event, const struct sw_field *fields, size_t count)
+{
+    struct ring *r = sw_log_on(level) ? my_ring() : NULL;
+    if (!r)
+        return;
+    int64_t wall_ms = sw_clock_wall_ms();
+    if (!too_many(r, wall_ms, level, event))
+        put_line(r, wall_ms, level, event, fields, count);
+}
+
+/* What each thread held back in its last second. */
+static void tell_all_held_back(void)
+{
+    unsigned n = atomic_load(&g_log.ring_count);
+    for (unsigned i = 0; i < n && i < THREADS_MAX; i++) {
+        struct ring *r = atomic_load(&g_log.rings[i]);
+        for (unsigned k = 0; r && k < REPEATS; k++)
+            tell_held_back(r, sw_clock_wall_ms(), &r->repeat[k]);
+    }
+}
+
+void sw_log_close(void)
+{
+    if (!atomic_exchange(&g_log.open, false))
+        return;
+    tell_all_held_back();
+    atomic_store(&g_log.stopping, true);
+    atomic_store(&g_log.sleeping, true);
+    wake();
+    pthread_join(g_log.thread, NULL);
+    close(g_log.wake);
+    unsigned n = atomic_exchange(&g_log.ring_count, 0);
+    for (unsigned i = 0; i < n && i < THREADS_MAX; i++)
+        free(atomic_exchange(&g_log.rings[i], NULL));
+    t_ring = NULL;
 }

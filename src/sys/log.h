@@ -24,6 +24,10 @@ void sw_log_close(void);
 /** True if lines of this level are written: asked before fields are gathered. Any thread. */
 bool sw_log_on(enum sw_level level);
 
+/* Lines of one event that a thread writes per second; more are counted and told once. Debug is not
+ * limited: whoever asks for it wants all of it. */
+enum { SW_LOG_EVENT_PER_S = 1000 };
+
 /** Writes one line. Text of peers is escaped and clipped. Any thread; never blocks. */
 void sw_log(enum sw_level level, const char *event, const struct sw_field *fields, size_t count);
 

@@ -123,30 +123,59 @@ void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
         identify(w, c);
 }
 
+static const char *end_reason(enum sw_status st)
+{
+    switch (st) {
+    case SW_PEER_MISSING:
+        return "no valid Content-Length on a stream (RFC 3261 18.3)";
+    case SW_LIMIT_SIZE:
+        return "limit message size";
+    case SW_PEER_SYNTAX:
+        return "what came is not SIP";
+    case SW_PEER_CLOSED:
+        return "the peer closed it";
+    case SW_CRYPTO_ALERT:
+        return "the peer sent a fatal alert";
+    default:
+        return "it broke";
+    }
+}
+
+/* The end of a connection that was open. A TLS 1.3 server refuses a client only after its
+ * handshake: an end before the peer's first byte counts as a failed handshake. */
+static void ended(struct sw_worker *w, struct sw_conn *c, enum sw_status st, const char *why)
+{
+    if (c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard) {
+        w->conns.failed++;
+        sw_attempt_failed(&w->conns, c, st, "the peer ended it right after the handshake",
+                          sw_slice("", 0));
+    }
+    sw_worker_conn_over(w, c, st, why);
+}
+
 /* Bytes that are no SIP end the connection; a head that cannot be framed is answered first. */
 static void unframed(struct sw_worker *w, struct sw_conn *c, enum sw_status st,
                      struct sw_slice head)
 {
     struct sw_ref ref = c->ref;
-    const char *why = st == SW_PEER_MISSING  ? "no valid Content-Length on a stream (RFC 3261 18.3)"
-                      : st == SW_LIMIT_SIZE  ? "limit message size"
-                      : st == SW_PEER_SYNTAX ? "what came is not SIP"
-                      : st == SW_PEER_CLOSED ? "the peer closed it"
-                      : st == SW_CRYPTO_ALERT ? "the peer sent a fatal alert"
-                                              : "it broke";
     if (head.n) {
         const struct sw_event ev = {
             .kind = SW_EV_MESSAGE, .status = st, .flow = &c->flow, .bytes = head};
         sw_worker_message(w, &ev);
     }
     c = sw_conn_get(&w->conns, ref);
-    if (!c)
-        return;
-    /* a fatal alert before the first byte: a TLS 1.3 server refused us after its handshake */
-    if (st == SW_CRYPTO_ALERT && !c->heard && c->flow.outbound)
-        sw_attempt_failed(&w->conns, c, st, "the peer refused us after the handshake",
-                          sw_slice("", 0));
-    sw_worker_conn_over(w, c, st, why);
+    if (c)
+        ended(w, c, st, end_reason(st));
+}
+
+void sw_worker_conn_broken(struct sw_worker *w, struct sw_conn *c)
+{
+    struct sw_ref ref = c->ref;
+    if (c->state == SW_CONN_OPEN)
+        sw_worker_conn_read(w, c, false);
+    c = sw_conn_get(&w->conns, ref);
+    if (c && c->state != SW_CONN_GONE && c->state != SW_CONN_CLOSING)
+        ended(w, c, SW_PEER_RESET, "sending failed");
 }
 
 void sw_worker_conn_read(struct sw_worker *w, struct sw_conn *c, bool rest)

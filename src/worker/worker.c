@@ -18,7 +18,7 @@ enum {
     MAIL_LATELY_US = 1000, /* mail came that short ago: more may follow */
     MAIL_SPIN_US = 20,     /* then it is cheaper to look again than to sleep */
     ACCEPT_PAUSE_MS = 100, /* after descriptors ran out */
-    CLOSING_MS = 1000,     /* at the end peers get that long to close their side */
+    CLOSING_MS = 300,      /* at the end peers get that long to close their side */
 };
 
 /* Tags of descriptors that are no connections: generation 0, the kind above the index. */
@@ -248,7 +248,7 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
         return;
     case SW_CONN_OPEN:
         if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
-            sw_worker_conn_over(w, c, SW_PEER_RESET, "sending failed");
+            sw_worker_conn_broken(w, c);
         else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
             sw_worker_conn_read(w, c, false);
         return;
@@ -286,7 +286,7 @@ static void flush(struct sw_worker *w)
     while (!sw_list_empty(&w->conns.dirty)) {
         struct sw_conn *c = SW_CONTAINER(w->conns.dirty.next, struct sw_conn, dirty);
         if (sw_conn_flush(&w->conns, c) != SW_OK)
-            sw_worker_conn_over(w, c, SW_PEER_RESET, "sending failed");
+            sw_worker_conn_broken(w, c);
         if (w->pending_count)
             sw_worker_pending(w);
     }

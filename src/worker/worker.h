@@ -99,6 +99,9 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
 void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
                          const char *why);
 
+/** Sending failed: what the peer said last is read, then the connection is over. */
+void sw_worker_conn_broken(struct sw_worker *w, struct sw_conn *c);
+
 /** TCP, handshake or identity went a step further. */
 void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c);
 
