@@ -1,0 +1,50 @@
+/* An endpoint without any SIP in it: sends what it is told and remembers what came, and when. */
+#ifndef TESTS_SIM_RAW_H
+#define TESTS_SIM_RAW_H
+
+#include "base/arena.h"
+#include "sim/sim.h"
+
+enum { RAW_MAX = 2048 };
+
+struct raw_message {
+    int64_t at_ms;
+    char *text;
+    struct sw_flow flow;
+};
+
+struct raw {
+    struct sim_node *node;
+    struct raw_message got[RAW_MAX];
+    unsigned count;
+    struct sw_slab slab;
+    struct sw_arena arena;
+    struct { /* what is to be sent once a connection is there */
+        char *text;
+        struct sw_want want;
+    } out[64];
+    unsigned out_count, out_done;
+    unsigned opened_failed;
+    bool refuse; /* says that the other side's certificate proves nothing */
+};
+
+struct raw *raw_new(struct sim *s, const char *name, const char *address, enum sw_transport t);
+void raw_free(struct raw *r);
+
+/** Sends text to an address; over a stream a connection is opened or used again. At the next step.
+ */
+void raw_send(struct raw *r, const char *to, enum sw_transport t, const char *text);
+
+/** Answers a message that came, over the flow that it came on. */
+void raw_answer(struct raw *r, const struct raw_message *m, const char *status_line,
+                const char *extra_headers);
+
+/** How many of the messages that came start with `start`; `nth` of them (from 0) into `*m` if not
+ * NULL. */
+unsigned raw_count(const struct raw *r, const char *start);
+const struct raw_message *raw_nth(const struct raw *r, const char *start, unsigned nth);
+
+/** The value of the first header with this name, in static memory; empty if there is none. */
+const char *raw_header(const struct raw_message *m, const char *name);
+
+#endif

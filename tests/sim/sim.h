@@ -1,0 +1,101 @@
+/* A network in virtual time: the second executor of the steps that workers run. Nodes are gateways
+ * or user agents; datagrams may be lost, doubled and delayed, connections may break at any moment.
+ * Everything follows from one seed. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "base/ident.h"
+#include "base/slab.h"
+#include "base/timer.h"
+#include "conn/directory.h"
+#include "conn/pool.h"
+#include "engine/action.h"
+
+enum { SIM_WORKERS_MAX = 4, SIM_LISTENERS_MAX = 4 };
+
+struct sim_listener {
+    struct sw_endpoint address;
+    enum sw_transport transport; /* a UDP one takes TCP too */
+};
+
+struct sim_worker {
+    struct sim_node *node;
+    uint16_t index;
+    struct sw_step step;
+    struct sw_actions actions;
+    int64_t woken_at; /* a wake-up is queued for then */
+    bool no_owner;
+};
+
+struct sim_node {
+    struct sim *sim;
+    const char *name;
+    struct sim_worker worker[SIM_WORKERS_MAX];
+    unsigned workers;
+    struct sim_listener listener[SIM_LISTENERS_MAX];
+    unsigned listeners;
+    struct sw_ident *ident; /* what its certificate proves; NULL: it shows none */
+    struct sw_pool *pool;
+    struct sw_directory *directory;
+    uint32_t instance;
+    bool deaf; /* nothing that is sent to it arrives: a crashed machine */
+};
+
+/* How bad the network is. Chances are per 1000. */
+struct sim_net {
+    unsigned loss, twice, handed_elsewhere;
+    int64_t delay_min_ms, delay_max_ms;
+    bool large_lost; /* datagrams above 1300 bytes are always lost */
+};
+
+struct sim_stats {
+    uint64_t datagrams, lost, doubled, segments, connects, mails, steps;
+};
+
+struct sim {
+    int64_t now_ms;
+    uint64_t seq;
+    uint64_t random;
+    struct sim_net net;
+    struct sim_event **queue; /* a heap by time */
+    size_t queue_n, queue_cap;
+    struct sim_node *nodes[16];
+    unsigned node_count;
+    struct sim_conn **conns;
+    size_t conn_count, conn_cap;
+    struct sim_stats stats;
+    bool verbose;
+    /* every message that passes, for assertions; NULL: nobody looks */
+    void (*watch)(void *user, const struct sim_node *from, const struct sw_endpoint *to,
+                  enum sw_transport transport, struct sw_slice bytes);
+    void *watch_user;
+};
+
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *s);
+
+/** A number below `n`. */
+uint64_t sim_random(struct sim *s, uint64_t n);
+
+/** Adds a node with `workers` workers; the steps are set by the caller. */
+struct sim_node *sim_node_add(struct sim *s, const char *name, unsigned workers);
+
+/** Makes the node reachable at an address. */
+void sim_listen(struct sim_node *n, const char *address, enum sw_transport transport);
+
+/** Runs until `until_ms`, or until nothing is left to do. */
+void sim_run(struct sim *s, int64_t until_ms);
+
+/** Breaks every connection between two nodes. */
+void sim_break(struct sim *s, const struct sim_node *a, const struct sim_node *b);
+
+/** Breaks one connection by chance, if there is any. */
+void sim_break_one(struct sim *s);
+
+/** Connections that are open now. */
+unsigned sim_open_conns(const struct sim *s);
+
+/** An endpoint from its text. */
+struct sw_endpoint sim_endpoint(const char *text);
+
+#endif

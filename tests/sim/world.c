@@ -1,0 +1,150 @@
+#include "sim/world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void gate_start(struct gate *g, struct sim *s, const char *name, unsigned workers,
+                const char *domain, uint64_t seed)
+{
+    conf_done(&g->conf);
+    g->node = sim_node_add(s, name, workers);
+    g->ident = g->node->ident = conf_ident(domain);
+    for (uint32_t i = 0; i < g->conf.proxy.listener_count; i++) {
+        const struct sw_listener_conf *l = &g->conf.listeners[i];
+        g->node->listener[g->node->listeners++] =
+            (struct sim_listener){l->address, (enum sw_transport)l->transport};
+    }
+    for (unsigned i = 0; i < workers; i++) {
+        const struct sw_gateway_conf gc = {
+            .engine = {.instance = g->node->instance,
+                       .worker = (uint16_t)i,
+                       .directory = workers > 1,
+                       .transactions_max = 20000,
+                       .table_key = {seed, 10},
+                       .seed = {seed, 20 + i}},
+            .proxy = &g->conf.proxy,
+            .peers = g->conf.state,
+            .pings = i == 0,
+        };
+        enum sw_status st = sw_gateway_init(&g->gateway[i], &gc, s->now_ms);
+        assert(st == SW_OK);
+        (void)st;
+        g->node->worker[i].step =
+            (struct sw_step){&g->gateway[i], sw_gateway_step, sw_gateway_deadline};
+    }
+}
+
+void gate_stop(struct gate *g)
+{
+    for (unsigned i = 0; i < g->node->workers; i++)
+        sw_gateway_fini(&g->gateway[i]);
+    conf_fini(&g->conf);
+    free(g->ident);
+}
+
+#define MUST(condition, ...)                                                                       \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("%s:%d: " #condition " does not hold: ", __FILE__, __LINE__);                   \
+            printf(__VA_ARGS__);                                                                   \
+            printf("\n");                                                                          \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+void gate_assert_idle(const struct gate *g)
+{
+    for (unsigned i = 0; i < g->node->workers; i++) {
+        const struct sw_engine *e = &g->gateway[i].engine;
+        const char *name = g->node->name;
+        MUST(e->servers.used == 0, "%s.%u: %u server transactions", name, i, e->servers.used);
+        MUST(e->clients.used == 0, "%s.%u: %u client transactions", name, i, e->clients.used);
+        MUST(e->sends.used == 0, "%s.%u: %u parked sends", name, i, e->sends.used);
+        MUST(e->pending == 0, "%s.%u: %u pending", name, i, e->pending);
+        MUST(e->by_flow.count == 0, "%s.%u: %zu flows in use", name, i, e->by_flow.count);
+        MUST(sw_list_empty(&g->gateway[i].proxy.forks), "%s.%u: a response context", name, i);
+        /* the scratch memory is all that may be held */
+        MUST(e->slab->used_bytes <= 1 << 18, "%s.%u: %zu bytes", name, i, e->slab->used_bytes);
+    }
+}
+
+/* The gateway that carrier and PBX talk to; with two, the first has the second in the PBX's place.
+ */
+static void one_gate(struct world *w, const struct world_conf *c)
+{
+    struct conf *k = &w->gate[0].conf;
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", c->outside, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", c->inside, NULL);
+    conf_peer(k, "carrier", "10.0.0.9:5061", c->outside,
+              c->outside == SW_TLS ? "carrier.test" : NULL);
+    conf_peer(k, "pbx", "10.1.0.9:5060", c->inside, c->inside == SW_TLS ? "pbx.test" : NULL);
+    k->peers[0].listener = 0;
+    k->peers[1].listener = 1;
+    conf_route(k, "carrier", "pbx", NULL);
+    conf_route(k, "pbx", "carrier", NULL);
+    gate_start(&w->gate[0], w->sim, "gate", c->workers ? c->workers : 1, "example.test", w->seed);
+    w->gates = 1;
+}
+
+static void two_gates(struct world *w, const struct world_conf *c)
+{
+    struct conf *a = &w->gate[0].conf, *b = &w->gate[1].conf;
+    conf_init(a);
+    conf_listener(a, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(a, "middle", "10.2.0.1:5061", SW_TLS, "one.example.test");
+    conf_peer(a, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test");
+    conf_peer(a, "two", "10.2.0.2:5061", SW_TLS, "two.test")->listener = 1;
+    conf_route(a, "carrier", "two", NULL);
+    conf_route(a, "two", "carrier", NULL);
+    gate_start(&w->gate[0], w->sim, "one", c->workers ? c->workers : 1, "one.test", w->seed);
+    conf_init(b);
+    b->domains[0] = SW_SLICE("two.test");
+    conf_listener(b, "middle", "10.2.0.2:5061", SW_TLS, "two.test");
+    conf_listener(b, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_peer(b, "one", "10.2.0.1:5061", SW_TLS, "one.test");
+    conf_peer(b, "pbx", "10.1.0.9:5060", SW_UDP, NULL);
+    conf_route(b, "one", "pbx", NULL);
+    conf_route(b, "pbx", "one", NULL);
+    gate_start(&w->gate[1], w->sim, "two", c->workers ? c->workers : 1, "two.test", w->seed + 1);
+    w->gates = 2;
+}
+
+void world_init(struct world *w, uint64_t seed, const struct world_conf *c)
+{
+    struct ua_conf carrier = c->carrier, pbx = c->pbx;
+    memset(w, 0, sizeof(*w));
+    w->seed = seed;
+    w->sim = sim_new(seed);
+    if (c->net.delay_max_ms)
+        w->sim->net = c->net;
+    if (c->two_gateways)
+        two_gates(w, c);
+    else
+        one_gate(w, c);
+    carrier.gateway = sim_endpoint("10.0.0.1:5061");
+    carrier.transport = c->outside;
+    pbx.gateway = sim_endpoint("10.1.0.1:5060");
+    pbx.transport = c->two_gateways ? SW_UDP : c->inside;
+    w->carrier = ua_new(w->sim, "carrier", "10.0.0.9:5061", &carrier, seed + 2);
+    w->pbx = ua_new(w->sim, "pbx", "10.1.0.9:5060", &pbx, seed + 3);
+    w->carrier_ident = w->carrier->node->ident = conf_ident("carrier.test");
+}
+
+void world_finish(struct world *w)
+{
+    sim_run(w->sim, INT64_MAX);
+    for (unsigned i = 0; i < w->gates; i++)
+        gate_assert_idle(&w->gate[i]);
+}
+
+void world_fini(struct world *w)
+{
+    ua_free(w->carrier);
+    ua_free(w->pbx);
+    for (unsigned i = 0; i < w->gates; i++)
+        gate_stop(&w->gate[i]);
+    sim_free(w->sim);
+    free(w->carrier_ident);
+}

@@ -1,0 +1,51 @@
+/* The usual scene: a carrier outside over TLS, a PBX inside over UDP, one or two gateways between
+ * them. */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "gateway/pipeline.h"
+#include "sim/ua.h"
+#include "support/conf.h"
+
+/* A gateway as a node: its configuration and its workers' steps. */
+struct gate {
+    struct conf conf;
+    struct sim_node *node;
+    struct sw_gateway gateway[SIM_WORKERS_MAX];
+    struct sw_ident *ident;
+};
+
+/** Makes the node of a gateway whose configuration is complete. */
+void gate_start(struct gate *g, struct sim *s, const char *name, unsigned workers,
+                const char *domain, uint64_t seed);
+void gate_stop(struct gate *g);
+
+/** Asserts that a gateway has nothing left: no transaction, context, parked send, timer or memory.
+ */
+void gate_assert_idle(const struct gate *g);
+
+struct world {
+    struct sim *sim;
+    struct gate gate[2];
+    unsigned gates;
+    struct ua *carrier, *pbx;
+    struct sw_ident *carrier_ident;
+    uint64_t seed;
+};
+
+struct world_conf {
+    unsigned workers;                  /* of each gateway; 0: one */
+    bool two_gateways;                 /* carrier - TLS - gateway - TLS - gateway - UDP - pbx */
+    enum sw_transport outside, inside; /* the sides; default UDP is 0: set outside to SW_TLS */
+    struct ua_conf carrier, pbx;
+    struct sim_net net;
+};
+
+/** Builds the scene. */
+void world_init(struct world *w, uint64_t seed, const struct world_conf *conf);
+void world_fini(struct world *w);
+
+/** Runs until nothing is left to do, then asserts that both gateways are idle. */
+void world_finish(struct world *w);
+
+#endif
