@@ -1,0 +1,143 @@
+/* A whole gateway in virtual time: the input is a script of messages from several ends, breaking
+ * connections and passing time. Whatever comes, every transaction ends, and nothing is left.
+ *
+ * The input is a row of commands: one byte what, then for messages two bytes length and the text,
+ * in which
+ * "\x01" stands for the last Record-Route pair seen and "\x02" for the last Via. */
+#include "sim/raw.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TEXT_MAX = 8192 };
+
+static struct raw *ends[3];
+static const enum sw_transport transports[3] = {SW_TLS, SW_UDP, SW_TCP};
+static const char *const addresses[3] = {"10.0.0.1:5061", "10.1.0.1:5060", "10.1.0.1:5060"};
+
+static char last_routes[2048], last_via[512];
+
+static void remember(void)
+{
+    for (int e = 0; e < 3; e++) {
+        if (!ends[e]->count)
+            continue;
+        const struct raw_message *m = &ends[e]->got[ends[e]->count - 1];
+        const char *rr = raw_header(m, "Record-Route");
+        if (*rr)
+            snprintf(last_routes, sizeof(last_routes), "Route: %s\r\n", rr);
+        const char *via = raw_header(m, "Via");
+        if (*via)
+            snprintf(last_via, sizeof(last_via), "%s", via);
+    }
+}
+
+static void say(struct sim *s, int e, const uint8_t *p, size_t n)
+{
+    static char text[TEXT_MAX * 2];
+    struct sw_buf b = sw_buf(text, sizeof(text) - 1);
+    remember();
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == 1)
+            sw_buf_str(&b, last_routes);
+        else if (p[i] == 2)
+            sw_buf_str(&b, last_via);
+        else if (p[i]) /* the ends of the simulation keep text */
+            sw_buf_char(&b, (char)p[i]);
+    }
+    text[b.n] = 0;
+    if (ends[e]->out_count < 60 && b.n > 8)
+        raw_send(ends[e], addresses[e], transports[e], text);
+    sim_run(s, s->now_ms + 5);
+}
+
+static void answer(struct sim *s, int e, unsigned which)
+{
+    static const char *const lines[] = {"100 Trying", "180 Ringing",     "200 OK", "302 Moved",
+                                        "486 Busy",   "503 Unavailable", "401 No", "603 Decline"};
+    if (!ends[e]->count || ends[e]->out_count >= 60)
+        return;
+    const struct raw_message *m = &ends[e]->got[ends[e]->count - 1];
+    struct sw_hdr hdrs[SW_HDRS_MAX];
+    struct sw_msg parsed;
+    if (strncmp(m->text, "SIP/2.0", 7) != 0 && strlen(m->text) < 4096 &&
+        sw_msg_parse(m->text, strlen(m->text), hdrs, SW_HDRS_MAX, &parsed) == SW_OK)
+        raw_answer(ends[e], m, lines[which & 7], "Contact: <sip:x@10.1.0.9>\r\nRetry-After: 1\r\n");
+    sim_run(s, s->now_ms + 5);
+}
+
+static void script(struct sim *s, struct gate *g, const uint8_t *p, size_t n)
+{
+    for (unsigned steps = 0; n && steps < 100; steps++) {
+        uint8_t c = *p++;
+        n--;
+        int e = (c >> 4) % 3;
+        switch (c & 7) {
+        case 0:
+        case 1:
+        case 2: {
+            size_t len = n >= 2 ? (p[0] | (size_t)p[1] << 8) % TEXT_MAX : 0;
+            if (n < 2)
+                return;
+            p += 2;
+            n -= 2;
+            len = len < n ? len : n;
+            say(s, e, p, len);
+            p += len;
+            n -= len;
+            break;
+        }
+        case 3:
+            answer(s, e, c >> 4);
+            break;
+        case 4:
+            sim_run(s, s->now_ms + 1000 * (c >> 3));
+            break;
+        case 5:
+            sim_break(s, ends[e]->node, g->node);
+            break;
+        case 6:
+            ends[e]->node->deaf = !ends[e]->node->deaf;
+            break;
+        default:
+            sim_run(s, s->now_ms + 100);
+            break;
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct gate *g = calloc(1, sizeof(*g));
+    struct conf *k = &g->conf;
+    struct sim *s = sim_new(size ? data[0] : 1);
+    struct sw_ident *id = conf_ident("carrier.test");
+    last_routes[0] = last_via[0] = 0;
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_peer(k, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test");
+    conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->tcp = true;
+    conf_peer(k, "tcp", "10.1.0.8:5060", SW_TCP, NULL);
+    conf_route(k, "carrier", "pbx", "tcp", NULL);
+    conf_route(k, "pbx", "carrier", NULL);
+    conf_route(k, "tcp", "carrier", "pbx", NULL);
+    gate_start(g, s, "gate", 2, "example.test", 1);
+    ends[0] = raw_new(s, "carrier", "10.0.0.9:5061", SW_TLS);
+    ends[1] = raw_new(s, "pbx", "10.1.0.9:5060", SW_UDP);
+    ends[2] = raw_new(s, "tcp", "10.1.0.8:5060", SW_TCP);
+    ends[0]->node->ident = id;
+    script(s, g, data, size);
+    sim_run(s, INT64_MAX);
+    gate_assert_idle(g);
+    gate_stop(g);
+    for (int i = 0; i < 3; i++)
+        raw_free(ends[i]);
+    sim_free(s);
+    free(id);
+    free(g);
+    return 0;
+}
