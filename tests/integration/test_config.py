@@ -1,0 +1,267 @@
+"""Commands, exit codes and what is said of a configuration: the contract, to the letter."""
+
+import json
+import re
+
+import pytest
+from lab.gateway import Gateway, run
+
+EXAMPLE_KEYS = """
+tls_policies:
+  - name: old-pbx
+    min_version: "1.0"
+    ciphers: "AES128-SHA"
+    ciphersuites: ""
+    groups: ""
+registrar: {enabled: false, realm: example.test, algorithms: [SHA-256, MD5], min_expires: 60s, max_expires: 1h}
+dns: {servers: [], dnssec: opportunistic}
+store: sqlite:sipward.db
+admin: {address: 127.0.0.1:8061, socket: sipward.sock}
+log: {level: info, format: text}
+limits: {drain: 10s}
+"""
+
+
+def check(scene, text, *args):
+    path = scene.folder / "checked.yaml"
+    path.write_text(text, encoding="utf-8")
+    return run("check", "-c", str(path), *args)
+
+
+def contract_example(scene):
+    """The example of the contract, with files and ports that exist here."""
+    tls = scene.folder / "tls"
+    tls.mkdir()
+    branch, _ = scene.pki.self_signed("branch", "DNS:branch.test")
+    crl = tls / "ca.crl"
+    make_crl(scene, crl)
+    for name, source in (("gateway.pem", scene.gateway_pem), ("gateway.key", scene.gateway_key),
+                         ("ca.pem", scene.ca), ("branch.pem", branch)):
+        (tls / name).write_text(open(source, encoding="ascii").read(), encoding="ascii")
+    return f"""
+domains: [example.test]            # *
+workers: 0                         # 0: one per CPU
+
+identities:
+  - name: main
+    certificate: tls/gateway.pem
+    key: tls/gateway.key
+
+trust:
+  - name: partners
+    ca: tls/ca.pem
+    crl: tls/ca.crl
+    depth: 4
+  - name: branch-office
+    pinned: tls/branch.pem
+
+listen:
+  - name: outside
+    address: 127.0.0.1:{scene.outside}
+    transport: tls
+    identity: main
+    sni: []
+    trust: [partners]
+    client_certificate: require
+    policy: standard
+    advertise: sip.example.test
+    transport_tls: auto
+    freebind: false
+    unknown: drop
+  - name: inside
+    address: 127.0.0.1:{scene.inside}
+    transport: udp
+
+peers:
+  - name: carrier
+    domain: [peer.test]
+    address: [127.0.0.1:7061]
+    transport: tls
+    identity: main
+    trust: partners
+    verify: domain
+    policy: standard
+    security: tls-only
+    sips: allow
+    listen: outside
+    source: []
+    without_certificate: refuse
+    reverse: flow
+    ping: 30s
+    timeout: 4s
+  - name: pbx
+    address: 127.0.0.1:6061
+    transport: udp
+    source: [127.0.0.0/8]
+
+routes:
+  - from: carrier
+    to: pbx
+  - from: pbx
+    user: "+1*"
+    to: [carrier]
+  - from: any
+    reject: 403
+{EXAMPLE_KEYS}
+"""
+
+
+def make_crl(scene, path):
+    import subprocess
+    db = scene.folder / "crl.db"
+    db.write_text("", encoding="ascii")
+    conf = scene.folder / "crl.cnf"
+    conf.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={db}\ndefault_md=sha256\ndefault_crl_days=30\n",
+                    encoding="ascii")
+    subprocess.run(["openssl", "ca", "-config", str(conf), "-gencrl", "-keyfile",
+                    scene.pki.path("ca.key"), "-cert", scene.ca, "-out", str(path)],
+                   check=True, capture_output=True)
+
+
+def test_the_example_of_the_contract_runs_unchanged(scene):
+    text = contract_example(scene)
+    out = check(scene, text)
+    assert out.returncode == 0, out.stderr
+    for key in ("store", "admin", "dns"):
+        assert re.search(rf"checked.yaml:\d+:\d+: note: {key}: this version does not act on it", out.stderr)
+    with Gateway(scene.folder, text.replace("format: text", "format: json")) as gw:
+        assert gw.alive()
+
+
+MISTAKES = [
+    # what is replaced, by what, the message at the end of "FILE:LINE:COLUMN: "
+    ("  - name: inside", "  - nmae: inside", 'unknown key "nmae" in a listener (the nearest known is "name")'),
+    ("    identity: main", "    identity: mian", 'identity: there is no identity "mian" (the nearest known is "main")'),
+    ("    trust: [partners]", "    trust: [partner]", 'trust: there is no trust entry "partner" (the nearest known is "partners")'),
+    ("to: pbx}", "to: pbxx}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),
+    ("{from: carrier", "{from: carier", 'from: there is no peer "carier" (the nearest known is "carrier")'),
+    ("    transport: tls\n    identity", "    transport: tsl\n    identity", 'transport: "tsl" is not known (udp|tcp|tls)'),
+    ("workers: 1", "workers: many", 'workers: "many" cannot be read (a whole number)'),
+    ("    transport: udp\n    source", "    timeout: 4 seconds\n    transport: udp\n    source", 'timeout: "4 seconds" cannot be read (a time such as 30s, 5m or 1h)'),
+    ("source: [127.0.0.0/8]", "source: [127.0.0.1/8]", 'source: "127.0.0.1/8" cannot be read'),
+    ("    domain: peer.test\n", "", 'a tls peer lacks "domain"'),
+    ("    identity: main\n    trust", "    trust", 'a tls listener lacks "identity" (it must be given)'),
+]
+
+
+@pytest.mark.parametrize("old,new,message", MISTAKES)
+def test_each_mistake_is_told_with_its_place(scene, old, new, message):
+    text = scene.config()
+    assert old in text
+    out = check(scene, text.replace(old, new, 1))
+    assert out.returncode == 2
+    found = [line for line in out.stderr.splitlines() if message in line and ": warning:" not in line]
+    assert found, out.stderr
+    assert re.match(r".*checked\.yaml:\d+:\d+: ", found[0])
+
+
+def test_all_mistakes_are_told_in_one_run_and_nothing_starts(scene):
+    text = scene.config()
+    for old, new, _ in MISTAKES[:6]:
+        text = text.replace(old, new, 1)
+    out = check(scene, text)
+    for _, _, message in MISTAKES[:6]:
+        assert message in out.stderr, message
+    path = scene.folder / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    out = run("run", "-c", str(path))
+    assert out.returncode == 2 and "event=ready" not in out.stderr
+
+
+def test_line_and_column_point_at_the_value(scene):
+    text = "domains: [example.test]\nlisten:\n  - name: a\n    address: 127.0.0.1:5060\n    transport: udq\n"
+    out = check(scene, text)
+    assert 'checked.yaml:5:16: transport: "udq" is not known' in out.stderr
+
+
+def test_a_syntax_error_ends_the_reading(scene):
+    out = check(scene, "domains: [example.test\nlisten: 5\nnonsense: true\n")
+    assert out.returncode == 2
+    errors = [x for x in out.stderr.splitlines() if re.match(r".*checked\.yaml:\d+:\d+: ", x)]
+    assert len(errors) == 1 and "YAML: " in errors[0]
+
+
+def test_key_that_does_not_fit_its_certificate(scene):
+    out = check(scene, scene.config().replace(scene.gateway_key, scene.peer_key))
+    assert out.returncode == 2 and "does not fit certificate" in out.stderr
+
+
+def test_unreadable_and_empty_files(scene):
+    out = check(scene, scene.config().replace(scene.gateway_pem, "missing.pem"))
+    assert out.returncode == 2 and 'missing.pem": No such file or directory' in out.stderr
+    (scene.folder / "empty.pem").write_text("", encoding="ascii")
+    out = check(scene, scene.config().replace(scene.ca, "empty.pem"))
+    assert out.returncode == 2 and "no certificate in it" in out.stderr
+
+
+def test_expired_certificate_warns_and_strict_says_so(scene):
+    cert, key = scene.pki.domain("oldgateway", "example.test", days="-1")
+    text = scene.config().replace(scene.gateway_pem, cert).replace(scene.gateway_key, key)
+    out = check(scene, text)
+    assert out.returncode == 0 and "warning: certificate: " in out.stderr and "expired on" in out.stderr
+    assert check(scene, text, "--strict").returncode == 1
+
+
+def test_ca_that_is_none_is_an_error(scene):
+    out = check(scene, scene.config().replace(scene.ca, scene.peer_pem))
+    assert out.returncode == 2 and "is no CA certificate" in out.stderr
+
+
+def test_two_peers_that_match_are_warned_of(scene):
+    text = scene.config().replace(
+        "routes:\n", f"  - {{name: pbx2, address: 127.0.0.1:{scene.pbx_port}, transport: udp}}\nroutes:\n", 1)
+    out = check(scene, text)
+    assert out.returncode == 0
+    assert 'peers "pbx" and "pbx2" can both match: what both match is "pbx"\'s' in out.stderr
+
+
+def test_check_as_json(scene):
+    out = check(scene, scene.config().replace("workers: 1", "workers: -1"), "--json")
+    findings = json.loads(out.stdout)
+    assert any(f["kind"] == "error" and f["line"] > 1 for f in findings)
+
+
+@pytest.mark.parametrize("args,code", [
+    ([], 2), (["help"], 0), (["help", "run"], 0), (["help", "nothing"], 2), (["--help"], 0),
+    (["run", "--help"], 0), (["check", "--help"], 0), (["version", "--help"], 0), (["version"], 0),
+    (["version", "--json"], 0), (["run"], 2), (["check"], 2), (["run", "-c"], 2), (["runn"], 2),
+    (["run", "-c", "/nonexistent.yaml"], 2), (["check", "-c", "/nonexistent.yaml"], 2),
+    (["check", "--nonsense"], 2),
+])
+def test_exit_codes(args, code):
+    assert run(*args).returncode == code
+
+
+def test_version_names_the_library():
+    out = run("version")
+    assert "OpenSSL 3" in out.stdout and out.stdout.startswith("sipward ")
+    assert "OpenSSL" in json.loads(run("version", "--json").stdout)["tls"]
+
+
+def test_address_in_use_says_so(scene):
+    with scene.gateway():
+        path = scene.folder / "second.yaml"
+        path.write_text(scene.config(), encoding="utf-8")
+        out = run("run", "-c", str(path))
+        assert out.returncode == 1
+        assert "event=listen_failed" in out.stderr and "another process has the address" in out.stderr
+
+
+def test_log_in_text_form(scene):
+    path = scene.folder / "text.yaml"
+    path.write_text(scene.config(), encoding="utf-8")
+    import signal
+    import subprocess
+    import time
+    from lab.gateway import BINARY
+    p = subprocess.Popen([BINARY, "run", "-c", str(path)], stderr=subprocess.PIPE, text=True)
+    line = p.stderr.readline()
+    while "event=ready" not in line and line:
+        line = p.stderr.readline()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info event=ready workers=1 ", line)
+    p.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 20
+    while p.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert p.returncode == 0
+    p.stderr.close()

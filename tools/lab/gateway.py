@@ -1,0 +1,113 @@
+"""The real binary under test: a configuration, a process, its log."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("SIPWARD", os.path.join(ROOT, "build", "sipward"))
+
+# Sanitizers end the process with this code; the default could be taken for a mere failure.
+SANITIZERS = {
+    "ASAN_OPTIONS": "exitcode=99:detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99:print_stacktrace=1",
+    "TSAN_OPTIONS": "exitcode=99:halt_on_error=0:suppressions="
+                    + os.path.join(ROOT, "tests", "support", "tsan.supp"),
+}
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port that is free for TCP and UDP on 127.0.0.1 now."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as a:
+            a.bind(("127.0.0.1", 0))
+            port = a.getsockname()[1]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
+                try:
+                    b.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    continue
+
+
+def run(*args, **more):
+    """Runs a sub-command to its end."""
+    env = dict(os.environ, **SANITIZERS)
+    return subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=60, env=env,
+                          check=False, **more)
+
+
+class Gateway:
+    """A running gateway. Use as a context: leaving it stops it and asserts that it ended in good order."""
+
+    def __init__(self, folder, config, name="gateway", log_level="debug"):
+        self.folder = str(folder)
+        self.config = os.path.join(self.folder, f"{name}.yaml")
+        self.log_path = os.path.join(self.folder, f"{name}.log")
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(config)
+            if "\nlog:" not in config:
+                f.write(f"\nlog: {{level: {log_level}, format: json}}\n")
+        self.process = None
+        self.exit_code = None
+
+    def __enter__(self):
+        env = dict(os.environ, **SANITIZERS)
+        with open(self.log_path, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([BINARY, "run", "-c", self.config], stderr=log, env=env)
+        self.wait_event("ready", timeout=20)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stop()
+        if kind is None:
+            assert self.exit_code == 0, self.tail()
+
+    def stop(self, how=signal.SIGTERM, timeout=30):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process:
+            self.exit_code = self.process.returncode
+        return self.exit_code
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def tail(self, lines=40):
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return "".join(f.readlines()[-lines:])
+
+    def events(self, name=None, **fields):
+        """Log lines of an event whose fields have these values."""
+        found = []
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            for line in f:
+                try:
+                    e = json.loads(line)
+                except ValueError:
+                    continue
+                if name and e.get("event") != name:
+                    continue
+                if all(e.get(k) == v for k, v in fields.items()):
+                    found.append(e)
+        return found
+
+    def wait_event(self, name, timeout=10, count=1, **fields):
+        """Waits until the log has `count` such lines, and returns them."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            found = self.events(name, **fields)
+            if len(found) >= count:
+                return found
+            if self.process.poll() is not None and name != "stopped":
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no event={name} {fields} in the log:\n{self.tail()}")

@@ -1,0 +1,58 @@
+"""A throw-away CA and certificates as RFC 5922 wants them, made with openssl when the tests start."""
+
+import os
+import subprocess
+
+
+def _run(*args):
+    subprocess.run(args, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Pki:
+    """A folder with CAs and leaf certificates; each is made once, when it is first asked for."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        os.makedirs(self.folder, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def ca(self, name="ca"):
+        pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
+        if not os.path.exists(pem):
+            _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes", "-keyout", key, "-out", pem, "-days", "3650", "-subj", f"/CN=Test {name}",
+                 "-addext", "basicConstraints=critical,CA:TRUE",
+                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        return pem
+
+    def leaf(self, name, san=None, ca="ca", days="365", usage="serverAuth,clientAuth",
+             subject=None, start=None):
+        """Certificate and key paths; `san` such as "URI:sip:a.test,DNS:a.test"; None: no SAN at all."""
+        pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
+        if os.path.exists(pem):
+            return pem, key
+        self.ca(ca)
+        csr, ext = self.path(f"{name}.csr"), self.path(f"{name}.ext")
+        _run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-keyout", key, "-out", csr, "-subj", f"/CN={subject or name}")
+        with open(ext, "w", encoding="ascii") as f:
+            if san:
+                f.write(f"subjectAltName={san}\n")
+            f.write(f"extendedKeyUsage={usage}\nkeyUsage=digitalSignature\nbasicConstraints=CA:FALSE\n")
+        dates = ["-days", days]
+        _run("openssl", "x509", "-req", "-in", csr, "-CA", self.path(f"{ca}.pem"),
+             "-CAkey", self.path(f"{ca}.key"), "-CAcreateserial", "-out", pem, "-extfile", ext, *dates)
+        return pem, key
+
+    def self_signed(self, name, san):
+        pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
+        if not os.path.exists(pem):
+            _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes", "-keyout", key, "-out", pem, "-days", "365", "-subj", f"/CN={name}",
+                 "-addext", f"subjectAltName={san}")
+        return pem, key
+
+    def domain(self, name, domain, **more):
+        return self.leaf(name, san=f"URI:sip:{domain},DNS:{domain},IP:127.0.0.1", **more)
