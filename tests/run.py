@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Builds every variant and runs every test. The last line is `N passed, N failed`.
+
+Stages (all of them unless some are named): lint gcc asan tsan clang fuzz integration"""
+
+import argparse
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+JOBS = str(os.cpu_count() or 2)
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "10")
+
+VARIANTS = {
+    "gcc": ("gcc", ["--buildtype=release"]),
+    "asan": ("gcc", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined"]),
+    "tsan": ("gcc", ["--buildtype=debugoptimized", "-Db_sanitize=thread"]),
+    "clang": ("clang", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined",
+                        "-Db_lundef=false", "-Dfuzz=true"]),
+}
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "exitcode=99:detect_leaks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99:print_stacktrace=1",
+    "TSAN_OPTIONS": "exitcode=99:suppressions=" + os.path.join(ROOT, "tests/support/tsan.supp"),
+}
+
+
+class Count:
+    passed = 0
+    failed = 0
+
+    @classmethod
+    def add(cls, name, passed, failed, output=""):
+        cls.passed += passed
+        cls.failed += failed
+        if failed:
+            print(f"FAILED {name}\n{output[-6000:]}", flush=True)
+
+
+def say(text):
+    print(f"== {text}", flush=True)
+
+
+def run(args, timeout=900, **env):
+    """Output and exit code of a program; a program that hangs has failed."""
+    try:
+        p = subprocess.run(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                           env=dict(os.environ, **SANITIZERS, **env), check=False)
+        return p.stdout.decode("utf-8", "replace"), p.returncode
+    except subprocess.TimeoutExpired as e:
+        return (e.stdout or b"").decode("utf-8", "replace") + "\ntimed out\n", 124
+
+
+def build(variant):
+    compiler, options = VARIANTS[variant]
+    folder = os.path.join(ROOT, f"build-{variant}")
+    say(f"build with {variant}")
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        out, code = run(["meson", "setup", folder, "-Dtests=true", *options], CC=compiler)
+        if code:
+            Count.add(f"set-up of {variant}", 0, 1, out)
+            return None
+    out, code = run(["ninja", "-C", folder, "-j", JOBS])
+    Count.add(f"build of {variant}", code == 0, code != 0, out)
+    return folder if code == 0 else None
+
+
+def cmocka(folder, pattern, **env):
+    """Every program of a kind in a build, with the tests that it counts itself."""
+    for program in sorted(glob.glob(os.path.join(folder, "tests", pattern))):
+        if not os.access(program, os.X_OK) or os.path.isdir(program) or "." in os.path.basename(program):
+            continue
+        out, code = run([program], **env)
+        passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", out))
+        failed = sum(int(n) for n in re.findall(r"(\d+) FAILED TEST", out))
+        if code and not failed:
+            failed = 1
+        Count.add(f"{os.path.basename(folder)}/{os.path.basename(program)}", passed, failed, out)
+
+
+def stage_lint():
+    say("lint")
+    for script in sorted(glob.glob(os.path.join(ROOT, "tests/lint/check_*.py"))):
+        out, code = run([sys.executable, script])
+        Count.add(os.path.basename(script), code == 0, code != 0, out)
+
+
+def stage_gcc():
+    folder = build("gcc")
+    if folder:
+        say("simulated calls at full speed")
+        cmocka(folder, "sim-random", SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
+        cmocka(folder, "unit-*")
+
+
+def stage_asan():
+    folder = build("asan")
+    if folder:
+        say("unit tests and simulation under address and undefined-behaviour sanitizers")
+        cmocka(folder, "unit-*")
+        cmocka(folder, "sim-*", SIM_CALLS="5000")
+
+
+def stage_clang():
+    folder = build("clang")
+    if folder:
+        say("unit tests and simulation, clang")
+        cmocka(folder, "unit-*")
+        cmocka(folder, "sim-*", SIM_CALLS="3000")
+
+
+def stage_fuzz():
+    folder = os.path.join(ROOT, "build-clang")
+    say(f"fuzzing, {FUZZ_SECONDS} s each")
+    for program in sorted(glob.glob(os.path.join(folder, "tests", "fuzz-*"))):
+        if not os.access(program, os.X_OK) or os.path.isdir(program):
+            continue
+        target = os.path.basename(program)[5:]
+        with tempfile.TemporaryDirectory() as scratch:
+            out, code = run([program, f"-max_total_time={FUZZ_SECONDS}", "-max_len=8192", "-timeout=20",
+                             f"-artifact_prefix={scratch}/", "-print_final_stats=1", scratch,
+                             os.path.join(ROOT, "tests/fuzz/corpus", target)])
+        Count.add(f"fuzz {target}", code == 0, code != 0, out)
+
+
+def pytest(folder, name, *selection):
+    """The integration tests against one build of the binary."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = os.path.join(scratch, "report.xml")
+        out, code = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+                         f"--junitxml={report}", os.path.join(ROOT, "tests/integration"), *selection],
+                        timeout=1200, SIPWARD=os.path.join(folder, "sipward"))
+        if not os.path.exists(report):
+            Count.add(name, 0, 1, out)
+            return
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        bad = int(suite.get("failures")) + int(suite.get("errors"))
+        good = int(suite.get("tests")) - bad - int(suite.get("skipped"))
+        Count.add(name, good, bad if bad or code in (0, 5) else 1, out)
+
+
+def stage_integration():
+    folder = os.path.join(ROOT, "build-asan")
+    say("integration tests against the binary under address and undefined-behaviour sanitizers")
+    pytest(folder, "integration")
+
+
+def stage_tsan():
+    folder = build("tsan")
+    if folder:
+        say("two workers under the thread sanitizer")
+        cmocka(folder, "unit-loop-mailbox")
+        pytest(folder, "integration under tsan", "-k", "workers or two_workers or stop")
+
+
+STAGES = ["lint", "gcc", "asan", "integration", "tsan", "clang", "fuzz"]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("stages", nargs="*", default=STAGES, help="stages to run")
+    wanted = p.parse_args().stages
+    for stage in wanted:
+        started = time.monotonic()
+        globals()[f"stage_{stage}"]()
+        print(f"   {stage}: {time.monotonic() - started:.0f} s, {Count.passed} passed, {Count.failed} failed "
+              "so far", flush=True)
+    print(f"{Count.passed} passed, {Count.failed} failed")
+    return 1 if Count.failed or not Count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
