@@ -178,7 +178,7 @@ class Demo:
         answer = self.attempt(port, pki.ca(), *pki.domain("mallory", "mallory.test"))
         e = gw.wait_event("request_refused")[-1]
         self.refused("a caller with a good certificate of our CA, but of another domain", e,
-                     ("status", "method", "identity", "why", "help"))
+                     ("status", "method", "presented", "why", "help"))
         self.verdict(answer == 403, f"refused with {answer}")
 
     def impostor(self, gw, pki, port, bob):

@@ -3,6 +3,7 @@
 #ifndef SW_BASE_IDENT_H
 #define SW_BASE_IDENT_H
 
+#include "base/buf.h"
 #include "base/endpoint.h"
 
 enum sw_cert_name_kind {
@@ -38,5 +39,8 @@ static inline bool sw_ident_vouched(const struct sw_ident *i, uint32_t trust_id)
             return true;
     return false;
 }
+
+/** The names, such as "URI:sip:a.test DNS:a.test", as far as they fit. */
+void sw_ident_put_names(const struct sw_ident *ident, struct sw_buf *b);
 
 #endif

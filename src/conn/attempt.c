@@ -13,27 +13,6 @@ static const char *peer_name(const struct sw_conns *s, const struct sw_conn *c)
     return c->flow.peer == SW_PEER_VERIFIED ? "verified" : "nobody";
 }
 
-/* The names in the peer's certificate, as far as they fit. */
-static void put_names(struct sw_buf *b, const struct sw_ident *ident)
-{
-    static const char *const kinds[] = {"URI:", "DNS:", "IP:", "CN:"};
-    for (uint32_t i = 0; ident && i < ident->name_count; i++) {
-        const struct sw_cert_name *n = &ident->names[i];
-        size_t before = b->n;
-        if (i)
-            sw_buf_char(b, ' ');
-        sw_buf_str(b, kinds[n->kind]);
-        if (n->kind == SW_NAME_IP)
-            sw_endpoint_ip_put(b, &n->ip, false);
-        else
-            sw_buf_slice(b, n->text);
-        if (b->full) {
-            b->n = before;
-            return;
-        }
-    }
-}
-
 static const char *phase(const struct sw_conn *c)
 {
     switch ((enum sw_conn_state)c->state) {
@@ -81,7 +60,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
     size_t n = put_head(s, c, &h, f);
     if (c->tls) {
         sw_tls_info(c->tls, &info);
-        put_names(&b, c->flow.ident);
+        sw_ident_put_names(c->flow.ident, &b);
         f[n++] = sw_field_str("version", info.version);
         f[n++] = sw_field_str("suite", info.suite);
         f[n++] = sw_field_str("group", info.group);
@@ -128,7 +107,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     f[n++] = sw_field_str("why", tls_says ? tls.why : why ? why : "the connection ended");
     if (p && p->wanted && c->tls)
         f[n++] = sw_field_str("wanted", p->wanted);
-    put_names(&b, c->flow.ident);
+    sw_ident_put_names(c->flow.ident, &b);
     if (c->flow.ident)
         f[n++] = sw_field_text("presented", sw_buf_view(&b));
     if (got.n)
@@ -166,14 +145,16 @@ void sw_attempt_seen(void *user, const struct sw_tls_seen *m)
 {
     const struct sw_conn *c = user;
     char text[512], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX];
-    struct sw_buf b = sw_buf(text, sizeof(text));
+    char id_text[SW_ENDPOINT_TEXT_MAX];
+    struct sw_buf b = sw_buf(text, sizeof(text)), id = sw_buf(id_text, sizeof(id_text));
     if (!sw_log_on(SW_LEVEL_DEBUG))
         return;
+    sw_flow_id_put(&id, &c->flow.id);
     sw_tls_message_describe(&b, m->content_type, m->version, m->bytes);
     SW_LOG(SW_LEVEL_DEBUG, "tls_message", sw_field_str("dir", m->sent ? "out" : "in"),
            sw_field_str("message", sw_tls_message_name(m->content_type, m->bytes)),
            sw_field_text("carries", sw_buf_view(&b)), sw_field_number("bytes", (int64_t)m->bytes.n),
-           sw_field_number("slot", c->ref.slot), sw_field_number("worker", c->flow.id.worker),
+           sw_field_text("conn", sw_buf_view(&id)),
            sw_field_str("remote", sw_endpoint_text(&c->flow.remote, remote)),
            sw_field_str("local", sw_endpoint_text(&c->flow.local, local)),
            sw_field_str("role", c->flow.outbound ? "client" : "server"));

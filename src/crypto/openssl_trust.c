@@ -20,9 +20,10 @@ struct sw_trust {
     uint64_t number; /* never given twice */
     X509_STORE *store;
     const struct sw_trust_entry **entries;
-    struct anchor *anchors; /* sorted by pointer; a certificate of two entries stands twice */
-    struct pin *pins;       /* sorted by digest */
-    size_t anchor_count, pin_count;
+    STACK_OF(X509) * *alone; /* each entry's own anchors, borrowed from it */
+    struct anchor *anchors;  /* sorted by pointer; a certificate of two entries stands twice */
+    struct pin *pins;        /* sorted by digest */
+    size_t entry_count, anchor_count, pin_count;
 };
 
 static _Atomic uint64_t g_last_number;
@@ -62,9 +63,10 @@ static const X509 *store_add(X509_STORE *store, X509 *x)
 static bool fill(struct sw_trust *t, const struct sw_trust_entry *e, uint32_t index)
 {
     t->entries[index] = e;
+    t->alone[index] = sk_X509_new_null();
     for (size_t i = 0; i < e->anchors.count; i++) {
         const X509 *x = store_add(t->store, sw_x509(e->anchors.c[i]));
-        if (!x)
+        if (!x || sk_X509_push(t->alone[index], sw_x509(e->anchors.c[i])) <= 0)
             return false;
         t->anchors[t->anchor_count++] = (struct anchor){x, index};
     }
@@ -90,9 +92,11 @@ struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_
     t->number = atomic_fetch_add(&g_last_number, 1) + 1;
     t->store = X509_STORE_new();
     t->entries = calloc(count + 1, sizeof(*t->entries));
+    t->alone = calloc(count + 1, sizeof(*t->alone));
+    t->entry_count = count;
     t->anchors = calloc(anchors, sizeof(*t->anchors));
     t->pins = calloc(pins, sizeof(*t->pins));
-    ok = t->store && t->entries && t->anchors && t->pins;
+    ok = t->store && t->entries && t->alone && t->anchors && t->pins;
     for (size_t i = 0; ok && i < count; i++)
         ok = fill(t, entries[i], (uint32_t)i);
     if (!ok) {
@@ -112,10 +116,27 @@ void sw_trust_free(struct sw_trust *t)
     if (!t)
         return;
     X509_STORE_free(t->store);
+    for (size_t i = 0; t->alone && i < t->entry_count; i++)
+        sk_X509_free(t->alone[i]);
+    free(t->alone);
     free(t->entries);
     free(t->anchors);
     free(t->pins);
     free(t);
+}
+
+void sw_trust_put_names(const struct sw_trust *t, struct sw_buf *b)
+{
+    enum { FEW = 4 };
+    if (t->entry_count == 0)
+        sw_buf_lit(b, "none");
+    for (size_t i = 0; i < t->entry_count && i < FEW; i++) {
+        if (i)
+            sw_buf_lit(b, ", ");
+        sw_buf_str(b, t->entries[i]->name ? t->entries[i]->name : "-");
+    }
+    if (t->entry_count > FEW)
+        sw_buf_lit(b, ", ...");
 }
 
 X509_STORE *sw_trust_store(const struct sw_trust *t)
@@ -150,23 +171,36 @@ static void match_pins(const struct sw_trust *t, const uint8_t sha256[SW_SHA256_
         vouch(out, t->entries[t->pins[low].entry]->id);
 }
 
-/* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. */
+/* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. A CA that
+ * changed its key has lists of both: one under the issuer's name that another key signed says
+ * nothing, and if there is no other, nothing is known. */
+static int revoked_one(const struct sw_trust_entry *e, X509 *x, X509 *issuer)
+{
+    bool known = false, foreign = false;
+    for (size_t k = 0; k < e->crls.count; k++) {
+        X509_CRL *crl = sw_x509_crl(e->crls.c[k]);
+        X509_REVOKED *entry = NULL;
+        if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
+            continue;
+        if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1) {
+            foreign = true;
+            continue;
+        }
+        known = true;
+        if (X509_CRL_get0_by_cert(crl, &entry, x) == 1) /* 2: removed from the list again */
+            return X509_V_ERR_CERT_REVOKED;
+    }
+    return foreign && !known ? X509_V_ERR_CRL_SIGNATURE_FAILURE : X509_V_OK;
+}
+
 static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
                    int *depth)
 {
-    for (size_t k = 0; k < e->crls.count; k++) {
-        X509_CRL *crl = sw_x509_crl(e->crls.c[k]);
-        for (int i = 0; i < below_anchor; i++) {
-            X509 *x = sk_X509_value(chain, i), *issuer = sk_X509_value(chain, i + 1);
-            X509_REVOKED *entry = NULL;
-            if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
-                continue;
+    for (int i = 0; i < below_anchor; i++) {
+        int error = revoked_one(e, sk_X509_value(chain, i), sk_X509_value(chain, i + 1));
+        if (error != X509_V_OK) {
             *depth = i;
-            if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1)
-                return X509_V_ERR_CRL_SIGNATURE_FAILURE;
-            int found = X509_CRL_get0_by_cert(crl, &entry, x); /* 2: removed from the list again */
-            if (found == 1)
-                return X509_V_ERR_CERT_REVOKED;
+            return error;
         }
     }
     return X509_V_OK;
@@ -219,6 +253,50 @@ static int64_t chain_end_s(STACK_OF(X509) * chain)
     return end;
 }
 
+static bool vouched(const struct sw_trust_verdict *v, uint32_t id)
+{
+    for (uint32_t i = 0; i < v->vouched.count; i++)
+        if (v->vouched.id[i] == id)
+            return true;
+    return false;
+}
+
+/* Judges the chain to one entry's own anchors. */
+static bool accepts_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *asked,
+                          int64_t *end_s)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    int depth = 0;
+    bool good = ctx && X509_STORE_CTX_init(ctx, t->store, X509_STORE_CTX_get0_cert(asked),
+                                           X509_STORE_CTX_get0_untrusted(asked)) == 1;
+    if (good) {
+        X509_STORE_CTX_set0_trusted_stack(ctx, t->alone[entry]);
+        good = X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx),
+                                      X509_STORE_CTX_get0_param(asked)) == 1 &&
+               X509_verify_cert(ctx) == 1;
+    }
+    STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
+    int top = good ? sk_X509_num(chain) - 1 : 0;
+    good = top > 0 && judge_entry(t, entry, chain, top, &depth) == X509_V_OK;
+    if (good && chain_end_s(chain) < *end_s)
+        *end_s = chain_end_s(chain);
+    X509_STORE_CTX_free(ctx);
+    return good;
+}
+
+/* The chain that was built ends at the first anchor of any entry, and has one of several
+ * certificates of a CA: another entry may accept the leaf by another chain. */
+static void ask_others(const struct sw_trust *t, X509_STORE_CTX *ctx, int64_t *end_s,
+                       struct sw_trust_verdict *out)
+{
+    for (uint32_t i = 0; i < t->entry_count && out->vouched.count < SW_VOUCHED_MAX; i++)
+        if (sk_X509_num(t->alone[i]) > 0 && !vouched(out, t->entries[i]->id) &&
+            accepts_alone(t, i, ctx, end_s))
+            vouch(out, t->entries[i]->id);
+    if (out->vouched.count)
+        out->error = X509_V_OK;
+}
+
 /* Builds the chain once against all entries' anchors, and asks who vouches for it. */
 static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafcache *cache,
                   const struct sw_leaf_key *key, struct sw_trust_verdict *out)
@@ -234,9 +312,11 @@ static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafc
         return;
     }
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    int64_t end_s = chain_end_s(chain);
     match_anchors(t, chain, out);
+    ask_others(t, ctx, &end_s, out);
     if (out->error == X509_V_OK)
-        sw_leafcache_add(cache, key, now_s, chain_end_s(chain), &out->vouched);
+        sw_leafcache_add(cache, key, now_s, end_s, &out->vouched);
 }
 
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
@@ -251,11 +331,13 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
     unsigned n = sizeof(key.sha256);
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
     if (X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), key.sha256, &n) == 1) {
-        match_pins(t, key.sha256, out);
-        if (out->vouched.count) /* a pin stands for its chain */
-            out->error = X509_V_OK;
-        else if (t->anchor_count)
+        if (t->anchor_count)
             build(t, ctx, cache, &key, out);
+        match_pins(t, key.sha256, out);
+        if (out->vouched.count) { /* a pin stands for its chain */
+            out->error = X509_V_OK;
+            out->depth = 0;
+        }
     }
     X509_STORE_CTX_set_error(ctx, out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);

@@ -3,13 +3,15 @@
 #ifndef SW_CRYPTO_TRUST_H
 #define SW_CRYPTO_TRUST_H
 
+#include "base/buf.h"
 #include "crypto/hmac.h"
 #include "crypto/x509.h"
 
 /* One entry of the configuration; its memory outlives every sw_trust made from it. */
 struct sw_trust_entry {
-    uint32_t id;    /* stable, not 0 */
-    unsigned depth; /* CA certificates above the leaf, the anchor counted */
+    const char *name; /* in the configuration; NULL: has none */
+    uint32_t id;      /* stable, not 0 */
+    unsigned depth;   /* CA certificates above the leaf, the anchor counted */
     struct sw_certs anchors;
     struct sw_crls crls;
     uint8_t (*pins)[SW_SHA256_BYTES]; /* certificates accepted exactly as they are */
@@ -21,5 +23,8 @@ struct sw_trust; /* a store over some entries, immutable */
 /** A store over `count` entries. NULL: memory is out. */
 struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_t count);
 void sw_trust_free(struct sw_trust *t);
+
+/** The names of its entries, with ", " between them; of many, the first few. */
+void sw_trust_put_names(const struct sw_trust *t, struct sw_buf *b);
 
 #endif

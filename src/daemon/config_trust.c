@@ -149,6 +149,7 @@ static void trust_entries(struct sw_config_build *b)
     for (uint32_t i = 0; i < c->trust_count; i++) {
         struct sw_trust_entry *e = &c->trusts[i];
         e->id = i + 1;
+        e->name = d[i].name.s.p;
         e->depth = d[i].depth.given ? (unsigned)d[i].depth.v : DEPTH_DEFAULT;
         if (d[i].depth.given && (d[i].depth.v < 1 || d[i].depth.v > DEPTH_MAX))
             sw_diag_error(b->diags, d[i].depth.mark, "depth: %lld is not possible (1 to %d)",

@@ -155,7 +155,7 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
 void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_event *ev)
 {
     struct sw_server *server = s->owner == SW_SEND_RESPONSE ? sw_server_get(p->e, s->server) : NULL;
-    const struct sw_cookie once = {.why = SW_FOR_NOTHING};
+    struct sw_cookie once = {.why = SW_FOR_NOTHING};
     if (ev->status != SW_OK) {
         if (try_next_hop(p, s))
             return;
@@ -164,6 +164,9 @@ void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_eve
             sw_server_again(p->e, server, SW_TXN_ERROR);
     } else {
         struct sw_slice bytes = sw_arena_dup(&p->e->scratch, sw_slice(s->bytes, s->n));
+        once.transport = ev->flow->transport;
+        once.listener = ev->flow->listener;
+        once.peer = ev->flow->peer;
         if (bytes.p)
             sw_engine_send_bytes(p->e, &ev->flow->id, &ev->flow->remote, bytes, &once);
         if (server)

@@ -37,17 +37,25 @@ int64_t sw_gateway_deadline(void *gateway)
 
 /* ---- a request, from the top ---- */
 
-static void note_refusal(struct sw_proxy *p, const struct sw_request *q, unsigned code,
-                         const char *why)
+/* What the sender's certificate proves, if it showed one. */
+static struct sw_slice presented(struct sw_proxy *p, const struct sw_flow *flow)
+{
+    enum { ENOUGH = 512 };
+    struct sw_buf b = sw_engine_buf(p->e, ENOUGH);
+    sw_ident_put_names(flow->ident, &b);
+    return sw_buf_view(&b);
+}
+
+static void note_refusal(struct sw_proxy *p, const struct sw_request *q, const struct sw_refusal *r)
 {
     enum sw_level level =
-        code ? SW_LEVEL_INFO : SW_LEVEL_DEBUG; /* what is dropped is not worth more */
+        r->code ? SW_LEVEL_INFO : SW_LEVEL_DEBUG; /* what is dropped is not worth more */
     char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
     if (!text)
         return;
-    const struct sw_field fields[] = {
-        sw_field_number("status", code),
-        sw_field_str("why", why),
+    struct sw_field f[12] = {
+        sw_field_number("status", r->code),
+        sw_field_str("why", r->why),
         sw_field_text("method", sw_msg_method(q->m)),
         sw_field_text("uri", sw_msg_uri(q->m)),
         sw_field_text("peer", sw_proxy_peer_name(p, q->flow->peer)),
@@ -55,24 +63,28 @@ static void note_refusal(struct sw_proxy *p, const struct sw_request *q, unsigne
         sw_field_text("transport", sw_transport_name((enum sw_transport)q->flow->transport)),
         sw_field_text("call_id", q->v->call_id),
     };
-    sw_engine_note(p->e, level, "request_refused", fields, sizeof(fields) / sizeof(fields[0]));
+    size_t n = 8;
+    if (q->flow->ident)
+        f[n++] = sw_field_text("presented", presented(p, q->flow));
+    if (r->help)
+        f[n++] = sw_field_str("help", r->help);
+    sw_engine_note(p->e, level, "request_refused", f, n);
 }
 
 /* Answers through the transaction, so that repeats and the ACK find it. */
 static void refuse(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
                    const struct sw_refusal *r)
 {
-    note_refusal(p, q, r->code, r->why);
+    note_refusal(p, q, r);
     sw_response_local(p, s, q->m, q->v, q->flow, r);
 }
 
-static void refuse_stateless(struct sw_proxy *p, const struct sw_request *q, unsigned code,
-                             const char *reason, const char *why)
+static void refuse_stateless(struct sw_proxy *p, const struct sw_request *q,
+                             const struct sw_refusal *r)
 {
-    const struct sw_refusal r = {.code = (uint16_t)code, .reason = reason};
-    note_refusal(p, q, code, why);
+    note_refusal(p, q, r);
     if (q->m->method != SW_ACK) /* an ACK is never answered: RFC 3261 17 */
-        sw_response_stateless(p, q->m, q->v, q->flow, &r);
+        sw_response_stateless(p, q->m, q->v, q->flow, r);
 }
 
 /* OPTIONS for the gateway itself: RFC 3261 11.2, CONTRACT "URIs of ours". */
@@ -127,7 +139,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     if (!s) {
         const struct sw_refusal busy = {
             .code = 503, .extra = SW_SLICE("Retry-After: 5\r\n"), .why = "limit transactions"};
-        note_refusal(p, q, busy.code, busy.why);
+        note_refusal(p, q, &busy);
         sw_response_stateless(p, q->m, q->v, q->flow, &busy);
         return;
     }
@@ -270,11 +282,18 @@ static bool nobody(struct sw_proxy *p, struct sw_flow *flow, struct sw_request *
                 return false;
             }
         }
+    struct sw_refusal r = {.code = 403,
+                           .reason = "Not Known Here",
+                           .why = "the sender is no peer",
+                           .help = "a peer is known by its certificate or by its source address"};
     p->stats.dropped++;
-    if (p->conf->listeners[flow->listener].unknown == SW_UNKNOWN_REJECT)
-        refuse_stateless(p, q, 403, "Not Known Here", "the sender is no peer");
-    else
-        note_refusal(p, q, 0, "the sender is no peer, and the listener drops what is nobody's");
+    if (p->conf->listeners[flow->listener].unknown == SW_UNKNOWN_REJECT) {
+        refuse_stateless(p, q, &r);
+        return true;
+    }
+    r.code = 0;
+    r.why = "the sender is no peer, and the listener drops what is nobody's";
+    note_refusal(p, q, &r);
     return true;
 }
 

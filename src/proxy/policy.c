@@ -1,8 +1,9 @@
 #include "proxy/policy.h"
 
-static bool refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why)
+bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
+               const char *help)
 {
-    *out = (struct sw_refusal){.code = (uint16_t)code, .reason = reason, .why = why};
+    *out = (struct sw_refusal){.code = (uint16_t)code, .reason = reason, .why = why, .help = help};
     return false;
 }
 
@@ -59,8 +60,10 @@ static bool proxy_require(struct sw_proxy *p, const struct sw_request *q, struct
     }
     sw_buf_lit(&b, "\r\n");
     if (s == SW_PEER_SYNTAX)
-        return refuse(out, 400, "Bad Proxy-Require", "Proxy-Require is no list of option tags");
-    refuse(out, 420, NULL, "Proxy-Require names an extension that is not supported here");
+        return sw_refuse(out, 400, "Bad Proxy-Require", "Proxy-Require is no list of option tags",
+                         "RFC 3261 20.29");
+    sw_refuse(out, 420, NULL, "Proxy-Require names an extension that is not supported here",
+              "the sender must do without it: see Unsupported in the answer");
     out->extra = b.full ? sw_slice("", 0) : sw_buf_view(&b);
     return false;
 }
@@ -84,13 +87,18 @@ static bool dialog(struct sw_request *q, struct sw_refusal *out)
 {
     q->side = -1;
     if (q->r->bad_value)
-        return refuse(out, 400, "Bad Route", "a Route value is no address, or there are too many");
+        return sw_refuse(out, 400, "Bad Route",
+                         "a Route value is no address, or there are too many", "RFC 3261 20.34");
     if (q->r->bad_seal)
-        return refuse(out, 403, "Route Not Valid Here",
-                      "the sealed value in our Route does not hold for this Call-ID and key");
+        return sw_refuse(out, 403, "Route Not Valid Here",
+                         "the sealed value in our Route does not hold for this Call-ID and key",
+                         "a dialog from before the start of the gateway, unless seal_key keeps the "
+                         "key; or a forged Route");
     if (q->r->sealed && sw_routes_side(q->r, q->flow, &q->side) != SW_OK)
-        return refuse(out, 403, "Not A Party To This Dialog",
-                      "the sender is neither of the two peers that the sealed Route names");
+        return sw_refuse(
+            out, 403, "Not A Party To This Dialog",
+            "the sender is neither of the two peers that the sealed Route names",
+            "the peer's address or certificate changed during the dialog, or it is somebody else");
     return true;
 }
 
@@ -100,12 +108,15 @@ static bool sips(struct sw_proxy *p, const struct sw_request *q, struct sw_refus
     const struct sw_peer_conf *from = sw_proxy_peer(p->conf, q->flow->peer);
     bool is_sips = sw_request_is_sips(q);
     if (is_sips && !sw_transport_secure((enum sw_transport)q->flow->transport))
-        return refuse(out, 400, "SIPS Needs TLS On Each Hop",
-                      "a sips request came in over a transport without TLS");
+        return sw_refuse(out, 400, "SIPS Needs TLS On Each Hop",
+                         "a sips request came in over a transport without TLS",
+                         "the sender must use TLS for sips URIs: RFC 3261 26.2.2");
     if (is_sips && from && from->sips == SW_SIPS_DENY)
-        return refuse(out, 416, NULL, "a sips request from a peer with sips: deny");
+        return sw_refuse(out, 416, NULL, "a sips request from a peer with sips: deny",
+                         "let the sender use a sip URI, or set sips: allow for it");
     if (!is_sips && from && from->sips == SW_SIPS_REQUIRE && q->v->uri.scheme == SW_SCHEME_SIP) {
-        refuse(out, 480, NULL, "a sip request from a peer with sips: require");
+        sw_refuse(out, 480, NULL, "a sip request from a peer with sips: require",
+                  "let the sender use a sips URI, or set sips: allow for it");
         out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
         return false;
     }
@@ -115,11 +126,14 @@ static bool sips(struct sw_proxy *p, const struct sw_request *q, struct sw_refus
 bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out)
 {
     if (q->v->uri.scheme == SW_SCHEME_OTHER)
-        return refuse(out, 416, NULL, "the Request-URI is neither sip, sips nor tel");
+        return sw_refuse(out, 416, NULL, "the Request-URI is neither sip, sips nor tel",
+                         "let the sender use a sip, sips or tel URI");
     if (q->v->max_forwards == 0 && q->m->method != SW_ACK)
-        return refuse(out, 483, NULL, "Max-Forwards is used up");
+        return sw_refuse(out, 483, NULL, "Max-Forwards is used up",
+                         "a loop between systems, or too many hops");
     if (loops(p, q))
-        return refuse(out, 482, NULL, "the request came back unchanged: RFC 5393 4.2.2");
+        return sw_refuse(out, 482, NULL, "the request came back unchanged: RFC 5393 4.2.2",
+                         "two systems send it to each other: compare the routes of both");
     if (!proxy_require(p, q, out))
         return false;
     return dialog(q, out) && (q->side >= 0 || sips(p, q, out));

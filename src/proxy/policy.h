@@ -18,8 +18,13 @@ struct sw_refusal {
     uint16_t code;
     const char *reason;    /* the reason phrase; NULL: the usual one */
     const char *why;       /* for the log: what was wanted, what came */
+    const char *help;      /* for the log: what would help; NULL: the cause says it */
     struct sw_slice extra; /* header lines, in scratch memory, or empty */
 };
+
+/** Fills a refusal with static texts. Always false, so that a check can end with it. */
+bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
+               const char *help);
 
 /**
  * True if the request may go on, with `q->side` set. Otherwise `out` says what it is answered with.

@@ -61,7 +61,10 @@ void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const str
 {
     struct sw_slice bytes = build(p, m, v, flow, r);
     struct sw_endpoint to = sw_server_reply_to(flow, &v->via);
-    struct sw_cookie cookie = {.why = SW_FOR_NOTHING};
+    struct sw_cookie cookie = {.why = SW_FOR_NOTHING,
+                               .transport = flow->transport,
+                               .listener = flow->listener,
+                               .peer = flow->peer};
     if (!bytes.p)
         return;
     if (r->code >= 300)

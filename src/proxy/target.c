@@ -1,11 +1,5 @@
 #include "proxy/target.h"
 
-static bool refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why)
-{
-    *out = (struct sw_refusal){.code = (uint16_t)code, .reason = reason, .why = why};
-    return false;
-}
-
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms)
 {
     const struct sw_peer_state *s = sw_proxy_state(p, peer);
@@ -127,13 +121,17 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
     if (targets->count)
         return true;
     if (denies)
-        return refuse(out, 416, NULL, "the target has sips: deny");
-    refuse(out, 480, NULL, "none of the route's peers has an address");
+        return sw_refuse(out, 416, NULL, "the target has sips: deny",
+                         "let the sender use a sip URI, or set sips: allow for the target");
+    sw_refuse(out, 480, NULL, "none of the route's peers has an address",
+              "give one of the route's peers an address");
     if (no_tls) {
         out->why = "a sips request must leave over TLS, and the target has none";
+        out->help = "give the target transport tls, or let the sender use a sip URI";
         out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
     } else if (wants_sips) {
         out->why = "the target has sips: require, and this is a sip request";
+        out->help = "let the sender use a sips URI, or set sips: allow for the target";
         out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
     }
     return false;
@@ -166,10 +164,12 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         .timeout_ms = peer ? peer->timeout_ms : 0,
     };
     if (s->listener >= p->conf->listener_count)
-        return refuse(out, 480, NULL, "the dialog's listener is no longer configured");
+        return sw_refuse(out, 480, NULL, "the dialog's listener is no longer configured",
+                         "the call began under another configuration");
     if (sw_request_is_sips(q) && !sw_transport_secure((enum sw_transport)s->transport)) {
-        refuse(out, 480, NULL,
-               "a sips request must leave over TLS, and the dialog's flow has none");
+        sw_refuse(out, 480, NULL,
+                  "a sips request must leave over TLS, and the dialog's flow has none",
+                  "the other side must be reached over TLS for sips");
         out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
         return false;
     }
@@ -189,7 +189,9 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         direct.remote = peer->addresses[i];
         add(targets, &direct);
     }
-    return targets->count > 0 || refuse(out, 480, NULL, "the dialog's flow is gone");
+    return targets->count > 0 || sw_refuse(out, 480, NULL, "the dialog's flow is gone",
+                                           "the peer's connection ended and nothing says where to "
+                                           "open another: give the peer an address");
 }
 
 bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
@@ -203,13 +205,17 @@ bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_ta
         if (!route_matches(p, r, q))
             continue;
         if (r->reject)
-            return refuse(out, r->reject, NULL, "a route says reject");
+            return sw_refuse(out, r->reject, NULL, "a route says reject",
+                             "the first route that matches decides: see routes");
         if (r->unsupported)
-            return refuse(out, 480, NULL, "the route needs what this version does not have");
+            return sw_refuse(out, 480, NULL, "the route needs what this version does not have",
+                             "sipward check names it");
         return route_targets(p, r, q, targets, out);
     }
     if (q->flow->peer == SW_PEER_VERIFIED)
-        return refuse(out, 403, "Domain Not Known Here",
-                      "the certificate proves a domain that is no peer's, and no route takes it");
-    return refuse(out, 480, NULL, "no route matches");
+        return sw_refuse(out, 403, "Domain Not Known Here",
+                         "the certificate proves a domain that is no peer's, and no route takes it",
+                         "make the domain a peer, or a route with from: verified");
+    return sw_refuse(out, 480, NULL, "no route matches",
+                     "see routes: the first that matches decides, and none does");
 }

@@ -3,6 +3,7 @@
  * are shared. */
 #include "crypto/openssl_types.h"
 #include "tls/message.h"
+#include "tls/openssl_words.h"
 #include "tls/session.h"
 
 #include <openssl/err.h>
@@ -79,7 +80,8 @@ static long bio_ctrl(BIO *bio, int cmd, long larg, void *parg)
 
 /* ---- callbacks ---- */
 
-/* Remembers which certificate it was: the library forgets the chain of a failed handshake. */
+/* Remembers which certificate it was and why: the library forgets the chain of a failed handshake.
+ */
 static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
 {
     struct sw_cert_facts facts;
@@ -92,6 +94,12 @@ static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
     sw_cert_facts((struct sw_cert *)x, &facts);
     free(t->refused);
     t->refused = strdup(facts.subject);
+    if (!t->why)
+        t->why = calloc(1, SW_WHY_MAX);
+    if (t->why) {
+        struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
+        sw_tls_refusal_why(&b, t->verdict.error, &facts, t->trust);
+    }
 }
 
 static int verify(X509_STORE_CTX *ctx, void *unused)
@@ -330,115 +338,27 @@ void sw_tls_output_taken(struct sw_tls_worker *w)
     w->out_n = 0;
 }
 
-/* ---- failure in words ---- */
+/* ---- failure ---- */
 
-static void put_reason(struct sw_buf *b, const struct sw_tls *t)
+static struct sw_tls_trouble trouble(const struct sw_tls *t)
 {
-    unsigned long e = ERR_peek_error();
-    const char *reason = e ? ERR_reason_error_string(e) : NULL;
-    if (t->verified && t->verdict.error != X509_V_OK) {
-        sw_buf_lit(b, "the peer's certificate was refused: ");
-        sw_buf_str(b, X509_verify_cert_error_string(t->verdict.error));
-    } else if (t->alert >= 0 && !t->alert_sent) {
-        sw_buf_lit(b, "the peer refused with alert ");
-        sw_buf_str(b, sw_tls_alert_name((unsigned)t->alert));
-    } else if (e && ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-        sw_buf_lit(b, "the peer showed no certificate, and one is required here");
-    } else if (e && ERR_GET_REASON(e) == SSL_R_HTTP_REQUEST) {
-        sw_buf_lit(b, "the peer speaks HTTP, not TLS");
-    } else if (e && (ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER ||
-                     ERR_GET_REASON(e) == SSL_R_UNKNOWN_PROTOCOL)) {
-        sw_buf_lit(b, "what came is not TLS, perhaps plain SIP on the TLS port");
-    } else {
-        sw_buf_str(b, reason ? reason : "the TLS library gave no reason");
-    }
-}
-
-/* What would help, by what the verification said. */
-static const char *help_with_chain(int error)
-{
-    switch (error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        return "the peer must renew its certificate; check the clocks of both sides";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return "check the clocks of both sides";
-    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-        return "raise depth of the trust entry, or ask for a shorter chain";
-    case X509_V_ERR_CERT_REVOKED:
-        return "the peer needs a new certificate";
-    case X509_V_ERR_INVALID_PURPOSE:
-        return "the certificate lacks clientAuth or serverAuth in its extendedKeyUsage";
-    case X509_V_ERR_EE_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_MD_TOO_WEAK:
-        return "the certificate's key or signature is too weak for this policy";
-    default:
-        return "add the CA that issued it to the trust entry, or ask the peer to send its chain";
-    }
-}
-
-static const char *help_with_alert(int alert)
-{
-    switch (alert) {
-    case SSL_AD_UNKNOWN_CA:
-    case SSL_AD_BAD_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_UNKNOWN:
-        return "the peer does not believe our certificate: give it the CA of our identity";
-    case SSL_AD_CERTIFICATE_EXPIRED:
-        return "our certificate has expired, or the peer's clock is wrong";
-    case SSL_AD_CERTIFICATE_REQUIRED:
-    case SSL_AD_HANDSHAKE_FAILURE:
-        return "the peer wants a certificate of ours, or has no suite in common with our policy";
-    case SSL_AD_PROTOCOL_VERSION:
-        return "no TLS version in common: policy legacy on this peer alone admits old ones";
-    case SSL_AD_UNRECOGNIZED_NAME:
-        return "the peer does not serve the domain that we asked for";
-    default:
-        return "the peer's own log should say more";
-    }
-}
-
-static const char *help(const struct sw_tls *t)
-{
-    switch (t->failed) {
-    case SW_CRYPTO_VERIFY:
-        return help_with_chain(t->verdict.error);
-    case SW_CRYPTO_ALERT:
-        return help_with_alert(t->alert);
-    case SW_CRYPTO_NO_CERT:
-        return "give the peer a client certificate, or set client_certificate: request";
-    case SW_PEER_PROTOCOL:
-        return "the peer must use TLS on this port";
-    default:
-        return "compare versions and suites of both sides: policy legacy admits old ones";
-    }
-}
-
-static enum sw_status classify(const struct sw_tls *t)
-{
-    unsigned long e = ERR_peek_error();
-    int reason = e ? ERR_GET_REASON(e) : 0;
-    if (t->verified && t->verdict.error != X509_V_OK)
-        return SW_CRYPTO_VERIFY;
-    if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        return SW_CRYPTO_NO_CERT;
-    if (t->alert >= 0 && !t->alert_sent)
-        return SW_CRYPTO_ALERT;
-    if (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_WRONG_VERSION_NUMBER ||
-        reason == SSL_R_UNKNOWN_PROTOCOL)
-        return SW_PEER_PROTOCOL;
-    return SW_CRYPTO;
+    return (struct sw_tls_trouble){
+        .library = ERR_peek_error(),
+        .alert = t->alert,
+        .alert_sent = t->alert_sent,
+        .verify_error = t->verified ? t->verdict.error : X509_V_OK,
+    };
 }
 
 static enum sw_status fail(struct sw_tls *t)
 {
-    t->failed = classify(t);
-    free(t->why);
-    t->why = malloc(SW_WHY_MAX);
-    if (t->why) {
+    const struct sw_tls_trouble x = trouble(t);
+    t->failed = sw_tls_trouble_status(&x);
+    if (!t->why)
+        t->why = calloc(1, SW_WHY_MAX);
+    if (t->why && !t->why[0]) {
         struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
-        put_reason(&b, t);
-        t->why[b.n] = 0;
+        sw_tls_trouble_why(&b, &x);
     }
     ERR_clear_error();
     return t->failed;
@@ -511,8 +431,11 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
 
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
 {
-    *out = (struct sw_tls_failure){
-        .status = t->failed, .alert = t->alert, .alert_sent = t->alert_sent, .help = help(t)};
+    const struct sw_tls_trouble x = trouble(t);
+    *out = (struct sw_tls_failure){.status = t->failed,
+                                   .alert = t->alert,
+                                   .alert_sent = t->alert_sent,
+                                   .help = sw_tls_trouble_help(t->failed, &x)};
     if (t->why)
         memcpy(out->why, t->why, SW_WHY_MAX);
     if (t->refused)

@@ -44,12 +44,12 @@ def test_no_certificate_is_refused_with_the_reason(scene):
 
 def test_another_ca_is_refused_with_the_reason(scene):
     cert, key = scene.pki.domain("evil", "peer.test", ca="rogue")
-    expect_refused(scene, "crypto_verify", "certificate was refused", ca=scene.ca, cert=cert, key=key)
+    expect_refused(scene, "crypto_verify", "(partners) has the CA that issued the certificate: CN = Test rogue", ca=scene.ca, cert=cert, key=key)
 
 
 def test_a_server_only_certificate_is_refused_as_client(scene):
     cert, key = scene.pki.domain("serveronly", "peer.test", usage="serverAuth")
-    expect_refused(scene, "crypto_verify", "certificate was refused", ca=scene.ca, cert=cert, key=key)
+    expect_refused(scene, "crypto_verify", "key usage does not allow its role", ca=scene.ca, cert=cert, key=key)
 
 
 def test_an_expired_certificate_is_refused(scene):

@@ -1,0 +1,185 @@
+#include "tls/openssl_words.h"
+
+#include "tls/message.h"
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <time.h>
+
+/* Bytes of a name in a text, so that the words around it have room. */
+enum { NAME_MAX_BYTES = 96 };
+
+static void put_name(struct sw_buf *b, const char *name)
+{
+    sw_buf_put(b, name, strnlen(name, NAME_MAX_BYTES));
+}
+
+static void put_date(struct sw_buf *b, int64_t at_s)
+{
+    char text[32];
+    struct tm tm;
+    time_t t = (time_t)at_s;
+    sw_buf_put(b, text, strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", gmtime_r(&t, &tm)));
+}
+
+static void put_asked(struct sw_buf *b, const struct sw_trust *trust)
+{
+    sw_buf_lit(b, "no trust entry asked (");
+    sw_trust_put_names(trust, b);
+    sw_buf_lit(b, ") ");
+}
+
+void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
+                        const struct sw_trust *trust)
+{
+    if (!trust) {
+        sw_buf_lit(b, "no trust entry is named for this side, so nobody is believed");
+        return;
+    }
+    switch (verify_error) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        put_asked(b, trust);
+        sw_buf_lit(b, "has the CA that issued the certificate: ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        put_asked(b, trust);
+        sw_buf_lit(b, "pins this self-signed certificate");
+        break;
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        put_asked(b, trust);
+        sw_buf_lit(b, "has the CA that the chain ends in: ");
+        put_name(b, cert->subject);
+        break;
+    case X509_V_ERR_CERT_UNTRUSTED:
+        put_asked(b, trust);
+        sw_buf_lit(b, "believes the certificate or its CA: ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        sw_buf_lit(b, "the certificate expired on ");
+        put_date(b, cert->not_after_s);
+        break;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        sw_buf_lit(b, "the certificate is valid only from ");
+        put_date(b, cert->not_before_s);
+        break;
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        sw_buf_lit(b, "the chain has more CA certificates than depth of the trust entry allows (");
+        sw_trust_put_names(trust, b);
+        sw_buf_lit(b, ")");
+        break;
+    case X509_V_ERR_CERT_REVOKED:
+        sw_buf_lit(b, "the certificate is revoked: serial ");
+        sw_buf_str(b, cert->serial);
+        sw_buf_lit(b, " of ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_INVALID_PURPOSE:
+        sw_buf_lit(b, "the certificate's key usage does not allow its role in this handshake");
+        break;
+    default:
+        sw_buf_lit(b, "the certificate was refused: ");
+        sw_buf_str(b, X509_verify_cert_error_string(verify_error));
+    }
+}
+
+void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
+{
+    const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
+    int code = x->library ? ERR_GET_REASON(x->library) : 0;
+    if (x->alert >= 0 && !x->alert_sent) {
+        sw_buf_lit(b, "the peer refused with alert ");
+        sw_buf_str(b, sw_tls_alert_name((unsigned)x->alert));
+    } else if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        sw_buf_lit(b, "the peer showed no certificate, and one is required here");
+    } else if (code == SSL_R_HTTP_REQUEST) {
+        sw_buf_lit(b, "the peer speaks HTTP, not TLS");
+    } else if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_UNKNOWN_PROTOCOL) {
+        sw_buf_lit(b, "what came is not TLS, perhaps plain SIP on the TLS port");
+    } else if (code == SSL_R_NO_SHARED_CIPHER) {
+        sw_buf_lit(b, "no cipher suite in common, or none that fits the key of our certificate");
+    } else if (code == SSL_R_UNSUPPORTED_PROTOCOL) {
+        sw_buf_lit(b, "no TLS version in common");
+    } else {
+        sw_buf_str(b, reason ? reason : "the TLS library gave no reason");
+    }
+}
+
+/* What would help, by what the verification said. */
+static const char *help_with_chain(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "the peer must renew its certificate; check the clocks of both sides";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "check the clocks of both sides";
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return "raise depth of the trust entry, or ask for a shorter chain";
+    case X509_V_ERR_CERT_REVOKED:
+        return "the peer needs a new certificate";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return "if it is the peer's own, add it to the trust entry under pinned";
+    case X509_V_ERR_INVALID_PURPOSE:
+        return "the certificate lacks clientAuth or serverAuth in its extendedKeyUsage";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return "the certificate's key or signature is too weak for this policy";
+    default:
+        return "add the CA that issued it to the trust entry, or ask the peer to send its chain";
+    }
+}
+
+static const char *help_with_alert(int alert)
+{
+    switch (alert) {
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+        return "the peer does not believe our certificate: give it the CA of our identity";
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        return "our certificate has expired, or the peer's clock is wrong";
+    case SSL_AD_CERTIFICATE_REQUIRED:
+    case SSL_AD_HANDSHAKE_FAILURE:
+        return "the peer wants a certificate of ours, or has no suite in common with our policy";
+    case SSL_AD_PROTOCOL_VERSION:
+        return "no TLS version in common: policy legacy on this peer alone admits old ones";
+    case SSL_AD_UNRECOGNIZED_NAME:
+        return "the peer does not serve the domain that we asked for";
+    default:
+        return "the peer's own log should say more";
+    }
+}
+
+const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x)
+{
+    switch (failed) {
+    case SW_CRYPTO_VERIFY:
+        return help_with_chain(x->verify_error);
+    case SW_CRYPTO_ALERT:
+        return help_with_alert(x->alert);
+    case SW_CRYPTO_NO_CERT:
+        return "give the peer a client certificate, or set client_certificate: request";
+    case SW_PEER_PROTOCOL:
+        return "the peer must use TLS on this port";
+    default:
+        return "compare versions and suites of both sides: policy legacy admits old ones";
+    }
+}
+
+enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x)
+{
+    int code = x->library ? ERR_GET_REASON(x->library) : 0;
+    if (x->verify_error != X509_V_OK)
+        return SW_CRYPTO_VERIFY;
+    if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        return SW_CRYPTO_NO_CERT;
+    if (x->alert >= 0 && !x->alert_sent)
+        return SW_CRYPTO_ALERT;
+    if (code == SSL_R_HTTP_REQUEST || code == SSL_R_WRONG_VERSION_NUMBER ||
+        code == SSL_R_UNKNOWN_PROTOCOL)
+        return SW_PEER_PROTOCOL;
+    return SW_CRYPTO;
+}

@@ -1,0 +1,27 @@
+/* What the library says of a handshake that failed, as status and in words for the operator. */
+#ifndef SW_TLS_OPENSSL_WORDS_H
+#define SW_TLS_OPENSSL_WORDS_H
+
+#include "base/buf.h"
+#include "crypto/trust.h"
+
+struct sw_tls_trouble {
+    unsigned long library; /* the library's error code, 0: none */
+    int alert;             /* -1: none */
+    bool alert_sent;       /* by us, else by the peer */
+    int verify_error;      /* X509_V_OK: no certificate was refused */
+};
+
+enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x);
+
+/** Why it failed, unless a certificate was refused: then sw_tls_refusal_why has said more. */
+void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x);
+
+/** What would help against it; static text. */
+const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x);
+
+/** Why a certificate was refused by the entries of `trust`, NULL if there are none to ask. */
+void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
+                        const struct sw_trust *trust);
+
+#endif
