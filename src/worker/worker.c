@@ -360,6 +360,8 @@ static int wait_ms(struct sw_worker *w)
     at = conns < at ? conns : at;
     if (w->accept_again_ms && w->accept_again_ms < at)
         at = w->accept_again_ms;
+    if (w->closing && w->closing_until_ms < at)
+        at = w->closing_until_ms;
     int64_t ms = at == SW_TIMER_NEVER ? 60000 : at - w->now_ms;
     return (int)(ms < 0 ? 0 : ms > 60000 ? 60000 : ms);
 }
