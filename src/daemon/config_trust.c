@@ -210,6 +210,9 @@ static void policies(struct sw_config_build *b)
         if (sw_tls_policy_check(p, why) != SW_OK)
             sw_diag_error(b->diags, d[i].mark, "TLS policy \"%s\": %s", p->name ? p->name : "",
                           why);
+        else if (why[0])
+            sw_diag_warning(b->diags, d[i].ciphers.mark.line ? d[i].ciphers.mark : d[i].mark,
+                            "TLS policy \"%s\": %s", p->name ? p->name : "", why);
         if (min < SW_TLS_1_2)
             sw_diag_warning(
                 b->diags, d[i].min_version.mark,

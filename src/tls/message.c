@@ -208,6 +208,18 @@ static bool extension(struct reader list, unsigned wanted, struct reader *out)
     return false;
 }
 
+/* Suites that are offered; the two values that only signal something are none. */
+static unsigned suite_count(struct reader list)
+{
+    enum { RENEGOTIATION_INFO = 0x00ff, FALLBACK = 0x5600 };
+    unsigned n = 0;
+    while (list.s.n >= 2) {
+        unsigned suite = get(&list, 2);
+        n += suite != RENEGOTIATION_INFO && suite != FALLBACK;
+    }
+    return n;
+}
+
 static void client_hello(struct sw_buf *b, struct reader r)
 {
     unsigned legacy = get(&r, 2);
@@ -221,7 +233,7 @@ static void client_hello(struct sw_buf *b, struct reader r)
     else
         sw_tls_version_put(b, legacy);
     sw_buf_lit(b, "; ");
-    sw_buf_u64(b, list.s.n / 2);
+    sw_buf_u64(b, suite_count(list));
     sw_buf_lit(b, " suites");
     if (extension(exts, EXT_GROUPS, &ext))
         put_groups(b, ext);

@@ -150,27 +150,68 @@ static void message_seen(int sent, int version, int type, const void *p, size_t 
 static bool apply_policy(SSL_CTX *ctx, const struct sw_tls_policy *p)
 {
     SSL_CTX_set_security_level(ctx, (int)p->security_level);
-    return SSL_CTX_set_min_proto_version(ctx, p->min_version) == 1 &&
-           SSL_CTX_set_max_proto_version(ctx, p->max_version) == 1 &&
-           SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1 &&
-           SSL_CTX_set_ciphersuites(ctx, p->ciphersuites) == 1 &&
-           SSL_CTX_set1_groups_list(ctx, p->groups) == 1;
+    bool ok = SSL_CTX_set_min_proto_version(ctx, p->min_version) == 1 &&
+              SSL_CTX_set_max_proto_version(ctx, p->max_version) == 1 &&
+              SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1 &&
+              SSL_CTX_set_ciphersuites(ctx, p->ciphersuites) == 1 &&
+              SSL_CTX_set1_groups_list(ctx, p->groups) == 1;
+    SSL_CTX_set_security_level(ctx, (int)p->security_level); /* whatever @SECLEVEL said */
+    return ok;
+}
+
+/* A suite that protects nothing or proves nobody, whatever a policy says; NULL: there is none.
+ * RFC 9325 4.1 */
+static const SSL_CIPHER *useless_suite(SSL_CTX *ctx)
+{
+    enum { LEAST_BITS = 112 };
+    STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
+    for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(list, i);
+        if (SSL_CIPHER_get_bits(c, NULL) < LEAST_BITS ||
+            SSL_CIPHER_get_auth_nid(c) == NID_auth_null || SSL_CIPHER_get_cipher_nid(c) == NID_rc4)
+            return c;
+    }
+    return NULL;
+}
+
+/* A suite without forward secrecy or AEAD; NULL: there is none. RFC 9325 4.1, 4.2 */
+static const SSL_CIPHER *weak_suite(SSL_CTX *ctx)
+{
+    STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
+    for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(list, i);
+        if (SSL_CIPHER_get_kx_nid(c) == NID_kx_rsa || !SSL_CIPHER_is_aead(c))
+            return c;
+    }
+    return NULL;
 }
 
 enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX])
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-    bool ok = ctx && apply_policy(ctx, p);
+    bool known = ctx && apply_policy(ctx, p);
+    const SSL_CIPHER *useless = known ? useless_suite(ctx) : NULL;
+    const SSL_CIPHER *weak = known ? weak_suite(ctx) : NULL;
     unsigned long e = ERR_peek_error();
     const char *reason = e ? ERR_reason_error_string(e) : NULL;
     struct sw_buf b = sw_buf(why, SW_WHY_MAX - 1);
-    sw_buf_lit(&b, "the TLS library does not know what it names: ");
-    sw_buf_str(&b, reason ? reason : "no reason given");
-    sw_buf_lit(&b, " (OpenSSL names, see openssl ciphers)");
+    if (useless) {
+        sw_buf_str(&b, SSL_CIPHER_get_name(useless));
+        sw_buf_lit(&b, " encrypts nothing, too weakly, or proves nobody: such a suite is never "
+                       "used (append :!eNULL:!aNULL:!RC4)");
+    } else if (weak) {
+        sw_buf_str(&b, SSL_CIPHER_get_name(weak));
+        sw_buf_lit(&b, " has no forward secrecy or no AEAD: only for a peer that has nothing "
+                       "better");
+    } else if (!known) {
+        sw_buf_lit(&b, "the TLS library does not know what it names: ");
+        sw_buf_str(&b, reason ? reason : "no reason given");
+        sw_buf_lit(&b, " (OpenSSL names, see openssl ciphers)");
+    }
     why[b.n] = 0;
     ERR_clear_error();
     SSL_CTX_free(ctx);
-    return ok ? SW_OK : SW_PEER_SYNTAX;
+    return known && !useless ? SW_OK : SW_PEER_SYNTAX;
 }
 
 const char *sw_tls_library(void)

@@ -127,6 +127,8 @@ static const char *help_with_chain(int error)
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
         return "the certificate's key or signature is too weak for this policy";
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return "if it is the peer's new certificate, replace the pinned one, or believe its CA";
     default:
         return "add the CA that issued it to the trust entry, or ask the peer to send its chain";
     }

@@ -1,4 +1,4 @@
-/* Named TLS policies: versions, suites, groups. What each means on the wire is docs/trust.md's. */
+/* Named TLS policies: versions, suites, groups. What each means on the wire is docs/config.md's. */
 #ifndef SW_TLS_POLICY_H
 #define SW_TLS_POLICY_H
 

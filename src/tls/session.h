@@ -97,7 +97,10 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out);
  */
 struct sw_ident *sw_tls_ident(const struct sw_tls *t);
 
-/** Whether the library knows what a policy names. SW_PEER_SYNTAX with `why`. */
+/**
+ * Whether the library knows what a policy names, and no suite in it is without encryption or
+ * authentication: SW_PEER_SYNTAX with `why`. SW_OK with a `why` that is not empty: it is weak.
+ */
 SW_MUST_USE enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX]);
 
 /** The library and its version, for `sipward version`. */
