@@ -111,15 +111,18 @@ static bool fits(const struct entry *e, const struct sw_pool_want *w)
     return f->outbound && f->remote.port == w->remote.port;
 }
 
-/* A better one: the preferred, an open one of the asking worker, an open one, one that is dialled.
- */
-static int rank(const struct entry *e, const struct sw_pool_want *w)
+/* A better one: the preferred, an open one of the asking worker, an open one, one that the asking
+ * worker dials, one that is dialled. */
+enum rank { NONE, DIALLED, OWN_DIALLED, OPEN, OWN_OPEN, PREFERRED };
+
+static enum rank rank(const struct entry *e, const struct sw_pool_want *w)
 {
+    bool own = e->flow.id.worker == w->worker;
     if (w->prefer.generation && e->open && sw_flow_id_eq(&e->flow.id, &w->prefer))
-        return 4;
+        return PREFERRED;
     if (e->open)
-        return e->flow.id.worker == w->worker ? 3 : 2;
-    return 1;
+        return own ? OWN_OPEN : OPEN;
+    return own ? OWN_DIALLED : DIALLED;
 }
 
 enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *want,
@@ -128,7 +131,7 @@ enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *w
     struct sw_key key = key_of(want->peer, &want->remote);
     struct shard *s = shard_of(p, key);
     enum sw_pool_answer answer = SW_POOL_DIAL;
-    int best = 0;
+    enum rank best = NONE;
     uint32_t count = 0;
     pthread_mutex_lock(&s->lock);
     struct group *g = find_group(s, key);
@@ -143,11 +146,11 @@ enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *w
         }
     }
     pthread_mutex_unlock(&s->lock);
-    if (best > 1)
+    if (best >= OPEN)
         answer = SW_POOL_OPEN;
-    else if (best == 1 && (count >= want->limit || flow->id.worker == want->worker))
+    else if (best == OWN_DIALLED || (best == DIALLED && count >= want->limit))
         answer = SW_POOL_WAIT;
-    if (best)
+    if (best != NONE)
         flow->ident = NULL; /* its owner's */
     return answer;
 }
