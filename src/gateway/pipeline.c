@@ -87,14 +87,14 @@ static void refuse_stateless(struct sw_proxy *p, const struct sw_request *q,
         sw_response_stateless(p, q->m, q->v, q->flow, r);
 }
 
-/* OPTIONS for the gateway itself: RFC 3261 11.2, CONTRACT "URIs of ours". */
+/* OPTIONS for the gateway itself: RFC 3261 11.2, docs/config.md "URIs of ours". */
 static void answer_options(struct sw_proxy *p, const struct sw_request *q)
 {
     const struct sw_listener_conf *l = &p->conf->listeners[q->flow->listener];
     struct sw_buf b = sw_engine_buf(p->e, 1024);
     sw_buf_lit(&b, "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REGISTER, SUBSCRIBE, NOTIFY, "
                    "PUBLISH, MESSAGE, INFO, UPDATE, REFER, PRACK\r\n"
-                   "Accept: */*\r\nSupported: path\r\nContact: <sip");
+                   "Accept: */*\r\nContact: <sip");
     if (q->v->uri.scheme == SW_SCHEME_SIPS)
         sw_buf_char(&b, 's');
     sw_buf_char(&b, ':');
@@ -246,7 +246,7 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
                          const struct sw_flow *flow, struct sw_msg *m, struct sw_vitals *v)
 {
     struct sw_proxy *p = &g->proxy;
-    struct sw_verdict verdict = {0, "Too Many Header Fields", "limit: header rows"};
+    struct sw_verdict verdict = {0, "Not A SIP Request", "RFC 3261 25.1"};
     enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, m);
     bool datagram = flow->transport == SW_UDP;
     if (ev->status == SW_LIMIT_SIZE) { /* only its head is here: RFC 3261 21.5.7 */
@@ -256,8 +256,12 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
         verdict.rule = "limit: body_bytes";
     } else if (s == SW_OK && sw_check_request(m, datagram, v, &verdict) == SW_OK) {
         return true;
-    } else if (s == SW_LIMIT && sw_check_request(m, datagram, v, &verdict) == SW_OK)
-        verdict = (struct sw_verdict){400, "Too Many Header Fields", "limit: header rows"};
+    } else if (s == SW_LIMIT) { /* what stands after the last row that was read is not known */
+        enum sw_status checked = sw_check_request(m, datagram, v, &verdict);
+        verdict.code = checked == SW_OK || verdict.code ? 400 : 0;
+        verdict.why = "Too Many Header Fields";
+        verdict.rule = "limit: header rows";
+    }
     note_malformed(p, flow, m, verdict.why, verdict.rule);
     if (verdict.code && m->method != SW_ACK) {
         const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};

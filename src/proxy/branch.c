@@ -235,7 +235,8 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     sw_fork_settle(p, f);
 }
 
-/* A 503 takes the peer out of service only if it says for how long. CONTRACT "Where it goes" */
+/* A 503 takes the peer out of service only if it says for how long. docs/config.md "Where it goes"
+ */
 static void mark_down(struct sw_proxy *p, const struct sw_branch *b, const struct sw_msg *m)
 {
     struct sw_lex l = sw_lex(sw_msg_value(m, SW_HDR_RETRY_AFTER));

@@ -6,7 +6,7 @@
 enum { ROOM = 1536 };
 
 /* scheme, user and user parameters stay; host and port become the peer's; what names us goes.
- * CONTRACT "Where it goes", RFC 3261 16.6 step 2 */
+ * docs/config.md "Where it goes", RFC 3261 16.6 step 2 */
 static void retarget(struct sw_buf *b, const struct sw_uri *u, const struct sw_target *t,
                      const struct sw_peer_conf *peer)
 {

@@ -51,7 +51,7 @@ static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, enum sw_
     sw_buf_char(b, '>');
 }
 
-/* From and Contact carry the advertised name: CONTRACT "URIs of ours". */
+/* From and Contact carry the advertised name: docs/config.md "URIs of ours". */
 static void build(struct sw_proxy *p, const struct sw_peer_conf *peer, const struct sw_flow *flow,
                   const struct sw_client *c, struct sw_buf *b)
 {

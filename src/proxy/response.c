@@ -30,7 +30,8 @@ static struct sw_slice build(struct sw_proxy *p, const struct sw_msg *m, const s
                              const struct sw_flow *flow, const struct sw_refusal *r)
 {
     char tag[TAG_LETTERS];
-    struct sw_buf b = sw_engine_buf(p->e, (size_t)m->body_at + r->extra.n + 512);
+    size_t head = m->body_at ? m->body_at : m->n; /* it has no end if it was too long */
+    struct sw_buf b = sw_engine_buf(p->e, head + r->extra.n + 512);
     struct sw_response x = {.code = r->code, .reason = r->reason, .extra = r->extra};
     if (r->code > 100) {
         own_tag(p, v, tag);
