@@ -20,6 +20,8 @@ static void domains(struct sw_config_build *b)
         for (size_t k = 0; k < d->t[i].s.n; k++)
             p[k] = sw_ascii_lower(d->t[i].s.p[k]);
         list[i] = sw_slice(p, d->t[i].s.n);
+        if (list[i].n > 1 && p[list[i].n - 1] == '.') /* the root's dot says nothing */
+            list[i].n--;
         struct sw_lex l = sw_lex(list[i]);
         struct sw_slice host;
         if (!sw_lex_host(&l, &host) || !sw_lex_end(&l))

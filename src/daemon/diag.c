@@ -14,6 +14,8 @@ void sw_diag(struct sw_diags *x, enum sw_diag_kind kind, struct sw_mark mark, co
         return;
     x->d = more;
     struct sw_diag *d = &more[x->count];
+    if (!mark.line) /* about the whole file: every finding has a place */
+        mark = (struct sw_mark){1, 1};
     *d = (struct sw_diag){.kind = kind, .mark = mark};
     va_start(args, format);
     if (vasprintf(&d->text, format, args) < 0)
@@ -32,13 +34,9 @@ static int order(const void *a, const void *b)
     return (int)x->kind - (int)y->kind;
 }
 
-static void print_json(const struct sw_diag *d, const char *path, FILE *out, bool first)
+static void print_json_text(const char *p, FILE *out)
 {
-    static const char *const kinds[] = {"error", "warning", "note"};
-    fprintf(out,
-            "%s\n  {\"kind\": \"%s\", \"file\": \"%s\", \"line\": %u, \"column\": %u, \"text\": \"",
-            first ? "" : ",", kinds[d->kind], path, d->mark.line, d->mark.column);
-    for (const char *p = d->text ? d->text : ""; *p; p++) {
+    for (; *p; p++) {
         if (*p == '"' || *p == '\\')
             fputc('\\', out);
         if ((unsigned char)*p < ' ')
@@ -46,6 +44,15 @@ static void print_json(const struct sw_diag *d, const char *path, FILE *out, boo
         else
             fputc(*p, out);
     }
+}
+
+static void print_json(const struct sw_diag *d, const char *path, FILE *out, bool first)
+{
+    static const char *const kinds[] = {"error", "warning", "note"};
+    fprintf(out, "%s\n  {\"kind\": \"%s\", \"file\": \"", first ? "" : ",", kinds[d->kind]);
+    print_json_text(path, out);
+    fprintf(out, "\", \"line\": %u, \"column\": %u, \"text\": \"", d->mark.line, d->mark.column);
+    print_json_text(d->text ? d->text : "", out);
     fputs("\"}", out);
 }
 

@@ -86,7 +86,7 @@ struct sw_directives {
     struct sw_limits_directive limits;
 };
 
-/* The table of keys: CONTRACT section 3; docs/config.md describes each. */
+/* The table of keys: docs/config.md describes each. */
 extern const struct sw_schema sw_config_schema;
 
 #endif

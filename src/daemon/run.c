@@ -32,25 +32,34 @@ struct daemon {
 
 /* ---- sockets ---- */
 
-static int open_one(const struct sw_config_listener *l, bool datagram, const char *name)
+static void note_listen_failed(const struct sw_config_listener *l, bool datagram, const char *name)
+{
+    char text[SW_ENDPOINT_TEXT_MAX];
+    int error = errno;
+    enum sw_transport t = datagram ? SW_UDP : l->transport == SW_UDP ? SW_TCP : l->transport;
+    SW_LOG(SW_LEVEL_ERROR, "listen_failed", sw_field_str("listener", name),
+           sw_field_text("transport", sw_transport_name(t)),
+           sw_field_str("address", sw_endpoint_text(&l->address, text)),
+           sw_field_str("why", strerror(error)),
+           sw_field_str("help", error == EADDRINUSE
+                                    ? "another process has the address: stop it, or change it"
+                                    : "the address must be this machine's (or freebind: true), and "
+                                      "ports below 1024 need the right to bind them"));
+}
+
+static int open_one(const struct sw_config_listener *l, bool datagram, bool share_port,
+                    const char *name)
 {
     const struct sw_sock_conf conf = {
         .address = l->address,
         .datagram = datagram,
         .freebind = l->freebind,
-        .share_port = true,
+        .share_port = share_port,
         .receive_bytes = datagram ? UDP_BUFFER_BYTES : 0,
     };
-    char text[SW_ENDPOINT_TEXT_MAX];
     int fd = sw_sock_listen(&conf);
     if (fd < 0)
-        SW_LOG(SW_LEVEL_ERROR, "listen_failed", sw_field_str("listener", name),
-               sw_field_str("address", sw_endpoint_text(&l->address, text)),
-               sw_field_str("why", strerror(errno)),
-               sw_field_str("help", errno == EADDRINUSE
-                                        ? "another process has the address: stop it, or change it"
-                                        : "the address must be this machine's (or freebind: true), "
-                                          "ports below 1024 need the right to bind them"));
+        note_listen_failed(l, datagram, name);
     return fd;
 }
 
@@ -58,22 +67,10 @@ static int open_one(const struct sw_config_listener *l, bool datagram, const cha
  * two gateways would share the traffic unnoticed. */
 static bool is_free(const struct sw_config_listener *l, bool datagram, const char *name)
 {
-    const struct sw_sock_conf conf = {
-        .address = l->address, .datagram = datagram, .freebind = l->freebind};
-    char text[SW_ENDPOINT_TEXT_MAX];
-    int fd = sw_sock_listen(&conf);
-    if (fd >= 0) {
+    int fd = open_one(l, datagram, false, name);
+    if (fd >= 0)
         close(fd);
-        return true;
-    }
-    SW_LOG(SW_LEVEL_ERROR, "listen_failed", sw_field_str("listener", name),
-           sw_field_str("address", sw_endpoint_text(&l->address, text)),
-           sw_field_str("why", strerror(errno)),
-           sw_field_str("help", errno == EADDRINUSE
-                                    ? "another process has the address: stop it, or change it"
-                                    : "the address must be this machine's (or freebind: true), and "
-                                      "ports below 1024 need the right to bind them"));
-    return false;
+    return fd >= 0;
 }
 
 static bool open_kind(struct daemon *d, uint32_t i, bool datagram, int **out)
@@ -86,7 +83,7 @@ static bool open_kind(struct daemon *d, uint32_t i, bool datagram, int **out)
     for (unsigned w = 0; *out && w < d->config.workers; w++)
         (*out)[w] = -1;
     for (unsigned w = 0; *out && w < d->config.workers; w++) {
-        (*out)[w] = open_one(l, datagram, name);
+        (*out)[w] = open_one(l, datagram, true, name);
         if ((*out)[w] < 0)
             return false;
     }

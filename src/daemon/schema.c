@@ -153,7 +153,7 @@ static bool with_unit(struct sw_slice s, const struct unit *units, size_t count,
     for (size_t i = 0; i < count; i++)
         if (sw_slice_eq(suffix, sw_slice_str(units[i].suffix))) {
             *out = (int64_t)v * units[i].factor;
-            return true;
+            return v <= (uint64_t)(INT32_MAX / units[i].factor);
         }
     *out = 0;
     return v == 0 && suffix.n == 0;
@@ -181,11 +181,11 @@ static void read_number(struct reader *r, const yaml_node_t *n, const struct sw_
         break;
     case SW_KEY_DURATION:
         ok = with_unit(t.s, durations, sizeof(durations) / sizeof(durations[0]), &out->v);
-        right = "a time such as 30s, 5m or 1h";
+        right = "a time such as 30s, 5m or 1h, at most 24d";
         break;
     case SW_KEY_SIZE:
         ok = with_unit(t.s, sizes, sizeof(sizes) / sizeof(sizes[0]), &out->v);
-        right = "a size such as 64k or 1m";
+        right = "a size such as 64k or 1m, below 2g";
         break;
     default:
         ok = sw_slice_u64(t.s, INT32_MAX, &count);

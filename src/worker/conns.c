@@ -200,3 +200,19 @@ void sw_worker_conn_read(struct sw_worker *w, struct sw_conn *c, bool rest)
     if (st != SW_AGAIN)
         unframed(w, c, st, bytes);
 }
+
+void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls,
+                        const struct sw_endpoint *remote)
+{
+    struct sw_conn *c;
+    if (sw_conn_accepted(&w->conns, fd, listener, tls, remote, &c) != SW_OK) {
+        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+        w->stats.refused_accepts++;
+        SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
+               sw_field_str("help", "raise limits.connections if these are wanted"));
+        return;
+    }
+    w->stats.accepted++;
+    if (!tls)
+        sw_worker_conn_step(w, c);
+}

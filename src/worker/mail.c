@@ -16,19 +16,6 @@ enum sw_status sw_worker_post(struct sw_worker *to, const struct sw_mail *mail,
     return sw_mailbox_put(&to->mailbox, parts, count + 1);
 }
 
-static void accepted(struct sw_worker *w, const struct sw_mail *m)
-{
-    struct sw_conn *c;
-    if (sw_conn_accepted(&w->conns, m->fd, m->listener, m->tls, &m->remote, &c) != SW_OK) {
-        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
-        w->stats.refused_accepts++;
-        return;
-    }
-    w->stats.accepted++;
-    if (!m->tls)
-        sw_worker_conn_step(w, c);
-}
-
 static struct sw_conn *conn_of(struct sw_worker *w, const struct sw_flow_id *id)
 {
     return sw_conn_get(&w->conns, (struct sw_ref){id->slot, id->generation});
@@ -83,7 +70,7 @@ static void handle(struct sw_worker *w, const struct sw_mail *m, struct sw_slice
                           .remote = m->remote};
     switch ((enum sw_mail_kind)m->kind) {
     case SW_MAIL_ACCEPTED:
-        accepted(w, m);
+        sw_worker_accepted(w, m->fd, m->listener, m->tls, &m->remote);
         return;
     case SW_MAIL_MESSAGE:
         ev.kind = SW_EV_MESSAGE;

@@ -128,7 +128,6 @@ static void take_up(struct sw_worker *w, int fd, uint16_t listener, bool tls,
                     const struct sw_endpoint *remote)
 {
     struct sw_worker *to = lightest(w);
-    struct sw_conn *c;
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
     if (to != w) {
         const struct sw_mail mail = {.kind = SW_MAIL_ACCEPTED,
@@ -142,16 +141,7 @@ static void take_up(struct sw_worker *w, int fd, uint16_t listener, bool tls,
         atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
     }
-    if (sw_conn_accepted(&w->conns, fd, listener, tls, remote, &c) != SW_OK) {
-        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
-        w->stats.refused_accepts++;
-        SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
-               sw_field_str("help", "raise limits.connections if these are wanted"));
-        return;
-    }
-    w->stats.accepted++;
-    if (!tls)
-        sw_worker_conn_step(w, c);
+    sw_worker_accepted(w, fd, listener, tls, remote);
 }
 
 static void watch_accept(struct sw_worker *w, bool on)

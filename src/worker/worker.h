@@ -99,6 +99,11 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
 void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
                          const char *why);
 
+/** Takes up an accepted socket, for which `load` was counted already; over the limit it is closed.
+ */
+void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls,
+                        const struct sw_endpoint *remote);
+
 /** Sending failed: what the peer said last is read, then the connection is over. */
 void sw_worker_conn_broken(struct sw_worker *w, struct sw_conn *c);
 
