@@ -137,7 +137,7 @@ MISTAKES = [
     ("{from: carrier", "{from: carier", 'from: there is no peer "carier" (the nearest known is "carrier")'),
     ("    transport: tls\n    identity", "    transport: tsl\n    identity", 'transport: "tsl" is not known (udp|tcp|tls)'),
     ("workers: 1", "workers: many", 'workers: "many" cannot be read (a whole number)'),
-    ("    transport: udp\n    source", "    timeout: 4 seconds\n    transport: udp\n    source", 'timeout: "4 seconds" cannot be read (a time such as 30s, 5m or 1h)'),
+    ("    transport: udp\n    source", "    timeout: 4 seconds\n    transport: udp\n    source", 'timeout: "4 seconds" cannot be read (a time such as 30s, 5m or 1h, at most 24d)'),
     ("source: [127.0.0.0/8]", "source: [127.0.0.1/8]", 'source: "127.0.0.1/8" cannot be read'),
     ("    domain: peer.test\n", "", 'a tls peer lacks "domain"'),
     ("    identity: main\n    trust", "    trust", 'a tls listener lacks "identity" (it must be given)'),
@@ -265,3 +265,28 @@ def test_log_in_text_form(scene):
         time.sleep(0.05)
     assert p.returncode == 0
     p.stderr.close()
+
+
+@pytest.mark.parametrize("ciphers,kind,message", [
+    ("eNULL", "error", "never used"),
+    ("ECDHE+AESGCM:aNULL", "error", "never used"),
+    ("no-such-suite", "error", "does not know"),
+    ("AES128-GCM-SHA256", "warning", "no forward secrecy"),
+    ("ECDHE-ECDSA-AES128-SHA", "warning", "no AEAD"),
+    ("ECDHE+AESGCM", None, ""),
+])
+def test_own_tls_policies_are_judged(scene, ciphers, kind, message):
+    """RFC 9325 4.1 and 4.2."""
+    text = scene.config() + f'tls_policies:\n  - name: mine\n    ciphers: "{ciphers}:@SECLEVEL=0"\n'
+    out = check(scene, text)
+    assert out.returncode == (2 if kind == "error" else 0), out.stderr
+    found = [line for line in out.stderr.splitlines() if 'TLS policy "mine"' in line]
+    assert bool(found) == bool(kind), out.stderr
+    if kind:
+        assert message in found[0] and (": warning:" in found[0]) == (kind == "warning")
+
+
+@pytest.mark.parametrize("value,ok", [("24d", True), ("25d", False), ("99999999999999h", False)])
+def test_times_have_an_end(scene, value, ok):
+    out = check(scene, scene.config() + f"limits:\n  idle: {value}\n")
+    assert ("cannot be read" not in out.stderr) == ok, out.stderr

@@ -207,7 +207,7 @@ def test_tls_peer_that_is_down_is_passed_over_and_reported(scene):
 
 
 def test_tls13_server_that_refuses_us_after_the_handshake_counts_as_failed(scene):
-    """DESIGN 5.9: a fatal alert before the first byte is a failed handshake, and the next target is tried."""
+    """a fatal alert before the first byte is a failed handshake, and the next target is tried."""
     rogue, rogue_key = scene.pki.domain("roguegw", "example.test", ca="rogue")
     port = free_port()
     backup, key = scene.pki.domain("backup", "backup.test")

@@ -115,7 +115,7 @@ static void test_record_route_says_how_each_side_reaches_us(void **state)
     struct scene x;
     scene_init(&x, 1);
     establish(&x);
-    /* RFC 5658 5: the next hop's first; CONTRACT "URIs of ours" */
+    /* RFC 5658 5: the next hop's first; docs/config.md "URIs of ours" */
     assert_ptr_equal(strstr(x.pbx_route[0], "<sip:10.1.0.1:5060;lr;sw=b"), x.pbx_route[0]);
     assert_ptr_equal(strstr(x.pbx_route[1], "<sip:sip.example.test:5061;transport=tls;lr;sw=a"),
                      x.pbx_route[1]);

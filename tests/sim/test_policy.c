@@ -105,7 +105,7 @@ static const struct one from_carrier[] = {
     {"MESSAGE sips:bob@example.test SIP/2.0\r\n" VIA_TLS HEADERS
      "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
      480, "\r\nWarning: 380 sip.example.test \"SIPS Not Allowed\"\r\n"},
-    /* a CANCEL that matches nothing: CONTRACT "Inside a dialog" */
+    /* a CANCEL that matches nothing: docs/config.md "Inside a dialog" */
     {"CANCEL sip:bob@example.test SIP/2.0\r\n" VIA_TLS HEADERS
      "CSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
      481, NULL},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,18 +20,24 @@ SANITIZERS = {
 }
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    """A port that is free for TCP and UDP on 127.0.0.1 now."""
+_given = set()
+
+
+def free_port():
+    """A port that is free for TCP and UDP on 127.0.0.1, below those that the system hands out itself."""
     while True:
-        with socket.socket(socket.AF_INET, kind) as a:
-            a.bind(("127.0.0.1", 0))
-            port = a.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
-                try:
-                    b.bind(("127.0.0.1", port))
-                    return port
-                except OSError:
-                    continue
+        port = random.randint(16384, 32000)
+        if port in _given:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as a, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
+            try:
+                a.bind(("127.0.0.1", port))
+                b.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
 
 
 def run(*args, **more):

@@ -10,7 +10,7 @@ static struct sw_endpoint endpoint(const char *text)
     return e;
 }
 
-/* CONTRACT "URIs of ours": with or without port, in Request-URI, Route and maddr alike */
+/* docs/config.md "URIs of ours": with or without port, in Request-URI, Route and maddr alike */
 static void test_conf_hosts_of_ours_are_known(void **state)
 {
     (void)state;

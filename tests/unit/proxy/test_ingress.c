@@ -125,7 +125,7 @@ static struct sw_flow flow_from(const char *remote, enum sw_transport transport,
     return f;
 }
 
-/* RFC 5922 7.4; CONTRACT "Who is it" */
+/* RFC 5922 7.4; docs/config.md "Who is it" */
 static void test_ingress_certificate_decides_whose_a_connection_is(void **state)
 {
     (void)state;
@@ -229,7 +229,7 @@ static void test_ingress_source_counts_on_its_listener_and_transport(void **stat
     }
 }
 
-/* CONTRACT: `source` counts never for a connection that presented a certificate */
+/* docs/config.md: `source` counts never for a connection that presented a certificate */
 static void test_ingress_shown_certificate_outweighs_the_source(void **state)
 {
     (void)state;

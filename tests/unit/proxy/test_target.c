@@ -22,7 +22,7 @@ static unsigned invite(uint32_t from, const char *uri)
     return code;
 }
 
-/* CONTRACT: first match wins; none matches: 480 */
+/* docs/config.md: first match wins; none matches: 480 */
 static void test_target_first_route_that_matches_wins(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static void test_target_peers_and_their_addresses_come_in_order(void **state)
     }
 }
 
-/* CONTRACT "Where it goes": a Request-URI that is ours is retargeted, any other stays */
+/* docs/config.md "Where it goes": a Request-URI that is ours is retargeted, any other stays */
 static void test_target_only_uris_of_ours_are_retargeted(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static void test_target_peer_is_up_unless_a_ping_or_a_503_says_otherwise(void **
     assert_true(sw_target_is_up(&proxy, &peers[BOTH], NOW_MS));
 }
 
-/* CONTRACT: when all are down, all are tried */
+/* docs/config.md: when all are down, all are tried */
 static void test_target_down_peers_are_left_out_unless_all_are(void **state)
 {
     (void)state;
@@ -224,7 +224,7 @@ static void test_target_sips_rules_choose_and_refuse(void **state)
     }
 }
 
-/* CONTRACT "In the clear" */
+/* docs/config.md "In the clear" */
 static void test_target_clear_address_is_last_and_never_after_tls_or_for_sips(void **state)
 {
     (void)state;

@@ -23,7 +23,7 @@ static struct sw_side side_of(int peer, enum sw_transport transport, const char 
     return s;
 }
 
-/* CONTRACT "Inside a dialog": its flow, another connection, the next hop, the configured place */
+/* docs/config.md "Inside a dialog": its flow, another connection, the next hop, the configured place */
 static void test_target_dialog_goes_over_its_flow_first(void **state)
 {
     (void)state;

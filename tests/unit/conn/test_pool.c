@@ -1,0 +1,299 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "conn/pool.h"
+#include <pthread.h>
+
+enum { PEER = 77, OTHER_PEER = 78 };
+
+static struct sw_pool *g_pool;
+
+static int start(void **state)
+{
+    (void)state;
+    g_pool = sw_pool_new();
+    return g_pool ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    sw_pool_free(g_pool);
+    return 0;
+}
+
+static struct sw_endpoint endpoint(const char *text)
+{
+    struct sw_endpoint e;
+    assert_true(sw_endpoint_parse(sw_slice_str(text), 0, &e));
+    return e;
+}
+
+/* A connection of PEER that we opened. */
+static struct sw_flow conn(uint16_t worker, uint32_t slot)
+{
+    return (struct sw_flow){
+        .id = {.instance = 1, .worker = worker, .slot = slot, .generation = 5},
+        .remote = endpoint("192.0.2.1:5061"),
+        .peer = PEER,
+        .transport = SW_TLS,
+        .outbound = true,
+        .ident = (const struct sw_ident *)&g_pool, /* its owner's: must not come back */
+    };
+}
+
+static struct sw_pool_want want(uint16_t worker)
+{
+    return (struct sw_pool_want){
+        .peer = PEER,
+        .remote = endpoint("192.0.2.1:5061"),
+        .worker = worker,
+        .transport = SW_TLS,
+        .limit = 4,
+    };
+}
+
+static void put(struct sw_flow f, bool open)
+{
+    assert_int_equal(sw_pool_put(g_pool, &f, open), SW_OK);
+}
+
+static void assert_dial(struct sw_pool_want w)
+{
+    struct sw_flow f;
+    assert_int_equal(sw_pool_find(g_pool, &w, &f), SW_POOL_DIAL);
+}
+
+static void assert_found(struct sw_pool_want w, enum sw_pool_answer answer, struct sw_flow is)
+{
+    struct sw_flow f = {0};
+    assert_int_equal(sw_pool_find(g_pool, &w, &f), answer);
+    assert_true(sw_flow_id_eq(&f.id, &is.id));
+    assert_null(f.ident);
+}
+
+static void test_pool_that_is_empty_says_dial(void **state)
+{
+    (void)state;
+    assert_dial(want(0));
+    sw_pool_free(NULL);
+}
+
+static void test_pool_prefers_an_open_connection_of_the_asking_worker(void **state)
+{
+    (void)state;
+    put(conn(1, 10), true);
+    put(conn(0, 11), true);
+    put(conn(2, 12), true);
+    for (uint16_t worker = 0; worker < 3; worker++)
+        assert_found(want(worker), SW_POOL_OPEN,
+                     conn(worker, worker == 1   ? 10
+                                  : worker == 0 ? 11
+                                                : 12));
+    struct sw_pool_want w = want(3); /* has none: another's open one */
+    struct sw_flow f;
+    assert_int_equal(sw_pool_find(g_pool, &w, &f), SW_POOL_OPEN);
+}
+
+static void test_pool_prefers_the_connection_that_is_named(void **state)
+{
+    (void)state;
+    put(conn(0, 10), true);
+    put(conn(1, 11), true);
+    struct sw_pool_want w = want(0);
+    w.prefer = conn(1, 11).id;
+    assert_found(w, SW_POOL_OPEN, conn(1, 11));
+    w.prefer.generation++; /* its slot is another's now */
+    assert_found(w, SW_POOL_OPEN, conn(0, 10));
+}
+
+static void test_pool_prefers_open_to_dialled(void **state)
+{
+    (void)state;
+    put(conn(0, 10), false);
+    put(conn(1, 11), true);
+    assert_found(want(0), SW_POOL_OPEN, conn(1, 11));
+    struct sw_pool_want w = want(0);
+    w.prefer = conn(0, 10).id; /* not open: preferred or not */
+    assert_found(w, SW_POOL_OPEN, conn(1, 11));
+}
+
+/* dial here below the limit, then wait on a dial in progress */
+static void test_pool_lets_others_dial_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct sw_pool_want w = want(2);
+    w.limit = 2;
+    put(conn(0, 10), false);
+    assert_dial(w);
+    put(conn(1, 11), false);
+    struct sw_flow f;
+    assert_int_equal(sw_pool_find(g_pool, &w, &f), SW_POOL_WAIT);
+    assert_true(f.id.worker < 2);
+}
+
+/* Whichever was entered first: a worker never dials twice to the same place at a time. */
+static void test_pool_makes_a_worker_wait_for_its_own_dial(void **state)
+{
+    (void)state;
+    put(conn(0, 10), false);
+    put(conn(1, 11), false);
+    assert_found(want(0), SW_POOL_WAIT, conn(0, 10));
+    assert_found(want(1), SW_POOL_WAIT, conn(1, 11));
+    assert_dial(want(2));
+}
+
+static void test_pool_entry_becomes_open_and_is_taken_out(void **state)
+{
+    struct sw_flow f = conn(0, 10);
+    (void)state;
+    put(f, false);
+    assert_found(want(0), SW_POOL_WAIT, f);
+    put(f, true);
+    assert_found(want(0), SW_POOL_OPEN, f);
+    struct sw_flow stranger = conn(0, 10);
+    stranger.id.generation++;
+    sw_pool_del(g_pool, &stranger); /* not in it */
+    assert_found(want(0), SW_POOL_OPEN, f);
+    sw_pool_del(g_pool, &f);
+    assert_dial(want(0));
+    sw_pool_del(g_pool, &f);
+}
+
+/* RFC 5923: never another peer's, another transport's, another listener's, another address'. */
+static void test_pool_gives_nothing_that_does_not_fit(void **state)
+{
+    (void)state;
+    put(conn(0, 10), true);
+    struct sw_pool_want w[5];
+    for (int i = 0; i < 5; i++)
+        w[i] = want(0);
+    w[0].peer = OTHER_PEER;
+    w[1].transport = SW_TCP;
+    w[2].listener = 1;
+    w[3].remote = endpoint("192.0.2.2:5061");
+    w[4].remote = endpoint("192.0.2.1:5062");
+    for (int i = 0; i < 5; i++)
+        for (int any = 0; any < 2; any++) {
+            w[i].any_of_peer = any;
+            assert_dial(w[i]);
+        }
+}
+
+/* An accepted connection's port is the peer's choice: it serves only who takes any of the peer. */
+static void test_pool_gives_an_accepted_connection_only_to_who_takes_any(void **state)
+{
+    struct sw_flow f = conn(0, 10);
+    (void)state;
+    f.outbound = false;
+    f.remote = endpoint("192.0.2.1:40000");
+    put(f, true);
+    struct sw_pool_want w = want(0);
+    assert_dial(w);
+    w.any_of_peer = true;
+    assert_found(w, SW_POOL_OPEN, f);
+    w.remote.port = 0;
+    assert_found(w, SW_POOL_OPEN, f);
+}
+
+/* RFC 5923 9.1: who proved a domain that is no peer's is told apart by the domain */
+static void test_pool_tells_verified_domains_apart(void **state)
+{
+    struct sw_flow f = conn(0, 10);
+    (void)state;
+    f.peer = SW_PEER_VERIFIED;
+    f.domain_id = 1001;
+    put(f, true);
+    struct sw_pool_want w = want(0);
+    w.peer = 1001;
+    assert_found(w, SW_POOL_OPEN, f);
+    w.peer = 1002;
+    assert_dial(w);
+    w.peer = SW_PEER_VERIFIED;
+    assert_dial(w);
+    sw_pool_del(g_pool, &f);
+    w.peer = 1001;
+    assert_dial(w);
+}
+
+static void test_pool_holds_many_peers(void **state)
+{
+    enum { MANY = 40000 };
+    (void)state;
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct sw_flow f = conn(0, i);
+        f.peer = 100 + i;
+        put(f, true);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct sw_pool_want w = want(0);
+        w.peer = 100 + i;
+        assert_found(w, SW_POOL_OPEN, conn(0, i));
+    }
+}
+
+/* ---- several threads ---- */
+
+static void *come_and_go(void *arg)
+{
+    uint16_t worker = *(uint16_t *)arg;
+    uintptr_t wrong = 0;
+    for (int i = 0; i < 20000; i++) {
+        struct sw_flow f = {
+            .id = {.instance = 1, .worker = worker, .slot = (uint32_t)i, .generation = 1},
+            .peer = PEER + (uint32_t)i % 3,
+            .transport = SW_TLS,
+            .outbound = true,
+        };
+        struct sw_pool_want w = {.peer = f.peer, .worker = worker, .transport = SW_TLS, .limit = 4};
+        struct sw_flow found;
+        wrong += sw_pool_put(g_pool, &f, true) != SW_OK;
+        wrong += sw_pool_find(g_pool, &w, &found) != SW_POOL_OPEN;
+        wrong += !sw_flow_id_eq(&found.id, &f.id); /* its own, and it has only this */
+        sw_pool_del(g_pool, &f);
+    }
+    return (void *)wrong;
+}
+
+static void test_pool_serves_threads_at_once(void **state)
+{
+    enum { THREADS = 4 };
+    pthread_t thread[THREADS];
+    uint16_t worker[THREADS];
+    (void)state;
+    for (uint16_t i = 0; i < THREADS; i++) {
+        worker[i] = i;
+        assert_int_equal(pthread_create(&thread[i], NULL, come_and_go, &worker[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *wrong;
+        assert_int_equal(pthread_join(thread[i], &wrong), 0);
+        assert_null(wrong);
+    }
+    assert_dial(want(0));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_pool_that_is_empty_says_dial),
+        TEST(test_pool_prefers_an_open_connection_of_the_asking_worker),
+        TEST(test_pool_prefers_the_connection_that_is_named),
+        TEST(test_pool_prefers_open_to_dialled),
+        TEST(test_pool_lets_others_dial_up_to_the_limit),
+        TEST(test_pool_makes_a_worker_wait_for_its_own_dial),
+        TEST(test_pool_entry_becomes_open_and_is_taken_out),
+        TEST(test_pool_gives_nothing_that_does_not_fit),
+        TEST(test_pool_gives_an_accepted_connection_only_to_who_takes_any),
+        TEST(test_pool_tells_verified_domains_apart),
+        TEST(test_pool_holds_many_peers),
+        TEST(test_pool_serves_threads_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
