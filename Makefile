@@ -32,6 +32,7 @@ test:
 bench:
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) sipward-load libsipward-count-alloc.so
 	@$(PYTHON) bench/bench.py --binary $(BUILD)/sipward
 
 install: all

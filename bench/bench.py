@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Measures the gateway: CPU time per unit of its own process, memory per connection, heap calls per message, and a
+soak. `make bench` runs all of it; name sections to run some: units handshake idle alloc light soak"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+from lab import gateway as lab_gateway  # noqa: E402
+from lab.pki import Pki                 # noqa: E402
+
+SECTIONS = ["units", "handshake", "idle", "alloc", "light", "soak"]
+
+# The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection.
+GOALS = {"options tls-udp": 15, "calls tls-udp": 45, "options udp-udp": 9, "calls udp-udp": 32,
+         "handshake": 480, "idle": 26}
+
+# work, caller, callee, units of one run
+UNITS = [("options", "tls", "udp", 40000), ("calls", "tls", "udp", 15000), ("options", "udp", "udp", 40000),
+         ("calls", "udp", "udp", 15000), ("options", "udp", "tls", 40000), ("calls", "udp", "tls", 15000),
+         ("options", "tls", "tls", 40000)]
+
+
+class Bench:
+    def __init__(self, binary, load, folder, runs):
+        self.load, self.folder, self.runs = load, folder, runs
+        lab_gateway.BINARY = binary
+        pki = Pki(os.path.join(folder, "pki"))
+        self.ca = pki.ca()
+        self.own = pki.domain("gateway", "example.test")
+        self.peer = pki.domain("peer", "peer.test")
+        self.ports = {name: lab_gateway.free_port() for name in ("outside", "inside", "second", "callee")}
+        self.results = {}
+
+    def config(self, workers, pbx_only):
+        p = self.ports
+        # the callee plays one role in a run: the PBX behind the gateway, or the carrier
+        carrier = "" if pbx_only else f"    address: 127.0.0.1:{p['callee']}\n"
+        pbx = f"    address: 127.0.0.1:{p['callee']}\n" if pbx_only else "    source: [127.0.0.0/8]\n"
+        return f"""
+domains: [example.test]
+workers: {workers}
+identities:
+  - {{name: main, certificate: {self.own[0]}, key: {self.own[1]}}}
+trust:
+  - {{name: partners, ca: {self.ca}}}
+listen:
+  - {{name: outside, address: "127.0.0.1:{p['outside']}", transport: tls, identity: main, trust: [partners]}}
+  - {{name: inside, address: "127.0.0.1:{p['inside']}", transport: udp}}
+  - {{name: second, address: "127.0.0.1:{p['second']}", transport: udp}}
+peers:
+  - name: carrier
+    domain: peer.test
+    transport: tls
+    trust: partners
+    ping: 0
+{carrier}
+  - name: pbx
+    transport: udp
+    listen: inside
+    ping: 0
+{pbx}
+  - {{name: caller, transport: udp, listen: second, source: [127.0.0.0/8], ping: 0}}
+routes:
+  - {{from: carrier, to: {'pbx' if pbx_only else 'carrier'}}}
+  - {{from: caller, to: {'pbx' if pbx_only else 'carrier'}}}
+limits: {{connections: 50000}}
+log: {{level: warn}}
+"""
+
+    def gateway(self, workers=1, pbx_only=True):
+        return lab_gateway.Gateway(self.folder, self.config(workers, pbx_only), log_level="warn")
+
+    def run(self, gw, mode, caller="tls", callee="udp", **more):
+        """One run of the load generator; what it said, as numbers."""
+        port = self.ports["outside" if caller == "tls" else "second"]
+        args = [self.load, "--mode", mode, "--caller", caller, "--callee", callee, "--gateway-port", str(port),
+                "--callee-port", str(self.ports["callee"]), "--cert", self.peer[0], "--key", self.peer[1],
+                "--ca", self.ca, "--watch", str(gw.process.pid)]
+        for key, value in more.items():
+            args += [f"--{key}", str(value)]
+        out = subprocess.run(args, stdout=subprocess.PIPE, text=True, check=False)
+        line = (out.stdout.splitlines() or [""])[-1]
+        found = {k: float(v) for k, v in re.findall(r"(\w+)=([0-9.]+)", line)}
+        if out.returncode or not found:
+            raise SystemExit(f"the load generator failed: {' '.join(args)}\n{out.stdout}{gw.tail()}")
+        found["text"] = out.stdout
+        return found
+
+    def keep(self, name, value, unit, **more):
+        self.results[name] = dict(value=value, unit=unit, **more)
+        goal = GOALS.get(name)
+        says = f"goal {goal}, {value / goal:.2f} of it" if goal else ""
+        rest = ", ".join(f"{k} {v}" for k, v in more.items())
+        print(f"{name:34} {value:9.2f} {unit:6} {says:24} {rest}", flush=True)
+
+
+def started(bench, **how):
+    """A gateway that logs only warnings says nothing when it is ready: its port does."""
+    gw = bench.gateway(**how)
+    gw.wait_event = lambda *a, **k: []
+    gw.__enter__()
+    time.sleep(0.5)
+    if not gw.alive():
+        raise SystemExit(f"the gateway did not start:\n{gw.tail()}")
+    return gw
+
+
+def measure(bench, gw, work, caller, callee, count, **more):
+    """The median of some runs after one that warms up."""
+    bench.run(gw, work, caller, callee, count=max(2000, count // 5), **more)
+    runs = [bench.run(gw, work, caller, callee, count=count, **more) for _ in range(bench.runs)]
+    return {k: statistics.median(r[k] for r in runs) for k in ("cpu_us", "per_s", "ms_p50", "ms_p99")}
+
+
+def section_units(bench):
+    for workers in (1, 2):
+        for work, caller, callee, count in UNITS:
+            gw = started(bench, workers=workers, pbx_only=callee == "udp")
+            m = measure(bench, gw, work, caller, callee, count, conns=8, window=64)
+            gw.stop()
+            name = f"{work} {caller}-{callee}" + (", 2 workers" if workers == 2 else "")
+            bench.keep(name, m["cpu_us"], "us", per_s=round(m["per_s"]), p50_ms=m["ms_p50"], p99_ms=m["ms_p99"])
+
+
+def section_light(bench):
+    """One unit now and then: what a wake-up costs is not shared by many."""
+    for workers in (1, 2):
+        for work, rate in (("options", 1000), ("calls", 300)):
+            gw = started(bench, workers=workers)
+            bench.run(gw, work, rate=rate, count=rate, conns=8)
+            m = bench.run(gw, work, rate=rate, count=rate * 5, conns=8)
+            gw.stop()
+            name = f"{work} tls-udp, {rate}/s" + (", 2 workers" if workers == 2 else "")
+            bench.keep(name, m["cpu_us"], "us", p50_ms=m["ms_p50"], p99_ms=m["ms_p99"])
+
+
+def section_handshake(bench):
+    for workers in (1, 2):
+        gw = started(bench, workers=workers)
+        m = measure(bench, gw, "handshake", "tls", "udp", 3000, conns=16)
+        gw.stop()
+        bench.keep("handshake" + (", 2 workers" if workers == 2 else ""), m["cpu_us"], "us",
+                   per_s=round(m["per_s"]), p50_ms=m["ms_p50"])
+
+
+def section_idle(bench):
+    gw = started(bench)
+    bench.run(gw, "idle", count=200, conns=50)
+    m = bench.run(gw, "idle", count=4000, conns=50)
+    gw.stop()
+    bench.keep("idle", m["kb_per_conn"], "kB", conns=4000)
+
+
+def section_alloc(bench):
+    """Heap calls of the gateway itself while it relays over connections that are up."""
+    shim = os.path.join(os.path.dirname(bench.load), "libsipward-count-alloc.so")
+    counts = os.path.join(bench.folder, "counts")
+    with open(counts, "wb") as f:
+        f.write(bytes(16))
+    os.environ.update(LD_PRELOAD=shim, SIPWARD_ALLOC_COUNT=counts)
+    gw = started(bench)
+    del os.environ["LD_PRELOAD"]
+    # transactions stay for 32 s (RFC 3261 17.1.1.2, RFC 6026): only then is memory as large as it gets
+    bench.run(gw, "calls", rate=600, seconds=40, conns=8)
+
+    def read():
+        with open(counts, "rb") as f:
+            return struct.unpack("=QQ", f.read(16))
+
+    # a run opens its own connections: what they need is the difference of two runs of different length
+    ends = [read()]
+    for count in (500, 5500):
+        bench.run(gw, "calls", rate=500, count=count, conns=8)
+        ends.append(read())
+    gw.stop()
+    own, library = ((ends[2][i] - ends[1][i]) - (ends[1][i] - ends[0][i]) for i in (0, 1))
+    bench.keep("heap calls of our own", own / 5000, "/call", calls=5000)
+    bench.keep("heap calls of libraries", library / 5000, "/call")
+
+
+def section_soak(bench):
+    gw = started(bench, workers=2)
+    bench.run(gw, "calls", count=20000, conns=8)
+    m = bench.run(gw, "calls", seconds=60, conns=8, window=64, every=5)
+    kb = [int(x) for x in re.findall(r"at_s=\d+ .* kb=(\d+)", m["text"])]
+    gw.stop()
+    third = max(1, len(kb) // 3)
+    grown = statistics.mean(kb[-third:]) - statistics.mean(kb[:third])
+    bench.keep("soak, 60 s of calls, 2 workers", m["cpu_us"], "us", calls=int(m["done"]), per_s=round(m["per_s"]),
+               kb_first=kb[0], kb_last=kb[-1], grown_kb=round(grown))
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
+    return f"{model.group(1) if model else 'unknown'}, {os.cpu_count()} CPUs"
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("sections", nargs="*", default=SECTIONS)
+    p.add_argument("--binary", default=os.path.join(ROOT, "build/sipward"))
+    p.add_argument("--runs", type=int, default=3, help="runs of which the median counts")
+    p.add_argument("--json", help="also write the figures to this file")
+    a = p.parse_args()
+    binary = os.path.abspath(a.binary)
+    print(f"{subprocess.run([binary, 'version'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()}")
+    print(f"{machine()}; CPU time of the gateway per unit; the load generator shares the machine\n")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(binary, os.path.join(os.path.dirname(binary), "sipward-load"), folder, a.runs)
+        for s in a.sections:
+            globals()[f"section_{s}"](bench)
+    if a.json:
+        with open(a.json, "w", encoding="utf-8") as f:
+            json.dump(bench.results, f, indent=1)
+    over = [n for n, g in GOALS.items() if n in bench.results and bench.results[n]["value"] > 2 * g]
+    print(f"\n{len(over)} figures above twice their goal" + (": " + ", ".join(over) if over else ""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
