@@ -3,6 +3,7 @@
  * are shared. */
 #include "crypto/openssl_types.h"
 #include "tls/message.h"
+#include "tls/openssl_lib.h"
 #include "tls/openssl_words.h"
 #include "tls/session.h"
 
@@ -14,7 +15,7 @@
 enum { OUT_BYTES = 96 * 1024 };
 
 struct sw_tls_worker {
-    OSSL_LIB_CTX *lib;
+    struct sw_tls_lib lib;
     const struct sw_tls_policy *policies;
     SSL_CTX **ctx; /* [policy * 2 + server]; made when first used */
     unsigned policy_count;
@@ -221,7 +222,8 @@ const char *sw_tls_library(void)
 
 static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
 {
-    SSL_CTX *ctx = SSL_CTX_new_ex(w->lib, NULL, server ? TLS_server_method() : TLS_client_method());
+    SSL_CTX *ctx =
+        SSL_CTX_new_ex(w->lib.ctx, NULL, server ? TLS_server_method() : TLS_client_method());
     if (!ctx)
         return NULL;
     if (!apply_policy(ctx, &w->policies[policy])) {
@@ -260,10 +262,9 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
     w->policies = policies;
     w->policy_count = count;
     w->ctx = calloc(count * 2 + 1, sizeof(SSL_CTX *));
-    w->lib = OSSL_LIB_CTX_new();
     w->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sipward");
     w->leaves = sw_leafcache_new();
-    if (!w->ctx || !w->lib || !w->bio || !w->leaves) {
+    if (!sw_tls_lib_open(&w->lib) || !w->ctx || !w->bio || !w->leaves) {
         sw_tls_worker_free(w);
         return NULL;
     }
@@ -282,7 +283,7 @@ void sw_tls_worker_free(struct sw_tls_worker *w)
     free(w->ctx);
     BIO_meth_free(w->bio);
     sw_leafcache_free(w->leaves);
-    OSSL_LIB_CTX_free(w->lib);
+    sw_tls_lib_close(&w->lib);
     free(w);
 }
 

@@ -210,3 +210,14 @@ def test_openssl_server_as_peer(scene):
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.mark.parametrize("kind", ["ec", "p384", "p521", "rsa", "rsa-pss", "ed25519", "ed448"])
+def test_each_kind_of_key_proves_a_peer_and_us(scene, kind):
+    cert, key = scene.pki.domain(f"peer-{kind}", "peer.test", kind=kind)
+    scene.gateway_pem, scene.gateway_key = scene.pki.domain(f"gateway-{kind}", "example.test", kind=kind)
+    with scene.gateway() as gw:
+        c = sip.tls(scene.outside, ca=scene.ca, cert=cert, key=key)
+        c.send(sip.request("OPTIONS", "sip:example.test"))
+        assert c.final().status == 200
+        assert gw.wait_event("connection_open")[0]["peer"] == "carrier"

@@ -8,6 +8,18 @@ def _run(*args):
     subprocess.run(args, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+# Kinds of keys, as openssl req takes them.
+KINDS = {
+    "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "p384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    "p521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+    "rsa": ["rsa:2048"],
+    "rsa-pss": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "ed25519": ["ed25519"],
+    "ed448": ["ed448"],
+}
+
+
 class Pki:
     """A folder with CAs and leaf certificates; each is made once, when it is first asked for."""
 
@@ -28,15 +40,15 @@ class Pki:
         return pem
 
     def leaf(self, name, san=None, ca="ca", days="365", usage="serverAuth,clientAuth",
-             subject=None, start=None):
+             subject=None, start=None, kind="ec"):
         """Certificate and key paths; `san` such as "URI:sip:a.test,DNS:a.test"; None: no SAN at all."""
         pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
         if os.path.exists(pem):
             return pem, key
         self.ca(ca)
         csr, ext = self.path(f"{name}.csr"), self.path(f"{name}.ext")
-        _run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-keyout", key, "-out", csr, "-subj", f"/CN={subject or name}")
+        _run("openssl", "req", "-newkey", *KINDS[kind], "-nodes", "-keyout", key, "-out", csr,
+             "-subj", f"/CN={subject or name}")
         with open(ext, "w", encoding="ascii") as f:
             if san:
                 f.write(f"subjectAltName={san}\n")
