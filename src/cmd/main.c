@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include "crypto/mem.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ static int asks_for_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    sw_crypto_mem_start();
     if (argc < 2) {
         overview(stderr);
         return SW_EXIT_USAGE;

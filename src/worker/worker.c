@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include "conn/attempt.h"
+#include "crypto/mem.h"
 #include "engine/owner.h"
 #include "loop/sock.h"
 #include "sys/clock.h"
@@ -433,5 +434,6 @@ void *sw_worker_run(void *worker)
     bool leftovers = false;
     while (turn(w, &leftovers))
         ;
+    sw_crypto_mem_end();
     return NULL;
 }
