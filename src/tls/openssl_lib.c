@@ -102,14 +102,19 @@ bool sw_tls_lib_open(struct sw_tls_lib *l)
     *l = (struct sw_tls_lib){.base = OSSL_LIB_CTX_new(), .ctx = OSSL_LIB_CTX_new()};
     if (!l->base || !l->ctx || !CRYPTO_THREAD_run_once(&g_once, read_default) || !g_ready)
         return false;
-    t_base = OSSL_PROVIDER_load(l->base, "default");
-    return t_base && OSSL_PROVIDER_add_builtin(l->ctx, g_name, start) == 1 &&
-           OSSL_PROVIDER_load(l->ctx, g_name) != NULL;
+    l->base_provider = OSSL_PROVIDER_load(l->base, "default");
+    t_base = l->base_provider;
+    if (t_base && OSSL_PROVIDER_add_builtin(l->ctx, g_name, start) == 1)
+        l->provider = OSSL_PROVIDER_load(l->ctx, g_name);
+    t_base = NULL;
+    return l->provider != NULL;
 }
 
 void sw_tls_lib_close(struct sw_tls_lib *l)
 {
-    OSSL_LIB_CTX_free(l->ctx); /* it uses the base */
+    OSSL_PROVIDER_unload(l->provider); /* it uses the base */
+    OSSL_LIB_CTX_free(l->ctx);
+    OSSL_PROVIDER_unload(l->base_provider);
     OSSL_LIB_CTX_free(l->base);
     *l = (struct sw_tls_lib){0};
 }

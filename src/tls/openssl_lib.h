@@ -8,6 +8,7 @@
 struct sw_tls_lib {
     OSSL_LIB_CTX *ctx;  /* for SSL_CTX_new_ex */
     OSSL_LIB_CTX *base; /* holds the library's own provider, which `ctx` passes on */
+    OSSL_PROVIDER *provider, *base_provider;
 };
 
 /** False: memory is out, or the library has no default provider. */
