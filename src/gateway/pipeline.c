@@ -326,6 +326,32 @@ static void request(struct sw_gateway *g, const struct sw_event *ev)
 
 /* ---- a response, on the way back ---- */
 
+/* What was asked over TLS is answered by the peer whose identity held, over TLS. */
+static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)
+{
+    return !sw_transport_secure((enum sw_transport)c->transport) ||
+           (sw_transport_secure((enum sw_transport)flow->transport) && flow->peer == c->peer);
+}
+
+static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const struct sw_flow *flow,
+                         const struct sw_msg *m, const struct sw_vitals *v)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    if (!text)
+        return;
+    const struct sw_field fields[] = {
+        sw_field_number("status", m->status),
+        sw_field_str("why", "the request went to another peer over TLS"),
+        sw_field_text("wanted", sw_proxy_peer_name(p, c->peer)),
+        sw_field_text("peer", sw_proxy_peer_name(p, flow->peer)),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport)),
+        sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
+        sw_field_text("call_id", v->call_id),
+    };
+    p->stats.dropped++;
+    sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
+}
+
 static void response(struct sw_gateway *g, const struct sw_event *ev)
 {
     struct sw_proxy *p = &g->proxy;
@@ -341,6 +367,10 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
     struct sw_client *c = sw_client_match(p->e, &v);
     if (!c) {
         p->e->stats.stray_responses++; /* RFC 6026 7.3: never forwarded */
+        return;
+    }
+    if (!may_answer(c, ev->flow)) {
+        note_foreign(p, c, ev->flow, &m, &v);
         return;
     }
     void *user = c->user;

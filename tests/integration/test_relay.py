@@ -280,3 +280,18 @@ def test_peer_that_spoke_tls_gets_nothing_in_the_clear(scene):
         pbx.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{pbx.port}"), scene.inside)
         assert pbx.final().status == 500
         assert plain.silent()
+
+
+def test_only_the_peer_that_was_asked_over_tls_may_answer(scene):
+    """RFC 5922 7.3: another peer that learned the branch is not believed."""
+    server = sip.Server(scene.peer_pem, scene.peer_key, ca=scene.ca, port=scene.carrier_port)
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        pbx.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{pbx.port}"), scene.inside)
+        s = server.accept()
+        m = s.recv()
+        sip.Udp().send(sip.response(m, 200), scene.inside)
+        refused = gw.wait_event("response_refused")[0]
+        assert refused["wanted"] == "carrier" and refused["transport"] == "udp"
+        s.send(sip.response(m, 202))
+        assert pbx.final().status == 202
