@@ -91,6 +91,11 @@ static void one_route(struct sw_config_build *b, const struct sw_route_directive
         sw_diag_error(b->diags, d->reject.mark, "reject: %lld is no rejection (300 to 699)",
                       (long long)d->reject.v);
     r->reject = (uint16_t)d->reject.v;
+    r->fork = sw_text_is(&d->fork, "parallel") ? SW_FORK_PARALLEL
+              : sw_text_is(&d->fork, "serial") ? SW_FORK_SERIAL
+                                               : SW_FORK_ORDER;
+    if (d->fork.s.p && d->to.count < 2)
+        sw_diag_warning(b->diags, d->fork.mark, "fork: has no effect with less than two peers");
     to(b, d, r);
     if (r->from == SW_FROM_ANY && d->to.given)
         sw_diag_warning(b->diags, d->mark,

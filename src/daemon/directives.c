@@ -81,6 +81,8 @@ static const struct sw_key_def route_keys[] = {
     {"domain", SW_KEY_TEXT, offsetof(struct sw_route_directive, domain), false, NULL, NULL},
     {"method", SW_KEY_TEXT, offsetof(struct sw_route_directive, method), false, NULL, NULL},
     {"reject", SW_KEY_COUNT, offsetof(struct sw_route_directive, reject), false, NULL, NULL},
+    {"fork", SW_KEY_TEXT, offsetof(struct sw_route_directive, fork), false, "order|serial|parallel",
+     NULL},
 };
 static const struct sw_schema route_schema = SCHEMA("a route", route_keys, sw_route_directive);
 

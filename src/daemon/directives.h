@@ -33,7 +33,7 @@ struct sw_peer_directive {
 
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method;
+    struct sw_text from, user, domain, method, fork;
     struct sw_texts to;
     struct sw_number reject;
 };

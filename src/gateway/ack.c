@@ -67,6 +67,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         .out = &out,
         .target = t,
         .owner = branch(p, q),
+        .breadth = q->breadth,
     };
     const struct sw_cookie cookie = {
         .why = SW_FOR_ACK, .transport = t->transport, .listener = t->listener, .peer = t->peer};

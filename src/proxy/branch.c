@@ -25,15 +25,27 @@ void sw_branch_done(struct sw_proxy *p, struct sw_branch *b)
         sw_client_orphan(c);
 }
 
-/* What one attempt leads to: the next target, or the end. */
-static void go_on(struct sw_proxy *p, struct sw_fork *f)
+/* An alternative, the next group, or the end. */
+static void advance(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
+    if (!sw_fork_alternative(p, f, c) && !sw_fork_pending(f))
+        sw_fork_next(p, f);
+}
+
+/* What the end of an attempt leads to. In place of one that was passed over another is tried. */
+static void go_on(struct sw_proxy *p, struct sw_branch *b)
+{
+    struct sw_fork *f = b->fork;
     if (f->answered)
         sw_fork_settle(p, f);
-    else if (f->target_next < f->target_count && !f->cancelled)
-        sw_fork_next(p, f);
-    else if (!sw_fork_pending(f))
-        sw_fork_conclude(p, f);
+    else if (!b->passed_over)
+        advance(p, f, b->choice);
+}
+
+/* True if something is left to be tried when this branch does not answer. */
+static bool has_next(const struct sw_fork *f, const struct sw_choice *c)
+{
+    return !f->cancelled && (c->next < c->end || f->target_next < f->target_count);
 }
 
 static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
@@ -66,6 +78,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
         .out = out,
         .target = &b->target,
         .owner = {p->e->conf.instance, p->e->conf.worker, c->ref, f->loop},
+        .breadth = b->choice->breadth,
     };
     enum sw_status s = sw_forward_render(p->conf, &f->arena, &fw, &x);
     if (s == SW_OK && out->transport == SW_UDP && b->target.large_over_tcp && !b->over_tcp &&
@@ -102,13 +115,14 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
 }
 
-bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t)
+bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,
+                     const struct sw_target *t)
 {
     struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
     enum sw_status s = SW_LIMIT;
     if (!b)
         return false;
-    *b = (struct sw_branch){.fork = f, .target = *t, .state = SW_BRANCH_DONE};
+    *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);
     sw_list_add(&f->branches, &b->node);
@@ -126,7 +140,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, const struct sw_targ
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
     }
-    if (f->target_next < f->target_count && t->timeout_ms)
+    if (has_next(f, choice) && t->timeout_ms)
         sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
     return true;
 }
@@ -156,9 +170,8 @@ static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum
         sw_field_text("transport", sw_transport_name((enum sw_transport)b->target.transport)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_text("call_id", b->fork->vitals.call_id),
-        sw_field_str("then", b->fork->target_next < b->fork->target_count
-                                 ? "the next target is tried"
-                                 : "there is no further target"),
+        sw_field_str("then", has_next(b->fork, b->choice) ? "the next target is tried"
+                                                          : "there is no further target"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "target_unreachable", fields, 6);
 }
@@ -179,12 +192,12 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
         return;
     note_unreachable(p, b, status);
     if (b->target.transport == SW_TLS && status == SW_PEER_REFUSED)
-        f->tls_refused = true;
+        b->choice->tls_refused = true;
     else if (b->target.transport == SW_TLS)
-        f->tls_failed = true;
+        b->choice->tls_failed = true;
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
-    go_on(p, f);
+    go_on(p, b);
 }
 
 void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b)
@@ -218,7 +231,7 @@ static void provisional(struct sw_proxy *p, struct sw_branch *b, const struct sw
     }
     /* never a provisional other than 100 for a non-INVITE: RFC 4320 4.1 */
     if (m->status > 100 && s && !f->answered && f->msg.method == SW_INVITE && !b->passed_over)
-        sw_response_forward(p, s, m, v);
+        sw_response_forward(p, s, m, v, sw_slice("", 0));
 }
 
 static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
@@ -229,7 +242,7 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     bool forward = s && (!f->answered || f->msg.method == SW_INVITE);
     sw_branch_done(p, b);
     if (forward)
-        sw_response_forward(p, s, m, v);
+        sw_response_forward(p, s, m, v, sw_slice("", 0));
     f->answered = true;
     sw_fork_cancel(p, f);
     sw_fork_settle(p, f);
@@ -261,11 +274,11 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     if (m->status == 503)
         mark_down(p, b, m);
     else if (!b->passed_over)
-        f->target_next = f->target_count;              /* "486 and the like are final" */
+        b->choice->next = b->choice->end;              /* "486 and the like are final" */
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
     if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
-        go_on(p, f);
+        go_on(p, b);
         return;
     }
     bool best = !f->best_status || sw_response_rank(m->status) < sw_response_rank(f->best_status);
@@ -274,14 +287,15 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         sw_fork_cancel(p, f);
         return;
     }
-    if (s && !f->answered && best && m->status != 503 && !sw_fork_pending(f)) {
+    bool last = m->status / 100 == 6 || !has_next(f, b->choice);
+    if (s && !f->answered && best && last && m->status != 503 && !sw_fork_pending(f)) {
         f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
-        sw_response_forward(p, s, m, v);
+        sw_response_forward(p, s, m, v, sw_slice("", 0));
         sw_fork_free(p, f);
         return;
     }
     sw_fork_consider(f, m->status, m, NULL);
-    go_on(p, f);
+    go_on(p, b);
 }
 
 void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
@@ -305,9 +319,9 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
     if (as_status == 503 && b->target.transport == SW_TLS)
-        f->tls_failed = true;
+        b->choice->tls_failed = true;
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
-    go_on(p, f);
+    go_on(p, b);
 }
 
 void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
@@ -326,16 +340,16 @@ void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
 void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_fork *f = b->fork;
-    if (b->heard || b->state == SW_BRANCH_DONE || f->target_next >= f->target_count)
+    if (b->heard || b->state == SW_BRANCH_DONE || !has_next(f, b->choice))
         return;
     if (b->state == SW_BRANCH_OPENING) {
         if (b->target.transport == SW_TLS)
-            f->tls_failed = true;
+            b->choice->tls_failed = true;
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");
     } else {
         b->passed_over = true;
         sw_fork_consider(f, 408, NULL, NULL);
     }
-    sw_fork_next(p, f);
+    advance(p, f, b->choice);
 }

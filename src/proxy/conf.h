@@ -47,12 +47,20 @@ struct sw_peer_conf {
 
 enum sw_from { SW_FROM_ANY, SW_FROM_PEER, SW_FROM_REGISTERED, SW_FROM_VERIFIED };
 
+/* What several peers of a route mean. */
+enum sw_fork_rule {
+    SW_FORK_ORDER,    /* one place: the next is tried if one cannot be reached */
+    SW_FORK_SERIAL,   /* the next is tried if one does not accept */
+    SW_FORK_PARALLEL, /* all at once */
+};
+
 struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
     struct sw_slice user, domain, method; /* globs; .p NULL: any */
     const uint16_t *to;                   /* indices of peers, in the order they are tried */
     uint32_t to_count;
+    uint8_t fork;     /* enum sw_fork_rule */
     uint16_t reject;  /* the response to give instead; 0: none */
     bool unsupported; /* `to: location` and `to: dns` need what this version does not have */
 };

@@ -40,6 +40,8 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     memcpy(t, targets->t, targets->count * sizeof(*t));
     f->targets = t;
     f->target_count = targets->count;
+    f->breadth = q->breadth;
+    f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
     sw_list_init(&f->branches);
     if (!copy_request(f, q)) {
@@ -88,11 +90,53 @@ void sw_fork_settle(struct sw_proxy *p, struct sw_fork *f)
         sw_fork_free(p, f);
 }
 
+static bool is_challenge(enum sw_hdr_id id)
+{
+    return id == SW_HDR_WWW_AUTHENTICATE || id == SW_HDR_PROXY_AUTHENTICATE;
+}
+
+/* The challenges of a response that is not the one to be passed on. */
+static void keep_challenges(struct sw_fork *f, const struct sw_msg *m)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < m->hdr_count; i++)
+        if (is_challenge((enum sw_hdr_id)m->hdrs[i].id))
+            total += m->hdrs[i].end - m->hdrs[i].at;
+    struct sw_challenge *x = total ? sw_arena_get(&f->arena, sizeof(*x) + total) : NULL;
+    if (!x)
+        return;
+    char *p = (char *)(x + 1);
+    struct sw_buf b = sw_buf(p, total);
+    for (uint32_t i = 0; i < m->hdr_count; i++)
+        if (is_challenge((enum sw_hdr_id)m->hdrs[i].id))
+            sw_buf_put(&b, m->p + m->hdrs[i].at, m->hdrs[i].end - m->hdrs[i].at);
+    *x = (struct sw_challenge){.rows = sw_buf_view(&b)};
+    *f->challenges_end = x;
+    f->challenges_end = &x->next;
+}
+
+/* All of them in the order they came. */
+static struct sw_slice challenges(struct sw_proxy *p, const struct sw_fork *f)
+{
+    size_t total = 0;
+    if (f->best_status != 401 && f->best_status != 407)
+        return sw_slice("", 0);
+    for (const struct sw_challenge *x = f->challenges; x; x = x->next)
+        total += x->rows.n;
+    struct sw_buf b = sw_engine_buf(p->e, total);
+    for (const struct sw_challenge *x = f->challenges; x; x = x->next)
+        sw_buf_slice(&b, x->rows);
+    return sw_buf_view(&b);
+}
+
 void sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
                       const char *failure)
 {
-    if (f->best_status && sw_response_rank(f->best_status) <= sw_response_rank(status))
+    if (f->best_status && sw_response_rank(f->best_status) <= sw_response_rank(status)) {
+        if (m && (status == 401 || status == 407))
+            keep_challenges(f, m);
         return;
+    }
     f->best_status = (uint16_t)status;
     f->failure = failure;
     f->best = m ? sw_arena_dup(&f->arena, sw_slice(m->p, m->n)) : (struct sw_slice){NULL, 0};
@@ -115,7 +159,7 @@ static bool answer_stored(struct sw_proxy *p, struct sw_fork *f, struct sw_serve
     if (!f->best.p || !hdrs || sw_msg_parse(f->best.p, f->best.n, hdrs, SW_HDRS_MAX, &m) != SW_OK ||
         sw_check_response(&m, true, &v, &verdict) != SW_OK)
         return false;
-    sw_response_forward(p, s, &m, &v);
+    sw_response_forward(p, s, &m, &v, challenges(p, f));
     return true;
 }
 
@@ -145,18 +189,64 @@ void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f)
     sw_fork_free(p, f); /* what was passed over is abandoned with it */
 }
 
+bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
+{
+    while (!f->cancelled && c->next < c->end) {
+        const struct sw_target *t = &f->targets[c->next++];
+        if (t->clear && (!c->tls_refused || c->tls_failed))
+            continue;
+        if (t->alternative)
+            p->stats.failovers++;
+        if (sw_branch_start(p, f, c, t))
+            return true;
+    }
+    return false;
+}
+
+/* The choices of the group that starts at `at`, at most as many as may be tried at once: what is
+ * more forks serially. RFC 5393 5.3.3 */
+static uint32_t group_size(const struct sw_fork *f, uint32_t at)
+{
+    uint32_t choices = 0;
+    for (uint32_t i = at; i < f->target_count && f->targets[i].group == f->targets[at].group; i++)
+        choices += !f->targets[i].alternative;
+    if (choices == 0) /* what is left of one that was begun */
+        choices = 1;
+    return choices < f->breadth ? choices : f->breadth;
+}
+
+/* The end of the choice that begins at `at`. */
+static uint32_t choice_end(const struct sw_fork *f, uint32_t at)
+{
+    while (++at < f->target_count && f->targets[at].alternative)
+        ;
+    return at;
+}
+
+static bool start_group(struct sw_proxy *p, struct sw_fork *f)
+{
+    uint32_t size = group_size(f, f->target_next), share = f->breadth / size;
+    bool started = false;
+    for (uint32_t i = 0; i < size; i++) {
+        struct sw_choice *c = sw_arena_get(&f->arena, sizeof(*c));
+        uint32_t at = f->target_next;
+        f->target_next = choice_end(f, at);
+        if (!c)
+            continue;
+        *c = (struct sw_choice){.next = at, .end = f->target_next, .breadth = share};
+        if (i == 0)
+            c->breadth += f->breadth % size;
+        started |= sw_fork_alternative(p, f, c);
+    }
+    return started;
+}
+
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f)
 {
-    while (!f->cancelled && f->target_next < f->target_count) {
-        const struct sw_target *t = &f->targets[f->target_next++];
-        if (t->clear && (!f->tls_refused || f->tls_failed))
-            continue;
-        if (f->target_next > 1)
-            p->stats.failovers++;
-        if (sw_branch_start(p, f, t))
-            return;
-    }
-    if (!sw_fork_pending(f))
+    bool started = false;
+    while (!started && !f->cancelled && f->target_next < f->target_count)
+        started = start_group(p, f);
+    if (!started && !sw_fork_pending(f))
         sw_fork_conclude(p, f);
 }
 
@@ -175,5 +265,5 @@ void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_m
 {
     struct sw_server *s = sw_server_get(p->e, c->server);
     if (s)
-        sw_response_forward(p, s, m, v);
+        sw_response_forward(p, s, m, v, sw_slice("", 0));
 }

@@ -15,9 +15,18 @@ enum sw_branch_state {
     SW_BRANCH_DONE,    /* over */
 };
 
+/* One place that a request may go to, with the alternatives that are tried in its stead. */
+struct sw_choice {
+    uint32_t next, end; /* what is left of it in fork.targets */
+    uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
+    bool tls_refused;   /* every TLS target so far was refused at connect */
+    bool tls_failed;    /* one failed otherwise: nothing leaves in the clear */
+};
+
 struct sw_branch {
     struct sw_list node; /* in fork.branches */
     struct sw_fork *fork;
+    struct sw_choice *choice;
     struct sw_timer timer_c;
     struct sw_timer answer; /* the target's `timeout` */
     struct sw_ref send;     /* its parked send while it waits for a connection */
@@ -30,6 +39,12 @@ struct sw_branch {
     bool over_tcp;    /* the large request goes over TCP first */
 };
 
+/* Header lines of a 401 or 407 that was not passed on. RFC 3261 16.7 step 7 */
+struct sw_challenge {
+    const struct sw_challenge *next;
+    struct sw_slice rows;
+};
+
 struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
@@ -40,23 +55,26 @@ struct sw_fork {
     struct sw_routes *routes;
     struct sw_list branches;
     const struct sw_target *targets;
-    uint32_t target_count, target_next;
+    uint32_t target_count, target_next; /* the next group starts there */
+    uint32_t breadth;                   /* branches at once */
     uint64_t loop;
     struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
     uint16_t best_status; /* its status; 0: none yet */
     const char *failure;  /* reason phrase for one of our own */
+    const struct sw_challenge *challenges, **challenges_end;
     bool cancelled;
-    bool answered;    /* a final response went back */
-    bool tls_refused; /* every TLS target so far was refused at connect */
-    bool tls_failed;  /* one failed otherwise: nothing leaves in the clear */
+    bool answered; /* a final response went back */
 };
 
 /** Takes up a request whose server transaction is `s`. NULL: memory is out. */
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
                             const struct sw_targets *targets);
 
-/** Tries the next target. Answers the request if there is none and nothing is pending. */
+/** Tries the next group of targets. Answers the request if there is none and nothing is pending. */
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
+
+/** Tries the next alternative of a choice. False: there is none, or none could be tried. */
+bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c);
 
 /** A CANCEL for the request came: cancels what is pending. RFC 3261 16.10 */
 void sw_fork_cancel(struct sw_proxy *p, struct sw_fork *f);
@@ -84,7 +102,10 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b);
 void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_msg *m,
                       const struct sw_vitals *v);
 
-/** Takes a final answer into account: the better one stays. `m` is NULL for one of our own. */
+/**
+ * Takes a final answer into account: the better one stays, and challenges of the others are kept.
+ * `m` is NULL for one of our own. RFC 3261 16.7 steps 6 and 7
+ */
 void sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
                       const char *failure);
 
@@ -97,8 +118,9 @@ void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f);
 /** Frees the context if it was answered and no branch needs it. */
 void sw_fork_settle(struct sw_proxy *p, struct sw_fork *f);
 
-/** Starts one target. False: it could not even be tried. */
-bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t);
+/** Starts one target of a choice. False: it could not even be tried. */
+bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
+                     const struct sw_target *t);
 
 /** Cancels a branch: at once, or as soon as RFC 3261 9.1 allows. */
 void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b);

@@ -144,6 +144,24 @@ static void edit_length(const struct sw_forward *f, struct sw_buf *room, struct 
     sw_edit_add(edits, f->m->blank_at, 0, since(room, from));
 }
 
+/* "All proxied requests MUST contain a single Max-Breadth": RFC 5393 5.3.3 */
+static void edit_breadth(const struct sw_forward *f, struct sw_buf *room, struct sw_edits *edits)
+{
+    const struct sw_hdr *h = sw_msg_hdr(f->m, SW_HDR_MAX_BREADTH);
+    size_t from = room->n;
+    const struct sw_hdr *forwards = sw_msg_hdr(f->m, SW_HDR_MAX_FORWARDS);
+    if (!h)
+        sw_buf_lit(room, "Max-Breadth: ");
+    sw_buf_u64(room, f->breadth);
+    if (!h) {
+        const struct sw_hdr *via = sw_msg_hdr(f->m, SW_HDR_VIA);
+        sw_buf_lit(room, "\r\n");
+        sw_edit_add(edits, forwards ? forwards->end : via->at, 0, since(room, from));
+    } else if (!sw_slice_eq(since(room, from), sw_slice(f->m->p + h->value, h->value_n))) {
+        sw_edit_add(edits, h->value, h->value_n, since(room, from));
+    }
+}
+
 static size_t routes_size(const struct sw_routes *r)
 {
     size_t n = 0;
@@ -164,6 +182,7 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     edit_target(c, f, &r, &room, &edits);
     edit_sender_via(f, &room, &edits);
     edit_max_forwards(f, &room, &edits);
+    edit_breadth(f, &room, &edits); /* before a Route that goes at the same place */
     edit_top(c, f, &r, &room, &edits);
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);

@@ -123,6 +123,27 @@ static bool sips(struct sw_proxy *p, const struct sw_request *q, struct sw_refus
     return true;
 }
 
+uint32_t sw_policy_breadth(const struct sw_msg *m)
+{
+    const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_MAX_BREADTH);
+    uint64_t n;
+    if (!h)
+        return SW_BREADTH_MAX;
+    if (h->next || !sw_slice_u64(sw_slice(m->p + h->value, h->value_n), UINT32_MAX - 1, &n))
+        return UINT32_MAX;
+    return n < SW_BREADTH_MAX ? (uint32_t)n : SW_BREADTH_MAX;
+}
+
+static bool breadth(struct sw_request *q, struct sw_refusal *out)
+{
+    q->breadth = sw_policy_breadth(q->m);
+    if (q->breadth == UINT32_MAX)
+        return sw_refuse(out, 400, "Bad Max-Breadth", "Max-Breadth is no number, or stands twice",
+                         "RFC 5393 5.8");
+    return q->breadth > 0 || sw_refuse(out, 440, NULL, "Max-Breadth is used up: RFC 5393 5.3.3",
+                                       "systems before us fork into too many branches");
+}
+
 bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out)
 {
     if (q->v->uri.scheme == SW_SCHEME_OTHER)
@@ -134,7 +155,7 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
     if (loops(p, q))
         return sw_refuse(out, 482, NULL, "the request came back unchanged: RFC 5393 4.2.2",
                          "two systems send it to each other: compare the routes of both");
-    if (!proxy_require(p, q, out))
+    if (!breadth(q, out) || !proxy_require(p, q, out))
         return false;
     return dialog(q, out) && (q->side >= 0 || sips(p, q, out));
 }

@@ -10,7 +10,8 @@ struct sw_request {
     struct sw_msg *m;
     struct sw_vitals *v;
     struct sw_routes *r;
-    int side; /* of the dialog in r->seal that sent it; -1: no sealed Route of ours */
+    uint32_t breadth; /* branches that may be tried at once: RFC 5393 5.3.3 */
+    int side;         /* of the dialog in r->seal that sent it; -1: no sealed Route of ours */
 };
 
 /* A refusal. */
@@ -31,6 +32,15 @@ bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const 
  * RFC 3261 16.3, 16.4; RFC 5393 4.2.2; RFC 5630 5.3
  */
 bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out);
+
+/* RFC 5393 5.3.3: the value that is added, and the largest that is let pass. */
+enum { SW_BREADTH_MAX = 60 };
+
+/**
+ * The branches that a request may have at once, from its Max-Breadth. UINT32_MAX: it is no number.
+ * RFC 5393 5.3.3
+ */
+uint32_t sw_policy_breadth(const struct sw_msg *m);
 
 /** The hash that tells a loop from a spiral, 48 bits. RFC 5393 4.2.1 */
 uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *q);

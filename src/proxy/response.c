@@ -87,12 +87,14 @@ static void drop_via(const struct sw_msg *m, struct sw_edits *edits)
 }
 
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
-                         const struct sw_vitals *v)
+                         const struct sw_vitals *v, struct sw_slice extra)
 {
     struct sw_edits edits;
     size_t total, count;
     sw_edits_init(&edits);
     drop_via(m, &edits);
+    if (extra.n)
+        sw_edit_add(&edits, m->blank_at, 0, extra);
     if (!v->has_length && sw_transport_reliable((enum sw_transport)s->transport)) {
         struct sw_buf b = sw_engine_buf(p->e, 48);
         sw_buf_lit(&b, "Content-Length: ");

@@ -4,10 +4,12 @@
 
 #include "proxy/policy.h"
 
-/** Passes a response back to the request's server transaction without our Via. RFC 3261 16.7 step 9
+/**
+ * Passes a response back to the request's server transaction without our Via, with `extra` header
+ * lines, which may be empty. RFC 3261 16.7 steps 7 and 9
  */
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
-                         const struct sw_vitals *v);
+                         const struct sw_vitals *v, struct sw_slice extra);
 
 /** Answers a request through its server transaction. RFC 3261 8.2.6 */
 void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,

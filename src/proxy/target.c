@@ -52,8 +52,8 @@ static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
     add(targets, &t);
 }
 
-static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer,
-                     const struct sw_request *q, struct sw_targets *targets)
+static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *peer,
+                          const struct sw_request *q, struct sw_targets *targets)
 {
     struct sw_target t = {
         .peer = peer->id,
@@ -72,6 +72,21 @@ static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer,
         add(targets, &t);
     }
     add_clear(p, peer, q, targets);
+}
+
+/* A peer becomes alternatives of the choice before it, or a choice of its own. RFC 3261 16.6 */
+static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint8_t fork,
+                     const struct sw_request *q, struct sw_targets *targets)
+{
+    uint32_t first = targets->count;
+    uint8_t group = 0;
+    if (fork == SW_FORK_SERIAL && first > 0)
+        group = (uint8_t)(targets->t[first - 1].group + 1);
+    add_addresses(p, peer, q, targets);
+    for (uint32_t i = first; i < targets->count; i++) {
+        targets->t[i].group = group;
+        targets->t[i].alternative = i > (fork == SW_FORK_ORDER ? 0 : first);
+    }
 }
 
 static bool route_matches(const struct sw_proxy *p, const struct sw_route_conf *r,
@@ -116,7 +131,7 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
             else if (!sips && peer->sips == SW_SIPS_REQUIRE)
                 wants_sips = true;
             else if (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms))
-                add_peer(p, peer, q, targets);
+                add_peer(p, peer, r->fork, q, targets);
         }
     if (targets->count)
         return true;
@@ -189,6 +204,8 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         direct.remote = peer->addresses[i];
         add(targets, &direct);
     }
+    for (uint32_t i = 1; i < targets->count; i++)
+        targets->t[i].alternative = true;
     return targets->count > 0 || sw_refuse(out, 480, NULL, "the dialog's flow is gone",
                                            "the peer's connection ended and nothing says where to "
                                            "open another: give the peer an address");

@@ -1,4 +1,5 @@
-/* Where to: the targets of a request, in the order they are tried. */
+/* Where to: the targets of a request, in the order they are tried. A target and the alternatives
+ * that follow it are one choice; the choices of a group fork in parallel. RFC 3261 16.5, 16.6 */
 #ifndef SW_PROXY_TARGET_H
 #define SW_PROXY_TARGET_H
 
@@ -17,6 +18,8 @@ struct sw_target {
     bool any_of_peer;    /* an accepted connection of the peer from that address will do */
     bool retarget;       /* the Request-URI is ours: host and port become the peer's */
     bool clear;          /* best-effort: only after TLS was refused at connect */
+    bool alternative;    /* only if the one before it could not be reached: RFC 3263 4.3 */
+    uint8_t group;       /* those of a group are tried at once, after the group before it failed */
     uint32_t timeout_ms; /* without any answer the next target is tried */
 };
 

@@ -295,3 +295,26 @@ def test_only_the_peer_that_was_asked_over_tls_may_answer(scene):
         assert refused["wanted"] == "carrier" and refused["transport"] == "udp"
         s.send(sip.response(m, 202))
         assert pbx.final().status == 202
+
+
+def test_parallel_fork_rings_both_and_cancels_the_loser(scene):
+    """RFC 3261 16.6, 16.7 step 10."""
+    second = free_port()
+    config = scene.config(routes="  - {from: carrier, to: [pbx, second], fork: parallel}\n").replace(
+        "peers:\n", f"peers:\n  - {{name: second, address: 127.0.0.1:{second}, transport: udp, source: [192.0.2.9], "
+        "ping: 0}\n", 1)
+    with Gateway(scene.folder, config):
+        phones = [sip.Udp(scene.pbx_port), sip.Udp(second)]
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("INVITE"))
+        invites = [p.recv() for p in phones]
+        assert [m["max-breadth"] for m in invites] == ["30", "30"]
+        for p, m in zip(phones, invites):
+            answer(p, m, 180, reason="Ringing")
+        answer(phones[1], invites[1], 200)
+        assert c.final().status == 200
+        cancel = phones[0].recv()
+        assert cancel.method == "CANCEL"
+        answer(phones[0], cancel, 200)
+        answer(phones[0], invites[0], 487)
+        assert phones[0].recv().method == "ACK"
