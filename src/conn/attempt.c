@@ -122,6 +122,20 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     sw_log(SW_LEVEL_WARN, "connection_failed", f, n);
 }
 
+void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c)
+{
+    struct sw_field f[16];
+    struct head h;
+    if (!sw_log_on(SW_LEVEL_WARN))
+        return;
+    size_t n = put_head(s, c, &h, f);
+    f[n++] = sw_field_str("why", "limit messages_per_second");
+    f[n++] = sw_field_number("limit", s->conf.limits.messages_per_s);
+    f[n++] = sw_field_str("help", "what it sends waits until the next second; raise the limit if "
+                                  "this much is wanted");
+    sw_log(SW_LEVEL_WARN, "connection_paused", f, n);
+}
+
 void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why)
 {

@@ -25,6 +25,7 @@ enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf
     sw_list_init(&s->steps_out);
     sw_list_init(&s->steps_in);
     sw_list_init(&s->gone);
+    sw_list_init(&s->paused);
     s->scratch_wire = malloc(WIRE_BYTES);
     s->scratch_plain = malloc(s->plain_cap);
     s->tls = sw_tls_worker_new(conf->policies, conf->policy_count, seen);
@@ -111,6 +112,7 @@ static enum sw_status make(struct sw_conns *s, int fd, const struct sw_flow *flo
     sw_timer_init(&c->timer, 0);
     sw_list_init(&c->dirty);
     sw_list_init(&c->steps);
+    sw_list_init(&c->paused);
     sw_list_init(&c->waiters);
     enum sw_status st = tls ? start_tls(s, c, tls) : SW_OK;
     if (st == SW_OK)
@@ -248,6 +250,8 @@ void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
         st = sw_conn_flush(s, c);
     }
     sw_list_del(&c->steps);
+    sw_list_del(&c->paused);
+    c->is_paused = false;
     s->closed++;
     if (st != SW_OK || peer_closed) {
         sw_conn_drop(s, c);
@@ -267,6 +271,8 @@ void sw_conn_drop(struct sw_conns *s, struct sw_conn *c)
         s->rx.conn = NULL;
     sw_list_del(&c->dirty);
     sw_list_del(&c->steps);
+    sw_list_del(&c->paused);
+    c->is_paused = false;
     sw_list_add(&s->gone, &c->dirty);
     close(c->fd);
     c->fd = -1;

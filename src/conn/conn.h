@@ -29,7 +29,8 @@ struct sw_conn_limits {
     uint32_t connect_ms;
     uint32_t handshake_ms; /* from the first byte of TCP to the identity */
     uint32_t idle_ms;
-    uint32_t message_ms; /* from a message's first byte to its last */
+    uint32_t message_ms;     /* from a message's first byte to its last */
+    uint32_t messages_per_s; /* that are taken from one connection; 0: all */
 };
 
 /* How to accept on a listener. */
@@ -72,6 +73,7 @@ struct sw_conn {
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
     struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
     struct sw_list steps;  /* in a queue of handshake steps */
+    struct sw_list paused; /* in conns.paused: it sent too many, nothing is read from it */
     struct sw_list waiters;
     char *part; /* an incomplete message */
     char *out;  /* plain bytes to send */
@@ -81,9 +83,12 @@ struct sw_conn {
     int fd;
     uint8_t state; /* enum sw_conn_state */
     bool want_write;
-    bool listed;       /* in the reuse directory */
-    bool heard;        /* the peer has sent application bytes */
-    bool part_late;    /* the timer counts for the incomplete message */
+    bool listed;    /* in the reuse directory */
+    bool heard;     /* the peer has sent application bytes */
+    bool part_late; /* the timer counts for the incomplete message */
+    bool is_paused;
+    uint32_t this_second; /* messages taken in `second` */
+    int64_t second;
     uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
     int64_t active_ms; /* last traffic */
     int64_t started_ms;
@@ -105,6 +110,7 @@ struct sw_conns {
     struct sw_list dirty;
     struct sw_list steps_out, steps_in; /* handshakes with something to do, oldest first */
     struct sw_list gone;
+    struct sw_list paused;
     struct sw_loop *loop;
     struct sw_tls_worker *tls;
     struct sw_conn_rx rx;
@@ -112,7 +118,7 @@ struct sw_conns {
     size_t plain_cap;
     int64_t now_ms;
     uint64_t generation;
-    uint64_t accepted, dialled, failed, closed;
+    uint64_t accepted, dialled, failed, closed, paused_times;
 };
 
 /** `seen`: see sw_tls_worker_new; its user is the struct sw_conn. SW_LIMIT_MEMORY */
@@ -154,6 +160,18 @@ SW_MUST_USE enum sw_status sw_conn_read(struct sw_conns *s, struct sw_conn *c);
 
 /** Goes on with bytes that came together with the end of the handshake, as sw_conn_read. */
 void sw_conn_read_rest(struct sw_conns *s, struct sw_conn *c);
+
+/**
+ * True if the connection has sent its messages for this second: nothing more is read from it, and
+ * the rest waits in the kernel, until sw_conns_resume.
+ */
+bool sw_conn_pause(struct sw_conns *s, struct sw_conn *c);
+
+/** Lets paused connections be read again once the next second has begun. */
+void sw_conns_resume(struct sw_conns *s);
+
+/** When sw_conns_resume has something to do; SW_TIMER_NEVER: nothing is paused. */
+int64_t sw_conns_resume_at(const struct sw_conns *s);
 
 /**
  * The next whole message of what was read; valid until the next call. SW_AGAIN: there is none.

@@ -1,6 +1,7 @@
 /* Reading and writing of a connection: framing, records, and the coalescing of a turn's output. */
 #include "conn/conn.h"
 
+#include "conn/attempt.h"
 #include "loop/sock.h"
 #include <errno.h>
 #include <unistd.h>
@@ -9,7 +10,8 @@ enum { WIRE_BYTES = 64 * 1024, DISCARD_BYTES = 4096 };
 
 static void watch(struct sw_conns *s, struct sw_conn *c)
 {
-    sw_loop_change(s->loop, c->fd, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0u),
+    sw_loop_change(s->loop, c->fd,
+                   (c->is_paused ? 0u : SW_WANT_READ) | (c->want_write ? SW_WANT_WRITE : 0u),
                    (uint64_t)c->ref.generation << 32 | c->ref.slot);
 }
 
@@ -164,6 +166,45 @@ static enum sw_status cut(struct sw_conns *s, struct sw_conn *c, struct sw_slice
     }
 }
 
+static void set_paused(struct sw_conns *s, struct sw_conn *c, bool on)
+{
+    c->is_paused = on;
+    sw_list_del(&c->paused);
+    if (on)
+        sw_list_add(&s->paused, &c->paused);
+    watch(s, c);
+}
+
+bool sw_conn_pause(struct sw_conns *s, struct sw_conn *c)
+{
+    uint64_t limit = s->conf.limits.messages_per_s;
+    int64_t second = s->now_ms / 1000;
+    if (c->second != second) { /* what one read took too many counts for the next seconds */
+        uint64_t paid = (uint64_t)(second - c->second) * limit;
+        c->this_second = c->this_second > paid ? c->this_second - (uint32_t)paid : 0;
+        c->second = second;
+    }
+    if (!limit || c->this_second < limit)
+        return false;
+    s->paused_times++;
+    set_paused(s, c, true);
+    sw_attempt_paused(s, c);
+    return true;
+}
+
+int64_t sw_conns_resume_at(const struct sw_conns *s)
+{
+    if (sw_list_empty(&s->paused))
+        return SW_TIMER_NEVER;
+    return (SW_CONTAINER(s->paused.next, struct sw_conn, paused)->second + 1) * 1000;
+}
+
+void sw_conns_resume(struct sw_conns *s)
+{
+    while (sw_conns_resume_at(s) <= s->now_ms)
+        set_paused(s, SW_CONTAINER(s->paused.next, struct sw_conn, paused), false);
+}
+
 enum sw_status sw_conn_next(struct sw_conns *s, struct sw_conn *c, struct sw_slice *out)
 {
     *out = sw_slice("", 0);
@@ -177,6 +218,7 @@ enum sw_status sw_conn_next(struct sw_conns *s, struct sw_conn *c, struct sw_sli
         enum sw_status st = cut(s, c, out);
         if (st == SW_OK) {
             c->messages_in++;
+            c->this_second++;
             c->heard = true;
             c->active_ms = s->now_ms;
         }

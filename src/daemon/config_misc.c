@@ -45,11 +45,13 @@ static void limits(struct sw_config_build *b)
     l->conn.handshake_ms = limit(b, &d->handshake, 10000, 100, 120000);
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
+    l->conn.messages_per_s = limit(b, &d->messages_per_second, 20000, 0, 10000000);
     l->conn.frame.head_max = limit(b, &d->header_bytes, 32 * KIB, 1 * KIB, HEADER_MAX);
     l->conn.frame.body_max = limit(b, &d->body_bytes, 64 * KIB, 1 * KIB, BODY_MAX);
     l->conn.output_max = limit(b, &d->output_bytes, 1024 * KIB, 64 * KIB, 1u << 30);
     l->connections = limit(b, &d->connections, 100000, 1, 10000000);
     l->connections_per_peer = limit(b, &d->connections_per_peer, 0, 1, 1024);
+    b->c->proxy.lateness_ms = limit(b, &d->lateness, 500, 0, 60000);
     l->transactions = limit(b, &d->transactions, 500000, 16, 50000000);
 }
 

@@ -150,6 +150,10 @@ static const struct sw_key_def limits_keys[] = {
      offsetof(struct sw_limits_directive, connections_per_peer), false, NULL, NULL},
     {"transactions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, transactions), false, NULL,
      NULL},
+    {"messages_per_second", SW_KEY_COUNT, offsetof(struct sw_limits_directive, messages_per_second),
+     false, NULL, NULL},
+    {"lateness", SW_KEY_DURATION, offsetof(struct sw_limits_directive, lateness), false, NULL,
+     NULL},
 };
 static const struct sw_schema limits_schema = SCHEMA("limits", limits_keys, sw_limits_directive);
 

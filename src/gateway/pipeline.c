@@ -125,11 +125,24 @@ static void trying(struct sw_proxy *p, struct sw_server *s, const struct sw_msg 
     sw_response_local(p, s, m, v, flow, &r);
 }
 
+/* Nothing new is begun: no slot or memory, or too late already. RFC 3261 21.5.4 */
+static void refuse_busy(struct sw_proxy *p, const struct sw_request *q, const char *why)
+{
+    const struct sw_refusal busy = {
+        .code = 503, .extra = SW_SLICE("Retry-After: 5\r\n"), .why = why};
+    refuse_stateless(p, q, &busy);
+}
+
 /* A request that no transaction knows: policy, target, forward. RFC 3261 16.2 */
 static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key key)
 {
     struct sw_refusal refusal = {0};
     struct sw_targets targets;
+    if (p->e->now_ms < p->overloaded_until_ms && q->v->to_tag.n == 0) {
+        p->stats.overloads++;
+        refuse_busy(p, q, "limit lateness");
+        return;
+    }
     bool allowed = sw_policy_request(p, q, &refusal);
     if (allowed && for_us(p, q)) {
         answer_options(p, q);
@@ -137,10 +150,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     }
     struct sw_server *s = sw_server_new(p->e, q->flow, q->v, key);
     if (!s) {
-        const struct sw_refusal busy = {
-            .code = 503, .extra = SW_SLICE("Retry-After: 5\r\n"), .why = "limit transactions"};
-        note_refusal(p, q, &busy);
-        sw_response_stateless(p, q->m, q->v, q->flow, &busy);
+        refuse_busy(p, q, "limit transactions");
         return;
     }
     p->stats.requests++;
@@ -165,8 +175,10 @@ static void cancel(struct sw_proxy *p, struct sw_request *q, struct sw_key key,
 {
     struct sw_server *s = sw_server_new(p->e, q->flow, q->v, key);
     struct sw_refusal r = {.code = target ? 200 : 481, .why = "no transaction to cancel"};
-    if (!s)
+    if (!s) {
+        refuse_busy(p, q, "limit transactions");
         return;
+    }
     if (!target) {
         refuse(p, s, q, &r);
         return;
@@ -365,8 +377,9 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
         return;
     }
     struct sw_client *c = sw_client_match(p->e, &v);
-    if (!c) {
-        p->e->stats.stray_responses++; /* RFC 6026 7.3: never forwarded */
+    /* RFC 6026 7.3: never forwarded; RFC 3261 18.1.2: nor with a sent-by that we do not write */
+    if (!c || !sw_proxy_is_ours(p->conf, v.via.host, v.via.port)) {
+        p->e->stats.stray_responses++;
         return;
     }
     if (!may_answer(c, ev->flow)) {
@@ -508,11 +521,26 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }
 
+/* A worker that stays too late to its timers has more to do than it can: it begins nothing new for
+ * a second. One late wake-up, such as after the machine was halted, is none. RFC 3261 21.5.4 */
+static void judge_lateness(struct sw_proxy *p, int64_t now_ms)
+{
+    int64_t due = sw_engine_deadline(p->e), limit = p->conf->lateness_ms;
+    if (!limit || due == SW_TIMER_NEVER || now_ms - due <= limit)
+        p->late_since_ms = 0;
+    else if (!p->late_since_ms)
+        p->late_since_ms = now_ms;
+    else if (now_ms - p->late_since_ms > limit)
+        p->overloaded_until_ms = now_ms + 1000;
+}
+
 void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions *out,
                      int64_t now_ms)
 {
     struct sw_gateway *g = gateway;
     struct sw_proxy *p = &g->proxy;
+    if (ev->kind == SW_EV_TIME)
+        judge_lateness(p, now_ms);
     sw_engine_begin(p->e, out, now_ms);
     if (g->trace)
         sw_trace_in(g, ev);

@@ -83,7 +83,8 @@ struct sw_proxy_conf {
     uint32_t domain_count, listener_count, peer_count, route_count;
     struct sw_hmac_key seal_key;
     uint16_t node;
-    bool best_effort; /* a peer has security: best-effort */
+    uint32_t lateness_ms; /* timers later than that: new requests get 503; 0: never */
+    bool best_effort;     /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */

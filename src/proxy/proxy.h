@@ -22,6 +22,7 @@ struct sw_proxy_stats {
     uint64_t rejected;  /* answered by ourselves with 3xx to 6xx */
     uint64_t dropped;   /* requests of nobody, and what cannot be answered */
     uint64_t malformed; /* messages that failed sip/check */
+    uint64_t overloads; /* requests refused with 503 because timers came too late */
     uint64_t failovers; /* a further target was tried */
 };
 
@@ -30,6 +31,8 @@ struct sw_proxy {
     const struct sw_proxy_conf *conf;
     struct sw_peer_state *peers; /* shared by all workers */
     struct sw_list forks;        /* all response contexts */
+    int64_t late_since_ms;       /* timers come too late since then; 0: they do not */
+    int64_t overloaded_until_ms; /* timers came too late: nothing new is begun until then */
     struct sw_proxy_stats stats;
 };
 

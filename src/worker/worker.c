@@ -240,7 +240,8 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
     case SW_CONN_OPEN:
         if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
             sw_worker_conn_broken(w, c);
-        else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
+        else if (r->want & SW_WANT_BROKEN ||
+                 (r->want & SW_WANT_READ && !sw_conn_pause(&w->conns, c)))
             sw_worker_conn_read(w, c, false);
         return;
     case SW_CONN_CLOSING: /* what comes now is discarded: RFC 5923 8.3 */
@@ -311,6 +312,7 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
 static void timers(struct sw_worker *w)
 {
     struct sw_conn *c;
+    sw_conns_resume(&w->conns);
     while ((c = sw_conns_expired(&w->conns))) {
         conn_expired(w, c);
         if (w->pending_count)
@@ -351,6 +353,8 @@ static int wait_ms(struct sw_worker *w)
     at = conns < at ? conns : at;
     if (w->accept_again_ms && w->accept_again_ms < at)
         at = w->accept_again_ms;
+    int64_t resume = sw_conns_resume_at(&w->conns);
+    at = resume < at ? resume : at;
     if (w->closing && w->closing_until_ms < at)
         at = w->closing_until_ms;
     int64_t ms = at == SW_TIMER_NEVER ? 60000 : at - w->now_ms;

@@ -208,3 +208,23 @@ def test_garbage_in_the_handshake_harms_nobody(running):
             pass
         c.close()
     assert gw.alive()
+
+
+def test_a_connection_that_sends_too_much_waits_and_loses_nothing(scene):
+    """limits.messages_per_second: the rest stays in the kernel, other connections do not notice."""
+    many = 160
+    with scene.gateway(extra="limits: {messages_per_second: 50}") as gw:
+        a, b = (sip.tls(scene.outside, **scene.carrier_tls()) for _ in range(2))
+        started = time.monotonic()
+        for i in range(many):
+            a.send(sip.request("OPTIONS", "sip:example.test", call_id=f"many{i}@test", branch=f"z9hG4bKm{i}"))
+            time.sleep(0.002)
+        gw.wait_event("connection_paused")
+        b.send(sip.request("OPTIONS", "sip:example.test", call_id="other@test"))
+        assert b.final().status == 200
+        got = {a.final(timeout=10)["call-id"] for _ in range(many)}
+        assert len(got) == many
+        a.send(sip.request("OPTIONS", "sip:example.test", call_id="last@test"))
+        assert a.final(timeout=10)["call-id"] == "last@test"
+        assert time.monotonic() - started > 2  # 161 messages at 50 a second
+        assert gw.alive()
