@@ -32,7 +32,8 @@ test:
 bench:
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) sipward-load libsipward-count-alloc.so
+	@$(MESON) setup --reconfigure $(BUILD) >/dev/null
+	@ninja -C $(BUILD) sipward-load libsipward-count-alloc.so bench/parse/sipward-parse
 	@$(PYTHON) bench/bench.py --binary $(BUILD)/sipward
 
 install: all

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures the gateway: CPU time per unit of its own process, memory per connection, heap calls per message, and a
-soak. `make bench` runs all of it; name sections to run some: units handshake idle alloc light soak"""
+soak; and its parser. `make bench` runs all of it; name sections to run some: units handshake idle alloc light parse soak"""
 
 import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import struct
 import subprocess
@@ -19,11 +20,11 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import gateway as lab_gateway  # noqa: E402
 from lab.pki import Pki                 # noqa: E402
 
-SECTIONS = ["units", "handshake", "idle", "alloc", "light", "soak"]
+SECTIONS = ["units", "handshake", "idle", "alloc", "light", "parse", "soak"]
 
-# The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection.
+# The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection; ns per message.
 GOALS = {"options tls-udp": 15, "calls tls-udp": 45, "options udp-udp": 9, "calls udp-udp": 32,
-         "handshake": 480, "idle": 26}
+         "handshake": 480, "idle": 26, "parse invite, sipward": 1000}
 
 # work, caller, callee, units of one run
 UNITS = [("options", "tls", "udp", 40000), ("calls", "tls", "udp", 15000), ("options", "udp", "udp", 40000),
@@ -204,6 +205,38 @@ def section_alloc(bench):
     own, library = ((ends[2][i] - ends[1][i]) - (ends[1][i] - ends[0][i]) for i in (0, 1))
     bench.keep("heap calls of our own", own / 5000, "/call", calls=5000)
     bench.keep("heap calls of libraries", library / 5000, "/call")
+
+
+def instructions(program, library, what, corpus):
+    """Instructions of one round of work: the difference of two runs of different length."""
+    counts = []
+    for rounds in ("1", "11"):
+        out = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, "--library",
+                              library, what, rounds, corpus], stderr=subprocess.PIPE, text=True, check=True).stderr
+        counts.append(int(re.search(r"Collected : (\d+)", out).group(1)))
+    return (counts[1] - counts[0]) / 10
+
+
+def section_parse(bench):
+    """The parser alone, beside libosip2 and sofia-sip, on the messages of bench/parse/corpus.py."""
+    program = os.path.join(os.path.dirname(bench.load), "bench/parse/sipward-parse")
+    corpus = os.path.join(bench.folder, "corpus")
+    subprocess.run([sys.executable, os.path.join(ROOT, "bench/parse/corpus.py"), corpus], check=True)
+    args = [*(["taskset", "-c", "1"] if os.cpu_count() > 1 else []), program, "--samples", str(100 * bench.runs), corpus]
+    out = subprocess.run(args, stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines = [dict(x.split("=") for x in line.split()) for line in out.splitlines()]
+    for m in lines:
+        name, count = m["library"], int(m["messages"])
+        known = {w: instructions(program, name, f"--{w}", corpus) for w in ("invites", "sweeps")} \
+            if shutil.which("valgrind") else {}
+        for what, rounds, per in (("invite", "invites", 1), ("corpus", "sweeps", count)):
+            more = {"instructions": round(known[rounds] / per)} if known else {}
+            bench.keep(f"parse {what}, {name}", float(m[f"{what}_median_ns"]), "ns", least=float(m[f"{what}_ns"]),
+                       heap_calls=float(m[f"heap_{what}"]), **more)
+        print(f"{'':34} {count} messages, {m['refused']} refused, {m['differs']} read differently from Sipward")
+    missing = {"osip", "sofia"} - {m["library"] for m in lines}
+    if missing:
+        print(f"not measured, as not installed when the build was set up: {', '.join(sorted(missing))}")
 
 
 def section_soak(bench):

@@ -1,34 +1,11 @@
 #include "base/slice.h"
 
-bool sw_slice_eq_case(struct sw_slice a, struct sw_slice b)
+bool sw_bytes_eq_case(const char *a, const char *b, size_t n)
 {
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (a.p[i] != b.p[i] && sw_ascii_lower(a.p[i]) != sw_ascii_lower(b.p[i]))
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && sw_ascii_lower(a[i]) != sw_ascii_lower(b[i]))
             return false;
     return true;
-}
-
-bool sw_slice_starts_case(struct sw_slice s, struct sw_slice prefix)
-{
-    return s.n >= prefix.n && sw_slice_eq_case(sw_slice(s.p, prefix.n), prefix);
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct sw_slice sw_slice_trim(struct sw_slice s)
-{
-    while (s.n && is_space(s.p[0])) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n && is_space(s.p[s.n - 1]))
-        s.n--;
-    return s;
 }
 
 size_t sw_slice_find(struct sw_slice s, char c)
@@ -46,9 +23,8 @@ bool sw_slice_u64(struct sw_slice s, uint64_t max, uint64_t *value)
         if (!sw_ascii_digit(s.p[i]))
             return false;
         uint64_t digit = (uint64_t)(s.p[i] - '0');
-        if (v > (UINT64_MAX - digit) / 10)
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
             return false;
-        v = v * 10 + digit;
     }
     if (v > max)
         return false;

@@ -44,14 +44,37 @@ static inline bool sw_ascii_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/** Equality of `n` bytes without regard to ASCII case. */
+bool sw_bytes_eq_case(const char *a, const char *b, size_t n);
+
 /** Equality without regard to ASCII case. */
-bool sw_slice_eq_case(struct sw_slice a, struct sw_slice b);
+static inline bool sw_slice_eq_case(struct sw_slice a, struct sw_slice b)
+{
+    return a.n == b.n && sw_bytes_eq_case(a.p, b.p, a.n);
+}
 
 /** True if `s` starts with `prefix`, without regard to ASCII case. */
-bool sw_slice_starts_case(struct sw_slice s, struct sw_slice prefix);
+static inline bool sw_slice_starts_case(struct sw_slice s, struct sw_slice prefix)
+{
+    return s.n >= prefix.n && sw_bytes_eq_case(s.p, prefix.p, prefix.n);
+}
+
+static inline bool sw_ascii_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /** Without white space (SP HTAB CR LF) at both ends. */
-struct sw_slice sw_slice_trim(struct sw_slice s);
+static inline struct sw_slice sw_slice_trim(struct sw_slice s)
+{
+    while (s.n && sw_ascii_space(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && sw_ascii_space(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
 
 /** The offset of the first `c`, or s.n if there is none. */
 size_t sw_slice_find(struct sw_slice s, char c);

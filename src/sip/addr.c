@@ -20,55 +20,75 @@ static bool display(struct sw_lex *l, struct sw_slice *out)
     return sw_lex_peek(l) == '<';
 }
 
-static bool bracketed(struct sw_lex *l, struct sw_addr *a)
+static bool bracketed(struct sw_lex *l, struct sw_slice *uri)
 {
     if (!sw_lex_char(l, '<'))
         return false;
     const char *from = l->p, *close = memchr(from, '>', (size_t)(l->end - from));
     if (!close)
         return false;
-    a->uri = sw_slice(from, (size_t)(close - from));
+    *uri = sw_slice(from, (size_t)(close - from));
     l->p = close + 1;
-    return a->uri.n > 0;
+    return uri->n > 0;
 }
 
 /* Without brackets the URI ends before ";" "?" and ",": these belong to the header. RFC 3261 20 */
-static bool bare(struct sw_lex *l, struct sw_addr *a)
+static bool bare(struct sw_lex *l, struct sw_slice *uri)
 {
     const char *from = l->p;
     while (!sw_lex_end(l) && *l->p != ';' && *l->p != ',' && *l->p != '?' && *l->p != '<' &&
            *l->p != '>' && *l->p != '"' && (uint8_t)*l->p > ' ')
         l->p++;
-    a->uri = sw_slice(from, (size_t)(l->p - from));
-    return memchr(a->uri.p, ':', a->uri.n) != NULL;
+    *uri = sw_slice(from, (size_t)(l->p - from));
+    return memchr(from, ':', uri->n) != NULL;
+}
+
+struct tag {
+    struct sw_slice value;
+    bool bad;
+};
+
+/* The parameters; false on a broken one. */
+static bool params(struct sw_lex *l, struct tag *tag)
+{
+    struct sw_param x;
+    enum sw_status s;
+    while ((s = sw_param_next(l, &x)) == SW_OK) {
+        if (!sw_slice_eq_case(x.name, SW_SLICE("tag")))
+            continue;
+        tag->bad = tag->bad || tag->value.n || x.value.n == 0 || x.quoted;
+        tag->value = x.value;
+    }
+    return s == SW_AGAIN;
 }
 
 enum sw_status sw_addr_next(struct sw_lex *l, struct sw_addr *out)
 {
-    struct sw_addr a = {0};
-    struct sw_param x;
-    enum sw_status s;
+    struct sw_slice shown, uri;
+    struct tag tag = {.value = sw_slice("", 0)};
     sw_lex_ws(l);
     struct sw_lex try = *l;
-    if (display(&try, &a.display)) {
-        if (!bracketed(&try, &a))
+    if (display(&try, &shown)) {
+        if (!bracketed(&try, &uri))
             return SW_PEER_SYNTAX;
     } else {
         try = *l;
-        a.display = sw_slice("", 0);
-        if (!bare(&try, &a))
+        shown = sw_slice("", 0);
+        if (!bare(&try, &uri))
             return SW_PEER_SYNTAX;
     }
-    const char *params = try.p;
-    while ((s = sw_param_next(&try, &x)) == SW_OK)
-        ;
-    if (s != SW_AGAIN)
+    const char *from = try.p;
+    if (!params(&try, &tag))
         return SW_PEER_SYNTAX;
-    a.params = sw_slice(params, (size_t)(try.p - params));
-    a.whole = sw_slice(l->p, (size_t)(try.p - l->p));
+    /* part by part: see put() in params.c */
+    out->display = shown;
+    out->uri = uri;
+    out->params = sw_slice(from, (size_t)(try.p - from));
+    out->whole = sw_slice(l->p, (size_t)(try.p - l->p));
+    out->tag = tag.value;
+    out->bad_tag = tag.bad;
     sw_lex_ws(&try);
     *l = try;
-    *out = a;
     return SW_OK;
 }
 

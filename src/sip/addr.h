@@ -9,6 +9,8 @@ struct sw_addr {
     struct sw_slice uri;     /* between the angle brackets, or bare */
     struct sw_slice params;  /* header parameters, ";a=b;c" or empty */
     struct sw_slice whole;   /* the value as it stands */
+    struct sw_slice tag;     /* value of that parameter, or empty */
+    bool bad_tag;            /* it is empty or quoted, or stands twice */
 };
 
 /**

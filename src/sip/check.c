@@ -40,18 +40,14 @@ static bool call_id(struct sw_slice s, struct sw_vitals *v)
     return sw_lex_end(&l);
 }
 
+/* tag = "tag" EQUAL token, once: two would mean two dialogs. RFC 3261 7.3.1, 19.3, 25.1 */
 static bool tag(struct sw_slice s, struct sw_slice *out)
 {
+    struct sw_lex l = sw_lex(s);
     struct sw_addr a;
-    struct sw_param x;
-    if (sw_addr_parse(s, &a) != SW_OK)
+    if (sw_addr_next(&l, &a) != SW_OK || !sw_lex_end(&l) || a.bad_tag)
         return false;
-    *out = sw_slice("", 0);
-    if (sw_param_find(a.params, SW_SLICE("tag"), &x)) {
-        if (x.value.n == 0 || x.quoted)
-            return false;
-        *out = x.value;
-    }
+    *out = a.tag;
     return true;
 }
 
@@ -91,11 +87,14 @@ static enum sw_status common(struct sw_msg *m, bool datagram, struct sw_vitals *
     return SW_OK;
 }
 
+/* Any Via that can be read says where to answer; what else is wrong with it is for the caller. It
+ * stands in the first row: an empty row above it is no Via (RFC 3261 25.1), and whoever edits the
+ * top Via looks there. */
 static enum sw_status top_via(const struct sw_msg *m, struct sw_vitals *v,
                               struct sw_verdict *verdict)
 {
     struct sw_values values = sw_values(m, SW_HDR_VIA);
-    if (sw_values_via(&values, &v->via) != SW_OK || !v->via.version_ok)
+    if (sw_values_via(&values, &v->via) != SW_OK || values.hdr != sw_msg_hdr(m, SW_HDR_VIA))
         return bad(verdict, 0, "Bad Via", "RFC 3261 8.1.1.7");
     return SW_OK;
 }
@@ -127,10 +126,14 @@ enum sw_status sw_check_request(struct sw_msg *m, bool datagram, struct sw_vital
     enum sw_status s = top_via(m, v, verdict);
     if (s != SW_OK)
         return s;
+    if (!v->via.version_ok && (m->bad.rule || version_is_2(m)))
+        return bad(verdict, 0, "Bad Via", "RFC 3261 8.1.1.7");
     if (m->bad.rule)
         return bad(verdict, 400, sw_reason(400), m->bad.rule);
-    if (!version_is_2(m))
+    if (!version_is_2(m)) /* its Via may be of that version, too */
         return bad(verdict, 505, sw_reason(505), "RFC 3261 21.5.6");
+    if (v->via.branch_twice) /* which transaction? */
+        return bad(verdict, 400, "Bad Via", "RFC 3261 7.3.1");
     s = common(m, datagram, v, 400, verdict);
     if (s != SW_OK)
         return s;
@@ -150,6 +153,8 @@ enum sw_status sw_check_response(struct sw_msg *m, bool datagram, struct sw_vita
 {
     *v = (struct sw_vitals){.max_forwards = -1};
     enum sw_status s = top_via(m, v, verdict);
+    if (s == SW_OK && (!v->via.version_ok || v->via.branch_twice))
+        s = bad(verdict, 0, "Bad Via", "RFC 3261 8.1.1.7");
     return s == SW_OK ? common(m, datagram, v, 0, verdict) : s;
 }
 

@@ -43,7 +43,7 @@ const uint8_t sw_chars[256] = {
     ['}'] = SW_CH_WORD,
 };
 
-void sw_lex_ws(struct sw_lex *l)
+void sw_lex_skip_ws(struct sw_lex *l)
 {
     while (l->p < l->end) {
         if (*l->p == ' ' || *l->p == '\t') {
@@ -57,11 +57,10 @@ void sw_lex_ws(struct sw_lex *l)
     }
 }
 
-bool sw_lex_sep(struct sw_lex *l, char c)
+bool sw_lex_skip_sep(struct sw_lex *l, char c)
 {
     const char *was = l->p;
-    if (l->p < l->end && *l->p != c)
-        sw_lex_ws(l);
+    sw_lex_skip_ws(l);
     if (!sw_lex_char(l, c)) {
         l->p = was;
         return false;
@@ -70,33 +69,27 @@ bool sw_lex_sep(struct sw_lex *l, char c)
     return true;
 }
 
-struct sw_slice sw_lex_run(struct sw_lex *l, uint8_t classes)
-{
-    const char *from = l->p;
-    while (l->p < l->end && sw_ch(*l->p, classes))
-        l->p++;
-    return sw_slice(from, (size_t)(l->p - from));
-}
-
 static bool hex(char c)
 {
     return sw_ascii_digit(c) || (sw_ascii_lower(c) >= 'a' && sw_ascii_lower(c) <= 'f');
 }
 
-bool sw_lex_escaped(struct sw_lex *l, uint8_t classes, struct sw_slice *out)
+bool sw_lex_skip_escapes(struct sw_lex *l, uint8_t classes)
 {
-    const char *from = l->p;
-    for (;;) {
-        while (l->p < l->end && *l->p != '%' && sw_ch(*l->p, classes))
-            l->p++;
-        if (l->p >= l->end || *l->p != '%')
-            break;
+    while (sw_lex_peek(l) == '%') {
         if (l->end - l->p < 3 || !hex(l->p[1]) || !hex(l->p[2]))
             return false;
         l->p += 3;
+        sw_lex_run(l, classes);
     }
-    *out = sw_slice(from, (size_t)(l->p - from));
     return true;
+}
+
+/* qdtext has no control character but white space; behind a backslash NUL may stand. RFC 3261 25.1
+ */
+static bool qdtext(char c)
+{
+    return ((uint8_t)c >= ' ' && c != 127) || c == '\t' || c == '\r' || c == '\n';
 }
 
 bool sw_lex_quoted(struct sw_lex *l, struct sw_slice *out)
@@ -106,6 +99,8 @@ bool sw_lex_quoted(struct sw_lex *l, struct sw_slice *out)
         return false;
     const char *from = p;
     while (p < l->end && *p != '"') {
+        if (!qdtext(*p))
+            return false;
         if (*p == '\\') {
             p++;
             if (p >= l->end || *p == '\r' || *p == '\n')
@@ -128,6 +123,28 @@ bool sw_lex_number(struct sw_lex *l, uint64_t max, uint64_t *out)
     return sw_slice_u64(sw_slice(from, (size_t)(l->p - from)), max, out);
 }
 
+/* Labels are not empty and have no hyphen at their ends; what ends in a label of digits is an IPv4
+ * address: "1.2.3" and "2130706433" would be one for some resolvers. RFC 3261 25.1 hostname */
+static bool host_name(struct sw_slice s)
+{
+    char before = '.';
+    struct sw_endpoint ip;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c <= '.' && (before == '.' || (c == '.' && before == '-'))) /* c is a dot or a hyphen */
+            return false;
+        before = c;
+    }
+    if (s.n == 0 || before == '-')
+        return false;
+    size_t n = before == '.' ? s.n - 1 : s.n; /* a final dot is the root */
+    size_t label = n;
+    while (label > 0 && sw_ascii_digit(s.p[label - 1]))
+        label--;
+    bool digits = label < n && (label == 0 || s.p[label - 1] == '.');
+    return !digits || sw_endpoint_ip_parse(s, &ip);
+}
+
 bool sw_lex_host(struct sw_lex *l, struct sw_slice *out)
 {
     const char *from = l->p;
@@ -141,5 +158,5 @@ bool sw_lex_host(struct sw_lex *l, struct sw_slice *out)
         return sw_endpoint_ip_parse(*out, &ip);
     }
     *out = sw_lex_run(l, SW_CH_HOST);
-    return out->n > 0 && out->p[0] != '.' && out->p[0] != '-';
+    return host_name(*out);
 }

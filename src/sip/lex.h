@@ -56,17 +56,56 @@ static inline bool sw_lex_char(struct sw_lex *l, char c)
     return true;
 }
 
+/* Where a byte stands that can be white space: most often there is none to skip. */
+static inline bool sw_lex_at_space(const struct sw_lex *l)
+{
+    return l->p < l->end && (uint8_t)*l->p <= ' ';
+}
+
+/* What sw_lex_ws and sw_lex_sep do where white space stands. */
+void sw_lex_skip_ws(struct sw_lex *l);
+bool sw_lex_skip_sep(struct sw_lex *l, char c);
+
 /** Skips linear white space: SP, HTAB and folded line ends. RFC 3261 25.1 LWS, SWS */
-void sw_lex_ws(struct sw_lex *l);
+static inline void sw_lex_ws(struct sw_lex *l)
+{
+    if (sw_lex_at_space(l))
+        sw_lex_skip_ws(l);
+}
 
 /** Takes `c` with white space around it: SLASH, EQUAL, COMMA, SEMI, COLON. RFC 3261 25.1 */
-bool sw_lex_sep(struct sw_lex *l, char c);
+static inline bool sw_lex_sep(struct sw_lex *l, char c)
+{
+    if (sw_lex_at_space(l))
+        return sw_lex_skip_sep(l, c);
+    if (!sw_lex_char(l, c))
+        return false;
+    sw_lex_ws(l);
+    return true;
+}
 
 /** Takes the longest run of bytes of these classes; empty if there is none. */
-struct sw_slice sw_lex_run(struct sw_lex *l, uint8_t classes);
+static inline struct sw_slice sw_lex_run(struct sw_lex *l, uint8_t classes)
+{
+    const char *from = l->p, *p = from;
+    while (p < l->end && sw_ch(*p, classes))
+        p++;
+    l->p = p;
+    return sw_slice(from, (size_t)(p - from));
+}
 
-/** The same with %HH allowed; false on a broken escape. */
-bool sw_lex_escaped(struct sw_lex *l, uint8_t classes, struct sw_slice *out);
+/* What sw_lex_escaped does from a % on. */
+bool sw_lex_skip_escapes(struct sw_lex *l, uint8_t classes);
+
+/** The same with %HH allowed, in classes that do not hold %; false on a broken escape. */
+static inline bool sw_lex_escaped(struct sw_lex *l, uint8_t classes, struct sw_slice *out)
+{
+    const char *from = sw_lex_run(l, classes).p;
+    if (sw_lex_peek(l) == '%' && !sw_lex_skip_escapes(l, classes))
+        return false;
+    *out = sw_slice(from, (size_t)(l->p - from));
+    return true;
+}
 
 /** Takes a quoted string; `out` is what stands between the quotes, escapes untouched. */
 bool sw_lex_quoted(struct sw_lex *l, struct sw_slice *out);

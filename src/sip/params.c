@@ -1,38 +1,54 @@
 #include "sip/params.h"
 
-/* gen-value = token / host / quoted-string. RFC 3261 25.1 */
-static bool gen_value(struct sw_lex *l, struct sw_param *out)
+/* Part by part: a structure that is copied right after it was filled has to wait for that. */
+static void put(struct sw_param *out, struct sw_slice name, struct sw_slice value, const char *end)
 {
-    if (sw_lex_peek(l) == '"') {
-        out->quoted = true;
-        return sw_lex_quoted(l, &out->value);
-    }
-    if (sw_lex_peek(l) == '[')
-        return sw_lex_host(l, &out->value);
-    out->value = sw_lex_run(l, SW_CH_TOKEN | SW_CH_HOST);
+    out->name = name;
+    out->value = value;
+    out->whole = sw_slice(name.p, (size_t)(end - name.p));
+    out->quoted = false;
+}
+
+/* A value that is no token; .p is NULL on a broken one. */
+static struct sw_slice odd_value(struct sw_lex *l, char first)
+{
+    struct sw_slice value;
+    bool ok = first == '"' ? sw_lex_quoted(l, &value) : sw_lex_host(l, &value);
+    return ok ? value : sw_slice(NULL, 0);
+}
+
+/* gen-value = token / host / quoted-string; .p is NULL on a broken one. RFC 3261 25.1 */
+static struct sw_slice gen_value(struct sw_lex *l)
+{
+    char first = sw_lex_peek(l);
+    if (first == '"' || first == '[')
+        return odd_value(l, first);
+    struct sw_slice value = sw_lex_run(l, SW_CH_TOKEN | SW_CH_HOST);
     /* received=2001:db8::1 without brackets is what many servers write; RFC 5118 4.5 allows it */
-    if (sw_lex_peek(l) == ':' && out->value.n <= 4) {
-        const char *from = out->value.p;
+    if (sw_lex_peek(l) == ':' && value.n <= 4) {
         while (!sw_lex_end(l) && (*l->p == ':' || sw_ch(*l->p, SW_CH_HOST)))
             l->p++;
-        out->value = sw_slice(from, (size_t)(l->p - from));
+        value.n = (size_t)(l->p - value.p);
     }
-    return out->value.n > 0;
+    return value.n ? value : sw_slice(NULL, 0);
 }
 
 enum sw_status sw_param_next(struct sw_lex *l, struct sw_param *out)
 {
-    struct sw_param x = {0};
     if (!sw_lex_sep(l, ';'))
         return SW_AGAIN;
-    const char *from = l->p;
-    x.name = sw_lex_run(l, SW_CH_TOKEN);
-    if (x.name.n == 0)
+    struct sw_slice value = {NULL, 0}, name = sw_lex_run(l, SW_CH_TOKEN);
+    bool quoted = false;
+    if (name.n == 0)
         return SW_PEER_SYNTAX;
-    if (sw_lex_sep(l, '=') && !gen_value(l, &x))
-        return SW_PEER_SYNTAX;
-    x.whole = sw_slice(from, (size_t)(l->p - from));
-    *out = x;
+    if (sw_lex_sep(l, '=')) {
+        quoted = sw_lex_peek(l) == '"';
+        value = gen_value(l);
+        if (!value.p)
+            return SW_PEER_SYNTAX;
+    }
+    put(out, name, value, l->p);
+    out->quoted = quoted;
     return SW_OK;
 }
 
@@ -50,15 +66,13 @@ bool sw_param_find(struct sw_slice params, struct sw_slice name, struct sw_param
 
 enum sw_status sw_uri_param_next(struct sw_lex *l, struct sw_param *out)
 {
-    struct sw_param x = {0};
     if (!sw_lex_char(l, ';'))
         return SW_AGAIN;
-    const char *from = l->p;
-    if (!sw_lex_escaped(l, SW_CH_PARAM, &x.name) || x.name.n == 0)
+    struct sw_slice name, value = {NULL, 0};
+    if (!sw_lex_escaped(l, SW_CH_PARAM, &name) || name.n == 0)
         return SW_PEER_SYNTAX;
-    if (sw_lex_char(l, '=') && (!sw_lex_escaped(l, SW_CH_PARAM, &x.value) || x.value.n == 0))
+    if (sw_lex_char(l, '=') && (!sw_lex_escaped(l, SW_CH_PARAM, &value) || value.n == 0))
         return SW_PEER_SYNTAX;
-    x.whole = sw_slice(from, (size_t)(l->p - from));
-    *out = x;
+    put(out, name, value, l->p);
     return SW_OK;
 }

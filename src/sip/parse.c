@@ -1,9 +1,11 @@
 #include "sip/msg.h"
+#include "sip/scan.h"
 
 struct parser {
     const char *end;
     const char *at;
     struct sw_msg *m;
+    bool lone_cr; /* a CR that ends no line: it would be a line end for some receivers */
 };
 
 /* Remembers the first broken part. */
@@ -34,6 +36,10 @@ static void status_line(struct parser *x, const char *eol)
 static void request_line(struct parser *x, const char *eol)
 {
     struct sw_lex l = {x->at, eol};
+    if (sw_slice_starts_case(sw_slice(l.p, (size_t)(eol - l.p)), SW_SLICE("SIP/"))) {
+        broken(x, l.p, "RFC 3261 7.2: SIP-Version"); /* no method, so it is never answered */
+        return;
+    }
     struct sw_slice method = sw_lex_run(&l, SW_CH_TOKEN);
     x->m->method = (uint8_t)sw_method_find(method);
     x->m->method_n = (uint32_t)method.n;
@@ -53,30 +59,49 @@ static void request_line(struct parser *x, const char *eol)
         broken(x, version.p, "RFC 3261 7.1: SIP-Version");
 }
 
-/* The end of the line at `from`, without CR, and the start of the next one. Lines end with CRLF: a
- * lone LF would be a line end for some receivers and a byte for others. RFC 3261 7, 25.1 */
-static const char *line(struct parser *x, const char *from, const char **next)
+static bool crlf(const struct parser *x, const char *p)
 {
-    const char *lf = memchr(from, '\n', (size_t)(x->end - from));
-    if (!lf) {
+    return x->end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+}
+
+/* The same for a line where `p` is no CRLF but the first CR, LF or end. */
+static const char *odd_line(struct parser *x, const char *from, const char *p)
+{
+    while (p < x->end && *p == '\r' && !crlf(x, p)) {
+        x->lone_cr = true;
+        p = sw_scan_line_end(p + 1, x->end);
+    }
+    if (p == x->end)
         broken(x, from, "RFC 3261 7: CRLF");
-        *next = x->end;
-        return x->end;
-    }
-    *next = lf + 1;
-    if (lf == from || lf[-1] != '\r') {
-        broken(x, lf, "RFC 3261 25.1: LF without CR");
-        return lf;
-    }
-    return lf - 1;
+    else if (*p == '\n')
+        broken(x, p, "RFC 3261 25.1: LF without CR");
+    return p;
+}
+
+/* The end of the line at `from`, without CR. Lines end with CRLF: a lone LF would be a line end for
+ * some receivers and a byte for others. RFC 3261 7, 25.1 */
+static const char *line(struct parser *x, const char *from)
+{
+    const char *p = sw_scan_line_end(from, x->end);
+    return crlf(x, p) ? p : odd_line(x, from, p);
+}
+
+/* The start of the line behind the one that ends at `eol`. */
+static const char *behind(const struct parser *x, const char *eol)
+{
+    if (eol == x->end)
+        return eol;
+    return *eol == '\r' ? eol + 2 : eol + 1;
 }
 
 /* One row: name HCOLON value, with the lines folded into it. RFC 3261 7.3.1 */
 static void row(struct parser *x, struct sw_hdr *h)
 {
-    const char *name = x->at, *next, *eol = line(x, name, &next);
-    while (next < x->end && (*next == ' ' || *next == '\t'))
-        eol = line(x, next, &next);
+    const char *name = x->at, *eol = line(x, name), *next = behind(x, eol);
+    while (next < x->end && (*next == ' ' || *next == '\t')) {
+        eol = line(x, next);
+        next = behind(x, eol);
+    }
     struct sw_lex l = {name, eol};
     struct sw_slice n = sw_lex_run(&l, SW_CH_TOKEN);
     while (sw_lex_char(&l, ' ') || sw_lex_char(&l, '\t'))
@@ -96,18 +121,6 @@ static void row(struct parser *x, struct sw_hdr *h)
     x->at = next;
 }
 
-/* A CR that ends no line would be a line end for some receivers. */
-static void lone_cr(struct parser *x)
-{
-    size_t cr = 0, lf = 0;
-    for (const char *p = x->m->p; p < x->at; p++) {
-        cr += *p == '\r';
-        lf += *p == '\n';
-    }
-    if (cr != lf)
-        broken(x, x->m->p, "RFC 3261 25.1: CR without LF");
-}
-
 static enum sw_status rows(struct parser *x, struct sw_hdr *hdrs, size_t cap)
 {
     uint16_t last[SW_HDR_COUNT];
@@ -123,7 +136,8 @@ static enum sw_status rows(struct parser *x, struct sw_hdr *hdrs, size_t cap)
             m->first[h->id] = (uint16_t)m->hdr_count;
         last[h->id] = (uint16_t)m->hdr_count;
     }
-    lone_cr(x);
+    if (x->lone_cr)
+        broken(x, m->p, "RFC 3261 25.1: CR without LF");
     m->blank_at = (uint32_t)(x->at - m->p);
     if (x->end - x->at >= 2 && x->at[1] == '\n') {
         m->body_at = m->blank_at + 2;
@@ -141,14 +155,14 @@ enum sw_status sw_msg_parse(const char *p, size_t n, struct sw_hdr *hdrs, size_t
     struct parser x = {.end = p + n, .at = p, .m = out};
     if (n > UINT32_MAX / 2)
         return SW_LIMIT_SIZE;
-    const char *next, *eol = line(&x, p, &next);
+    const char *eol = line(&x, p);
     bool response = sw_slice_starts_case(sw_slice(p, (size_t)(eol - p)), SW_SLICE("SIP/2.0 "));
     if (response)
         status_line(&x, eol);
     else
         request_line(&x, eol);
-    x.at = next;
-    out->headers_at = (uint32_t)(next - p);
+    x.at = behind(&x, eol);
+    out->headers_at = (uint32_t)(x.at - p);
     enum sw_status s = rows(&x, hdrs, cap);
     if (s != SW_OK)
         return s;

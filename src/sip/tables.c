@@ -104,21 +104,49 @@ static const uint8_t compact[26] = {
     ['y' - 'a'] = SW_HDR_IDENTITY,
 };
 
-static bool equal_lower(const char *lower, const char *p, size_t n)
+/* The first and the last bytes of a name, so that names are compared in two steps. */
+struct ends {
+    uint64_t head, tail;
+};
+
+/* Of a name of at least two bytes; up to sixteen this is all of it. */
+static struct ends ends(const char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (lower[i] != p[i] && lower[i] != sw_ascii_lower(p[i]))
-            return false;
-    return true;
+    struct ends e = {0};
+    if (n >= 8) {
+        memcpy(&e.head, p, 8);
+        memcpy(&e.tail, p + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(&e.head, p, 4);
+        memcpy(&e.tail, p + n - 4, 4);
+    } else {
+        memcpy(&e.head, p, 2);
+        memcpy(&e.tail, p + n - 2, 2);
+    }
+    return e;
+}
+
+/* The eight bytes of a word in lower case, as sw_ascii_lower does it. */
+static uint64_t lower(uint64_t word)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101), seven = word & 0x7f * each;
+    uint64_t from_a = seven + (0x80 - 'A') * each, after_z = seven + (0x7f - 'Z') * each;
+    return word | (from_a & ~after_z & ~word & 0x80 * each) >> 2;
 }
 
 static const struct row *find_row(struct sw_slice name)
 {
-    if (name.n >= sizeof(groups) / sizeof(groups[0]))
+    if (name.n >= sizeof(groups) / sizeof(groups[0]) || groups[name.n].count == 0)
         return NULL;
-    for (size_t i = 0; i < groups[name.n].count; i++)
-        if (equal_lower(groups[name.n].rows[i].name, name.p, name.n))
-            return &groups[name.n].rows[i];
+    struct ends e = ends(name.p, name.n);
+    e = (struct ends){lower(e.head), lower(e.tail)};
+    for (size_t i = 0; i < groups[name.n].count; i++) {
+        const struct row *row = &groups[name.n].rows[i];
+        struct ends r = ends(row->name, name.n);
+        if (r.head == e.head && r.tail == e.tail &&
+            (name.n <= 16 || sw_bytes_eq_case(row->name, name.p, name.n)))
+            return row;
+    }
     return NULL;
 }
 

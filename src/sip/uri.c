@@ -10,13 +10,10 @@ static enum sw_status fail(struct sw_slice s, const char *at, const char *rule,
 
 static bool scheme_of(struct sw_slice s, struct sw_uri *u, size_t *len)
 {
-    size_t colon = sw_slice_find(s, ':');
-    if (colon == 0 || colon >= s.n)
+    struct sw_lex l = sw_lex(s);
+    struct sw_slice name = sw_lex_run(&l, SW_CH_SCHEME);
+    if (name.n == 0 || !sw_lex_char(&l, ':'))
         return false;
-    struct sw_slice name = sw_slice(s.p, colon);
-    for (size_t i = 0; i < colon; i++)
-        if (!sw_ch(name.p[i], SW_CH_SCHEME))
-            return false;
     if (sw_slice_eq_case(name, SW_SLICE("sip")))
         u->scheme = SW_SCHEME_SIP;
     else if (sw_slice_eq_case(name, SW_SLICE("sips")))
@@ -25,7 +22,7 @@ static bool scheme_of(struct sw_slice s, struct sw_uri *u, size_t *len)
         u->scheme = SW_SCHEME_TEL;
     else
         u->scheme = SW_SCHEME_OTHER;
-    *len = colon + 1;
+    *len = name.n + 1;
     return (s.p[0] | 0x20) >= 'a' && (s.p[0] | 0x20) <= 'z';
 }
 
@@ -48,31 +45,25 @@ static bool userinfo(struct sw_lex *l, struct sw_uri *u)
     return true;
 }
 
-static bool once(struct sw_slice params, struct sw_slice name, const char *before)
+static bool among(const struct sw_slice *names, unsigned count, struct sw_slice name)
 {
-    struct sw_lex l = {params.p, before};
-    struct sw_param x;
-    while (l.p < before && sw_uri_param_next(&l, &x) == SW_OK)
-        if (sw_slice_eq_case(x.name, name))
-            return false;
-    return true;
+    for (unsigned i = 0; i < count; i++)
+        if (sw_slice_eq_case(names[i], name))
+            return true;
+    return false;
 }
 
 /* Remembers what routing needs; a parameter may stand once (RFC 3261 19.1.1). */
 static bool params(struct sw_lex *l, struct sw_uri *u)
 {
     const char *from = l->p;
+    struct sw_slice seen[SW_URI_PARTS_MAX];
     struct sw_param x;
     enum sw_status s;
-    for (unsigned count = 0;; count++) {
-        const char *before = l->p;
-        s = sw_uri_param_next(l, &x);
-        if (s != SW_OK)
-            break;
-        if (count == SW_URI_PARTS_MAX)
+    for (unsigned count = 0; (s = sw_uri_param_next(l, &x)) == SW_OK; count++) {
+        if (count == SW_URI_PARTS_MAX || among(seen, count, x.name))
             return false;
-        if (before != from && !once(sw_slice(from, (size_t)(before - from)), x.name, before))
-            return false;
+        seen[count] = x.name;
         if (sw_slice_eq_case(x.name, SW_SLICE("transport")))
             u->transport = x.value;
         else if (sw_slice_eq_case(x.name, SW_SLICE("maddr")))
@@ -91,7 +82,7 @@ static bool headers(struct sw_lex *l, struct sw_uri *u)
     struct sw_slice part;
     unsigned count = 0;
     do {
-        if (count++ == SW_URI_PARTS_MAX || !sw_lex_escaped(l, SW_CH_HEADER, &part))
+        if (count++ == SW_URI_PARTS_MAX || !sw_lex_escaped(l, SW_CH_HEADER, &part) || part.n == 0)
             return false;
         while (sw_lex_char(l, '='))
             if (!sw_lex_escaped(l, SW_CH_HEADER, &part))

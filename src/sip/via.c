@@ -31,8 +31,9 @@ static bool sent_by(struct sw_lex *l, struct sw_via *v)
 
 static void keep(struct sw_via *v, const struct sw_param *x)
 {
-    if (!v->branch.n && sw_slice_eq_case(x->name, SW_SLICE("branch"))) {
-        v->branch = x->value;
+    if (sw_slice_eq_case(x->name, SW_SLICE("branch"))) {
+        v->branch_twice = v->branch.n;
+        v->branch = v->branch.n ? v->branch : x->value;
     } else if (!v->received.n && sw_slice_eq_case(x->name, SW_SLICE("received"))) {
         v->received = x->value;
         v->received_whole = x->whole;

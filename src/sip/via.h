@@ -16,6 +16,7 @@ struct sw_via {
     struct sw_slice ttl;            /* empty: none */
     uint16_t port;                  /* of sent-by; 0: none */
     bool version_ok;                /* SIP/2.0 */
+    bool branch_twice;              /* the first counts here; the checks refuse it */
 };
 
 #define SW_MAGIC_COOKIE SW_SLICE("z9hG4bK")

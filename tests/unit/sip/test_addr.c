@@ -40,6 +40,32 @@ static void test_addr_forms_are_read(void **state)
     }
 }
 
+/* RFC 3261 19.3, 25.1: a token, once; what is made of a bad one is for the checks */
+static void test_addr_tag_is_found_and_a_bad_one_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *tag;
+        bool bad;
+    } rows[] = {
+        {"<sip:a@b>", "", false},
+        {"<sip:a@b;tag=1>", "", false},
+        {"<sip:a@b>;tag=1", "1", false},
+        {"sip:a@b;x=y ; TAG = a-b ;z", "a-b", false},
+        {"<sip:a@b>;tags=1;ta=2", "", false},
+        {"<sip:a@b>;tag", NULL, true},
+        {"<sip:a@b>;tag=\"1\"", "1", true},
+        {"<sip:a@b>;tag=1;x;Tag=1", "1", true},
+        {"<sip:a@b>;tag;tag=1", "1", true},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_addr a;
+        assert_int_equal(sw_addr_parse(sw_slice_str(rows[i].text), &a), SW_OK);
+        assert_slice(a.tag, rows[i].tag);
+        assert_int_equal(a.bad_tag, rows[i].bad);
+    }
+}
+
 static void test_addr_broken_values_are_refused(void **state)
 {
     (void)state;
@@ -143,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addr_forms_are_read),
+        cmocka_unit_test(test_addr_tag_is_found_and_a_bad_one_is_told),
         cmocka_unit_test(test_addr_broken_values_are_refused),
         cmocka_unit_test(test_addr_bare_uri_ends_before_header_parameters),
         cmocka_unit_test(test_addr_next_walks_a_list_and_stays_where_it_failed),

@@ -167,6 +167,9 @@ static void test_lex_quoted_ends_at_the_unescaped_quote(void **state)
         {"\"a\\", false, NULL, "\"a\\"},
         {"\"a\\\r\n\"", false, NULL, "\"a\\\r\n\""},
         {"\"a\\\n\"", false, NULL, "\"a\\\n\""},
+        {"\"a\tb\\\x07\"", true, "a\tb\\\x07", ""},
+        {"\"a\x07\"", false, NULL, "\"a\x07\""},
+        {"\"a\x7f\"", false, NULL, "\"a\x7f\""},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out;
@@ -239,6 +242,21 @@ static void test_lex_host_takes_names_and_addresses(void **state)
         {"[1:2:3:4:5:6:7:8:9]", false, NULL, NULL},
         {"[example.com]", false, NULL, NULL},
         {"\xc3\xa9.com", false, NULL, NULL},
+        {"a-b.c--d.e5;x", true, "a-b.c--d.e5", ";x"},
+        {"4f3a2b1c:5060", true, "4f3a2b1c", ":5060"},
+        {"1.2.3.4.example", true, "1.2.3.4.example", ""},
+        {".", false, NULL, NULL},
+        {"a..b", false, NULL, NULL},
+        {"a.b..", false, NULL, NULL},
+        {"a.-b", false, NULL, NULL},
+        {"a-.b", false, NULL, NULL},
+        {"a.b-", false, NULL, NULL},
+        {"1.2.3", false, NULL, NULL},
+        {"1.2.3.4.5", false, NULL, NULL},
+        {"1.2.3.4.", false, NULL, NULL},
+        {"256.0.0.1", false, NULL, NULL},
+        {"2130706433", false, NULL, NULL},
+        {"example.5060", false, NULL, NULL},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out;

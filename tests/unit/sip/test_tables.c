@@ -148,7 +148,14 @@ static void test_tables_one_changed_letter_is_another_header(void **state)
         struct sw_slice copy = unit_exact(name.p, name.n);
         char *p = (char *)(uintptr_t)copy.p;
         for (size_t k = 0; k < name.n; k++) {
+            for (int c = 0; c < 128; c++) {
+                p[k] = (char)c;
+                if (!sw_slice_eq_case(copy, name))
+                    assert_int_not_equal(sw_hdr_find(copy), headers[i].id);
+            }
             p[k] = '!';
+            assert_int_equal(sw_hdr_find(copy), SW_HDR_OTHER);
+            p[k] = (char)(name.p[k] ^ 0x80);
             assert_int_equal(sw_hdr_find(copy), SW_HDR_OTHER);
             p[k] = name.p[k];
         }

@@ -74,6 +74,7 @@ static void test_via_first_of_two_equal_parameters_counts(void **state)
     struct sw_via v;
     assert_int_equal(sw_via_next(&l, &v), SW_OK);
     assert_slice(v.branch, "a");
+    assert_true(v.branch_twice);
     assert_slice(v.rport.value, NULL);
 }
 
