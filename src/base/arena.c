@@ -84,11 +84,18 @@ static void drop_older(struct sw_arena *a, struct sw_arena_chunk *c)
 
 void sw_arena_reset(struct sw_arena *a)
 {
-    if (!a->chunk)
-        return;
-    drop_older(a, a->chunk->older);
-    a->chunk->older = NULL;
-    a->used = HEAD;
+    struct sw_arena_chunk *kept = a->chunk, *c = a->chunk;
+    for (; c; c = c->older)
+        kept = c->size > kept->size ? c : kept;
+    while ((c = a->chunk)) {
+        a->chunk = c->older;
+        if (c != kept)
+            sw_slab_put(a->slab, c, c->size);
+    }
+    if (kept)
+        kept->older = NULL;
+    a->chunk = kept;
+    a->used = kept ? HEAD : 0;
 }
 
 void sw_arena_release(struct sw_arena *a)

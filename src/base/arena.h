@@ -23,7 +23,7 @@ void *sw_arena_get(struct sw_arena *a, size_t n);
 /** A copy of `s` in the arena; .p is NULL if memory is out (an empty slice has a non-NULL .p). */
 struct sw_slice sw_arena_dup(struct sw_arena *a, struct sw_slice s);
 
-/** Gives back all but the newest chunk and starts anew: for scratch that is used again and again.
+/** Gives back all but the largest chunk and starts anew: for scratch that is used again and again.
  */
 void sw_arena_reset(struct sw_arena *a);
 

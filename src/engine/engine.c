@@ -4,6 +4,10 @@
 #include "engine/send.h"
 #include "engine/server.h"
 
+/* Held from the start, so that an answer can be built when memory is out: a block of 64 KiB, less
+ * what the arena needs of it. */
+enum { SCRATCH_BYTES = (1 << 16) - 64 };
+
 enum sw_status sw_engine_init(struct sw_engine *e, const struct sw_engine_conf *conf,
                               struct sw_slab *slab, int64_t now_ms)
 {
@@ -22,6 +26,9 @@ enum sw_status sw_engine_init(struct sw_engine *e, const struct sw_engine_conf *
         s = sw_map_init(&e->by_key, conf->transactions_max / 2);
     if (s == SW_OK)
         s = sw_map_init(&e->by_flow, 4096);
+    sw_arena_reserve(&e->scratch, SCRATCH_BYTES);
+    if (!e->scratch.chunk)
+        s = SW_LIMIT_MEMORY;
     if (s != SW_OK)
         sw_engine_fini(e);
     return s;

@@ -2,7 +2,7 @@
 
 static struct sw_send *park(struct sw_engine *e, const struct sw_want *want)
 {
-    struct sw_ref ref;
+    struct sw_ref ref = {0};
     struct sw_send *s = sw_table_add(&e->sends, (uint32_t)sw_prng_next(&e->prng), &ref);
     struct sw_action *a = s ? sw_action_add(e->out, SW_ACT_OPEN) : NULL;
     if (!a) {

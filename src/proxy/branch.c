@@ -327,7 +327,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
 void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_client *c = sw_client_get(p->e, b->client);
-    if (c && !b->cancelled && sw_client_cancel(p->e, c)) {
+    if (c && sw_client_cancel(p->e, c)) { /* also if memory was out when it was to be cancelled */
         b->cancelled = true;
         limit_wait(p, b);
         return;
@@ -337,10 +337,26 @@ void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
     sw_branch_failed(p, b, 408);
 }
 
+/* Goes to the next target that is another machine: the one that is silent, though the request
+ * reached it, would get it a second time. False: there is none, and the answer is waited for. */
+static bool next_elsewhere(const struct sw_fork *f, const struct sw_branch *b)
+{
+    struct sw_choice *c = b->choice;
+    uint32_t i = c->next;
+    while (i < c->end && b->state == SW_BRANCH_SENT && f->targets[i].peer == b->target.peer &&
+           f->targets[i].transport == b->target.transport &&
+           sw_endpoint_ip_eq(&f->targets[i].remote, &b->target.remote))
+        i++;
+    if (f->cancelled || (i == c->end && f->target_next >= f->target_count))
+        return false;
+    c->next = i;
+    return true;
+}
+
 void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_fork *f = b->fork;
-    if (b->heard || b->state == SW_BRANCH_DONE || !has_next(f, b->choice))
+    if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(f, b))
         return;
     if (b->state == SW_BRANCH_OPENING) {
         if (b->target.transport == SW_TLS)

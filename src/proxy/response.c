@@ -86,6 +86,13 @@ static void drop_via(const struct sw_msg *m, struct sw_edits *edits)
         sw_edit_add(edits, h->at, h->end - h->at, sw_slice("", 0));
 }
 
+/* Memory is out: a final response is lost, and nobody waits for it any more. */
+static void give_up(struct sw_proxy *p, struct sw_server *s, unsigned status)
+{
+    if (status >= 200 && !s->answered)
+        sw_server_free(p->e, s);
+}
+
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
                          const struct sw_vitals *v, struct sw_slice extra)
 {
@@ -101,13 +108,14 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
         sw_buf_u64(&b, sw_msg_body(m).n);
         sw_buf_lit(&b, "\r\n");
         sw_edit_add(&edits, m->blank_at, 0, sw_buf_view(&b));
+        edits.full |= b.full;
     }
     struct sw_slice *segs = sw_arena_get(&p->e->scratch, (2 * edits.count + 1) * sizeof(*segs));
-    if (!segs)
+    count = segs ? sw_edits_render(&edits, sw_slice(m->p, m->n), segs, &total) : 0;
+    if (!count) {
+        give_up(p, s, m->status);
         return;
-    count = sw_edits_render(&edits, sw_slice(m->p, m->n), segs, &total);
-    if (!count)
-        return;
+    }
     p->stats.responses++;
     sw_server_respond(p->e, s, m->status, segs, count, total);
 }

@@ -40,7 +40,12 @@ void sw_build_via_stamped(struct sw_buf *b, const struct sw_via *via,
 
 static void put_row(struct sw_buf *b, const struct sw_msg *m, const struct sw_hdr *h)
 {
-    sw_buf_put(b, m->p + h->at, h->end - h->at);
+    size_t n = h->end - h->at;
+    while (m->bad.rule && n && (m->p[h->at + n - 1] == '\n' || m->p[h->at + n - 1] == '\r'))
+        n--; /* a broken row may end with half a line end */
+    sw_buf_put(b, m->p + h->at, n);
+    if (m->bad.rule)
+        sw_buf_lit(b, "\r\n");
 }
 
 static void put_rows(struct sw_buf *b, const struct sw_msg *m, enum sw_hdr_id id)
@@ -82,6 +87,16 @@ static void put_to(struct sw_buf *b, const struct sw_msg *m, struct sw_slice tag
     sw_buf_lit(b, "\r\n");
 }
 
+/* What the sender wrote is copied: what is no line end there becomes none for others here. */
+static void clean(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool ends = p[i] == '\r' ? i + 1 < n && p[i + 1] == '\n' : i > 0 && p[i - 1] == '\r';
+        if (p[i] == 0 || ((p[i] == '\r' || p[i] == '\n') && !ends))
+            p[i] = ' ';
+    }
+}
+
 void sw_build_response(struct sw_buf *b, const struct sw_msg *m, const struct sw_via *via,
                        const struct sw_endpoint *source, const struct sw_response *r)
 {
@@ -99,6 +114,8 @@ void sw_build_response(struct sw_buf *b, const struct sw_msg *m, const struct sw
         put_rows(b, m, SW_HDR_TIMESTAMP);
     sw_buf_slice(b, r->extra);
     sw_buf_lit(b, "Content-Length: 0\r\n\r\n");
+    if (m->bad.rule)
+        clean(b->p, b->n);
 }
 
 /* What ACK and CANCEL share: request line, the top Via alone, Max-Forwards, Route. */

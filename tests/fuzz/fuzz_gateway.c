@@ -1,26 +1,36 @@
-/* A whole gateway in virtual time: the input is a script of messages from several ends, breaking
- * connections and passing time. Whatever comes, every transaction ends, and nothing is left.
+/* A whole gateway in virtual time: the input is a script of bytes from several ends, breaking
+ * connections and passing time. What comes over a connection is cut by the framer, in whatever
+ * pieces it was sent. Whatever comes, every transaction ends, an INVITE that was taken up gets one
+ * final response, what leaves is well formed (tests/sim/spy.h), and no memory, timer or entry is
+ * left.
  *
- * The input is a row of commands: one byte what, then for messages two bytes length and the text,
- * in which
- * "\x01" stands for the last Record-Route pair seen and "\x02" for the last Via. */
+ * The input is a row of commands: one byte what, then for bytes to be sent two bytes length and the
+ * bytes, in which "\x01" stands for the last Record-Route pair seen and "\x02" for the last Via.
+ * Bit 3 of the command sends the rest of the end's message in two pieces. */
 #include "sim/raw.h"
-#include "sim/world.h"
+#include "sim/spy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { TEXT_MAX = 8192 };
 
-static struct raw *ends[3];
-static const enum sw_transport transports[3] = {SW_TLS, SW_UDP, SW_TCP};
-static const char *const addresses[3] = {"10.0.0.1:5061", "10.1.0.1:5060", "10.1.0.1:5060"};
+enum { ENDS = 5 };
+
+/* The last two are nobody: without certificate, and from an address that is no peer's. */
+static struct raw *ends[ENDS];
+static const char *const names[ENDS] = {"carrier", "pbx", "tcp", "stranger", "spoofer"};
+static const char *const own[ENDS] = {"10.0.0.9:5061", "10.1.0.9:5060", "10.1.0.8:5060",
+                                      "10.9.0.1:5061", "10.9.0.2:5060"};
+static const enum sw_transport transports[ENDS] = {SW_TLS, SW_UDP, SW_TCP, SW_TLS, SW_UDP};
+static const char *const addresses[ENDS] = {"10.0.0.1:5061", "10.1.0.1:5060", "10.1.0.1:5060",
+                                            "10.0.0.1:5061", "10.1.0.1:5060"};
 
 static char last_routes[2048], last_via[512];
 
 static void remember(void)
 {
-    for (int e = 0; e < 3; e++) {
+    for (int e = 0; e < ENDS; e++) {
         if (!ends[e]->count)
             continue;
         const struct raw_message *m = &ends[e]->got[ends[e]->count - 1];
@@ -33,7 +43,7 @@ static void remember(void)
     }
 }
 
-static void say(struct sim *s, int e, const uint8_t *p, size_t n)
+static void say(struct sim *s, int e, const uint8_t *p, size_t n, bool pieces)
 {
     static char text[TEXT_MAX * 2];
     struct sw_buf b = sw_buf(text, sizeof(text) - 1);
@@ -43,12 +53,16 @@ static void say(struct sim *s, int e, const uint8_t *p, size_t n)
             sw_buf_str(&b, last_routes);
         else if (p[i] == 2)
             sw_buf_str(&b, last_via);
-        else if (p[i]) /* the ends of the simulation keep text */
+        else
             sw_buf_char(&b, (char)p[i]);
     }
-    text[b.n] = 0;
-    if (ends[e]->out_count < 60 && b.n > 8)
-        raw_send(ends[e], addresses[e], transports[e], text);
+    size_t first = pieces ? b.n / 2 : b.n;
+    if (ends[e]->out_count >= 60)
+        return;
+    raw_send_bytes(ends[e], addresses[e], transports[e], text, first);
+    sim_run(s, s->now_ms + 5);
+    if (first < b.n)
+        raw_send_bytes(ends[e], addresses[e], transports[e], text + first, b.n - first);
     sim_run(s, s->now_ms + 5);
 }
 
@@ -72,7 +86,7 @@ static void script(struct sim *s, struct gate *g, const uint8_t *p, size_t n)
     for (unsigned steps = 0; n && steps < 100; steps++) {
         uint8_t c = *p++;
         n--;
-        int e = (c >> 4) % 3;
+        int e = (c >> 4) % ENDS;
         switch (c & 7) {
         case 0:
         case 1:
@@ -83,7 +97,7 @@ static void script(struct sim *s, struct gate *g, const uint8_t *p, size_t n)
             p += 2;
             n -= 2;
             len = len < n ? len : n;
-            say(s, e, p, len);
+            say(s, e, p, len, c & 8);
             p += len;
             n -= len;
             break;
@@ -112,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct gate *g = calloc(1, sizeof(*g));
+    struct spy spy;
     struct conf *k = &g->conf;
     struct sim *s = sim_new(size ? data[0] : 1);
     struct sw_ident *id = conf_ident("carrier.test");
@@ -126,15 +141,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf_route(k, "pbx", "carrier", NULL);
     conf_route(k, "tcp", "carrier", "pbx", NULL);
     gate_start(g, s, "gate", 2, "example.test", 1);
-    ends[0] = raw_new(s, "carrier", "10.0.0.9:5061", SW_TLS);
-    ends[1] = raw_new(s, "pbx", "10.1.0.9:5060", SW_UDP);
-    ends[2] = raw_new(s, "tcp", "10.1.0.8:5060", SW_TCP);
+    g->node->takes_bytes = true;
+    for (int i = 0; i < ENDS; i++)
+        ends[i] = raw_new(s, names[i], own[i], transports[i]);
     ends[0]->node->ident = id;
+    spy_init(&spy, g);
+    spy.steps_max = 100000;
     script(s, g, data, size);
     sim_run(s, INT64_MAX);
     gate_assert_idle(g);
+    spy_finish(&spy);
+    spy_fini(&spy);
     gate_stop(g);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < ENDS; i++)
         raw_free(ends[i]);
     sim_free(s);
     free(id);

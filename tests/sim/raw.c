@@ -9,11 +9,11 @@
 enum { PEER_OTHER = 78 };
 
 static void send_on(struct raw *r, struct sw_actions *out, const struct sw_flow_id *flow,
-                    const struct sw_endpoint *remote, const char *text)
+                    const struct sw_endpoint *remote, struct sw_slice bytes)
 {
     struct sw_action *a = sw_action_add(out, SW_ACT_SEND);
     struct sw_slice *seg = sw_arena_get(&r->arena, sizeof(*seg));
-    *seg = sw_arena_dup(&r->arena, sw_slice_str(text));
+    *seg = sw_arena_dup(&r->arena, bytes);
     a->send = (struct sw_send_act){
         .flow = *flow, .remote = *remote, .segs = seg, .seg_count = 1, .total = (uint32_t)seg->n};
 }
@@ -23,7 +23,7 @@ static void pump(struct raw *r, struct sw_actions *out)
     for (unsigned i = r->out_done; i < r->out_count; i++) {
         if (r->out[i].want.transport == SW_UDP) {
             const struct sw_flow_id udp = {.instance = r->node->instance, .worker = SW_WORKER_ANY};
-            send_on(r, out, &udp, &r->out[i].want.remote, r->out[i].text);
+            send_on(r, out, &udp, &r->out[i].want.remote, sw_slice(r->out[i].text, r->out[i].n));
             continue;
         }
         struct sw_action *a = sw_action_add(out, SW_ACT_OPEN);
@@ -48,7 +48,8 @@ static void step(void *user, const struct sw_event *ev, struct sw_actions *out, 
         a->verdict.status = r->refuse ? SW_DENIED_IDENTITY : SW_OK;
     } else if (ev->kind == SW_EV_OPENED) {
         if (ev->status == SW_OK)
-            send_on(r, out, &ev->flow->id, &ev->flow->remote, r->out[ev->job.slot].text);
+            send_on(r, out, &ev->flow->id, &ev->flow->remote,
+                    sw_slice(r->out[ev->job.slot].text, r->out[ev->job.slot].n));
         else
             r->opened_failed++;
     }
@@ -86,8 +87,16 @@ void raw_free(struct raw *r)
 
 void raw_send(struct raw *r, const char *to, enum sw_transport t, const char *text)
 {
+    raw_send_bytes(r, to, t, text, strlen(text));
+}
+
+void raw_send_bytes(struct raw *r, const char *to, enum sw_transport t, const void *p, size_t n)
+{
     assert(r->out_count < 64);
-    r->out[r->out_count].text = strdup(text);
+    r->out[r->out_count].text = malloc(n + 1);
+    r->out[r->out_count].n = n;
+    assert(r->out[r->out_count].text);
+    memcpy(r->out[r->out_count].text, p, n);
     r->out[r->out_count++].want =
         (struct sw_want){.remote = sim_endpoint(to), .peer = PEER_OTHER, .transport = (uint8_t)t};
 }

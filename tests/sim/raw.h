@@ -21,6 +21,7 @@ struct raw {
     struct sw_arena arena;
     struct { /* what is to be sent once a connection is there */
         char *text;
+        size_t n;
         struct sw_want want;
     } out[64];
     unsigned out_count, out_done;
@@ -34,6 +35,9 @@ void raw_free(struct raw *r);
 /** Sends text to an address; over a stream a connection is opened or used again. At the next step.
  */
 void raw_send(struct raw *r, const char *to, enum sw_transport t, const char *text);
+
+/** The same for any bytes: NUL too, and over a stream pieces of messages. */
+void raw_send_bytes(struct raw *r, const char *to, enum sw_transport t, const void *p, size_t n);
 
 /** Answers a message that came, over the flow that it came on. */
 void raw_answer(struct raw *r, const struct raw_message *m, const char *status_line,

@@ -1,6 +1,7 @@
 #include "sim/sim.h"
 
 #include "engine/owner.h"
+#include "sim/stream.h"
 #include "sip/edit.h"
 #include <assert.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ struct sim_conn {
     bool up[2]; /* admitted by this side */
     bool dead;
     bool listed[2];
+    struct sim_stream *stream[2]; /* to a node that takes bytes */
 };
 
 /* ---- time and chance ---- */
@@ -143,8 +145,11 @@ void sim_free(struct sim *s)
         free(s->queue[i]->bytes);
         free(s->queue[i]);
     }
-    for (size_t i = 0; i < s->conn_count; i++)
+    for (size_t i = 0; i < s->conn_count; i++) {
+        sim_stream_free(s->conns[i]->stream[0]);
+        sim_stream_free(s->conns[i]->stream[1]);
         free(s->conns[i]);
+    }
     for (unsigned i = 0; i < s->node_count; i++) {
         sw_pool_free(s->nodes[i]->pool);
         sw_directory_free(s->nodes[i]->directory);
@@ -267,17 +272,21 @@ static void send_datagram(struct sim_worker *w, const struct sw_send_act *a)
         send_failed(w, a, SW_PEER_REFUSED);
         return;
     }
-    int copies = 1 + chance(s, s->net.twice);
+    const struct sim_fault *fault =
+        s->stats.datagrams == s->net.fault.at ? &s->net.fault : &(struct sim_fault){0};
+    int copies = 1 + (chance(s, s->net.twice) || fault->twice);
     s->stats.doubled += copies == 2;
     const struct sw_endpoint *from = &w->node->listener[a->flow.slot].address;
     for (; copies; copies--) {
-        struct sim_event *e = later(s, DATAGRAM, udp_worker(to, from), s->now_ms + delay(s));
+        struct sim_event *e = later(s, DATAGRAM, udp_worker(to, from),
+                                    s->now_ms + delay(s) + (copies == 1 ? fault->late_ms : 0));
         e->from = *from;
         e->listener = listener;
         carry(e, a->segs, a->seg_count);
         e->bytes[e->n] = 0;
         see(w, &a->remote, SW_UDP, e);
-        if (chance(s, s->net.loss) || to->deaf || (s->net.large_lost && e->n > 1300)) {
+        if (chance(s, s->net.loss) || fault->lose || to->deaf ||
+            (s->net.large_lost && e->n > 1300)) {
             s->stats.lost++;
             e->n = 0; /* arrives as nothing */
         }
@@ -532,6 +541,7 @@ static void message(struct sim_worker *w, const struct sw_flow *flow, const stru
     struct sim *s = w->node->sim;
     struct sw_owner owner;
     struct sw_event ev = {.kind = SW_EV_MESSAGE,
+                          .status = e->status,
                           .flow = flow,
                           .bytes = sw_slice(e->bytes, e->n),
                           .handed = e->handed};
@@ -569,6 +579,28 @@ static void datagram(struct sim_event *e)
         message(w, &flow, e);
 }
 
+/* One message out of a stream. */
+static void cut(void *segment, struct sw_slice bytes, enum sw_status status)
+{
+    struct sim_event e = *(const struct sim_event *)segment;
+    e.bytes = (char *)(uintptr_t)bytes.p;
+    e.n = bytes.n;
+    e.status = status;
+    if (!e.conn->dead)
+        message(e.to, &e.conn->flow[e.side], &e);
+}
+
+static void segment(struct sim_event *e)
+{
+    struct sim_conn *c = e->conn;
+    if (c->dead || e->to->node->deaf)
+        return;
+    if (!e->to->node->takes_bytes)
+        message(e->to, &c->flow[e->side], e);
+    else if (!sim_stream_feed(&c->stream[e->side], sw_slice(e->bytes, e->n), cut, e))
+        kill_conn(c, SW_PEER_SYNTAX);
+}
+
 static void run_event(struct sim *s, struct sim_event *e)
 {
     struct sim_worker *w = e->to;
@@ -579,8 +611,7 @@ static void run_event(struct sim *s, struct sim_event *e)
         datagram(e);
         return;
     case SEGMENT:
-        if (!e->conn->dead && !w->node->deaf)
-            message(w, &e->conn->flow[e->side], e);
+        segment(e);
         return;
     case CONNECT: /* the handshake is done: first the server looks who it is, then the client */
         if (e->conn->dead)
@@ -622,18 +653,25 @@ static void run_event(struct sim *s, struct sim_event *e)
     }
 }
 
-void sim_run(struct sim *s, int64_t until_ms)
+uint64_t sim_run_events(struct sim *s, int64_t until_ms, uint64_t most)
 {
+    uint64_t n = 0;
     for (unsigned i = 0; i < s->node_count; i++)
         for (unsigned k = 0; k < s->nodes[i]->workers; k++)
             plan_wake(&s->nodes[i]->worker[k]);
-    while (s->queue_n && s->queue[0]->at_ms <= until_ms) {
+    for (; n < most && s->queue_n && s->queue[0]->at_ms <= until_ms; n++) {
         struct sim_event *e = take(s);
         s->now_ms = e->at_ms;
         run_event(s, e);
         free(e->bytes);
         free(e);
     }
+    return n;
+}
+
+void sim_run(struct sim *s, int64_t until_ms)
+{
+    sim_run_events(s, until_ms, UINT64_MAX);
     if (until_ms > s->now_ms && until_ms != INT64_MAX)
         s->now_ms = until_ms;
 }

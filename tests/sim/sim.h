@@ -38,7 +38,15 @@ struct sim_node {
     struct sw_pool *pool;
     struct sw_directory *directory;
     uint32_t instance;
-    bool deaf; /* nothing that is sent to it arrives: a crashed machine */
+    bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
+    bool deaf;        /* nothing that is sent to it arrives: a crashed machine */
+};
+
+/* What happens to one datagram. */
+struct sim_fault {
+    uint64_t at; /* the how many-th it is; 0: none */
+    bool lose, twice;
+    int64_t late_ms; /* others overtake it */
 };
 
 /* How bad the network is. Chances are per 1000. */
@@ -46,6 +54,7 @@ struct sim_net {
     unsigned loss, twice, handed_elsewhere;
     int64_t delay_min_ms, delay_max_ms;
     bool large_lost; /* datagrams above 1300 bytes are always lost */
+    struct sim_fault fault;
 };
 
 struct sim_stats {
@@ -85,6 +94,9 @@ void sim_listen(struct sim_node *n, const char *address, enum sw_transport trans
 
 /** Runs until `until_ms`, or until nothing is left to do. */
 void sim_run(struct sim *s, int64_t until_ms);
+
+/** Runs at most `most` events that are due until then, and tells how many there were. */
+uint64_t sim_run_events(struct sim *s, int64_t until_ms, uint64_t most);
 
 /** Breaks every connection between two nodes. */
 void sim_break(struct sim *s, const struct sim_node *a, const struct sim_node *b);

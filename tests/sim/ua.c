@@ -24,6 +24,8 @@ struct ua *ua_new(struct sim *s, const char *name, const char *address, const st
     struct ua *u = calloc(1, sizeof(*u));
     assert(u);
     u->calls = calloc(UA_CALLS_MAX, sizeof(*u->calls));
+    u->seen = calloc(UA_SEEN_MAX, sizeof(*u->seen));
+    assert(u->calls && u->seen);
     u->conf = *conf;
     u->node = sim_node_add(s, name, 1);
     sim_listen(u->node, address, conf->transport);
@@ -56,6 +58,7 @@ void ua_free(struct ua *u)
         free(u->calls[i].ok);
     }
     free(u->calls);
+    free(u->seen);
     sw_slab_fini(&u->slab);
     free(u);
 }
@@ -222,6 +225,10 @@ static void learn_routes(struct ua_call *c, const struct sw_msg *m, bool reverse
 
 static void hang_up(struct ua *u, struct ua_call *c)
 {
+    if (c->send.generation) { /* the ACK waits for a connection */
+        sw_timer_start(&u->engine.timers, &c->next, u->node->sim->now_ms + 10);
+        return;
+    }
     c->cseq++;
     c->ended = true;
     compose(u, c, "BYE", "");
@@ -315,8 +322,6 @@ static void on_invite(struct ua *u, const struct sw_event *ev, const struct sw_m
         learn_routes(c, m, false);
     }
     c->invites++;
-    if (c->invites > 1)
-        u->duplicates_seen++;
     answer_later(u, c, s, ev);
 }
 
@@ -347,6 +352,25 @@ static void on_ack(struct ua *u, const struct sw_vitals *v)
         sw_timer_start(&u->engine.timers, &c->next, u->engine.now_ms + u->conf.talk_ms);
 }
 
+/* The same request in a second transaction was delivered twice. */
+static void count(struct ua *u, const struct sw_vitals *v)
+{
+    struct sw_siphash h;
+    sw_siphash_init(&h, u->engine.conf.table_key);
+    sw_siphash_slice(&h, v->call_id);
+    sw_siphash_slice(&h, v->cseq_method);
+    sw_siphash_add(&h, &v->cseq, sizeof(v->cseq));
+    uint64_t key = sw_siphash_end(&h).a;
+    for (uint64_t i = 0; i < u->requests_seen; i++)
+        if (u->seen[i] == key) {
+            u->duplicates_seen++;
+            if (u->node->sim->verbose)
+                printf("%s: delivered twice: %.*s\n", u->node->name, SW_SLICE_ARG(v->call_id));
+        }
+    assert(u->requests_seen < UA_SEEN_MAX);
+    u->seen[u->requests_seen++] = key;
+}
+
 static void on_request(struct ua *u, const struct sw_event *ev)
 {
     struct sw_flow flow = *ev->flow;
@@ -371,7 +395,7 @@ static void on_request(struct ua *u, const struct sw_event *ev)
         on_ack(u, &v);
         return;
     }
-    u->requests_seen++;
+    count(u, &v);
     s = sw_server_new(&u->engine, &flow, &v, key);
     assert(s);
     struct ua_call *c = call_find(u, v.call_id, false);
@@ -405,6 +429,8 @@ static void on_final(struct ua *u, struct ua_call *c, const struct sw_msg *m,
     if (v->method != SW_INVITE || m->status >= 300)
         return;
     c->oks++;
+    if (c->send.generation) /* the BYE waits for a connection; the 200 comes again */
+        return;
     copy_text(c->peer_addr, sizeof(c->peer_addr), sw_msg_value(m, SW_HDR_TO));
     learn_routes(c, m, true);
     compose(u, c, "ACK", "");

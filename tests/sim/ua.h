@@ -8,7 +8,7 @@
 #include "engine/server.h"
 #include "sim/sim.h"
 
-enum { UA_CALLS_MAX = 4096, UA_ROUTES_MAX = 8 };
+enum { UA_CALLS_MAX = 1024, UA_ROUTES_MAX = 8, UA_SEEN_MAX = 8192 };
 
 /* What happened to one call, on one side. */
 struct ua_call {
@@ -55,7 +55,8 @@ struct ua {
     struct ua_call *calls;
     unsigned call_count;
     struct sw_hdr hdrs[SW_HDRS_MAX];
-    uint64_t requests_seen, duplicates_seen;
+    uint64_t requests_seen, duplicates_seen; /* by new transactions */
+    uint64_t *seen;                          /* Call-ID, CSeq and method of each, hashed */
 };
 
 /** A user agent on a node of its own that listens at `address`. */

@@ -4,6 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MUST(condition, ...)                                                                       \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("%s:%d: " #condition " does not hold: ", __FILE__, __LINE__);                   \
+            printf(__VA_ARGS__);                                                                   \
+            printf("\n");                                                                          \
+            fflush(stdout);                                                                        \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
 void gate_start(struct gate *g, struct sim *s, const char *name, unsigned workers,
                 const char *domain, uint64_t seed)
 {
@@ -37,21 +48,14 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
 
 void gate_stop(struct gate *g)
 {
-    for (unsigned i = 0; i < g->node->workers; i++)
+    for (unsigned i = 0; i < g->node->workers; i++) {
         sw_gateway_fini(&g->gateway[i]);
+        MUST(g->gateway[i].slab.used_bytes == 0, "%s.%u: %zu bytes were not given back",
+             g->node->name, i, g->gateway[i].slab.used_bytes);
+    }
     conf_fini(&g->conf);
     free(g->ident);
 }
-
-#define MUST(condition, ...)                                                                       \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("%s:%d: " #condition " does not hold: ", __FILE__, __LINE__);                   \
-            printf(__VA_ARGS__);                                                                   \
-            printf("\n");                                                                          \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 void gate_assert_idle(const struct gate *g)
 {
@@ -80,8 +84,16 @@ static void one_gate(struct world *w, const struct world_conf *c)
     conf_peer(k, "carrier", "10.0.0.9:5061", c->outside,
               c->outside == SW_TLS ? "carrier.test" : NULL);
     conf_peer(k, "pbx", "10.1.0.9:5060", c->inside, c->inside == SW_TLS ? "pbx.test" : NULL);
+    if (c->dead_first) {
+        k->peer_address[1][0] = sim_endpoint("10.1.0.7:5060"); /* nobody is there */
+        conf_address(k, "10.1.0.9:5060");
+    }
     k->peers[0].listener = 0;
     k->peers[1].listener = 1;
+    if (c->fork != SW_FORK_ORDER) {
+        conf_peer(k, "spare", "10.1.0.8:5060", c->inside, NULL)->listener = 1;
+        conf_route(k, "carrier", "spare", "pbx", NULL)->fork = (uint8_t)c->fork;
+    }
     conf_route(k, "carrier", "pbx", NULL);
     conf_route(k, "pbx", "carrier", NULL);
     gate_start(&w->gate[0], w->sim, "gate", c->workers ? c->workers : 1, "example.test", w->seed);
@@ -92,9 +104,11 @@ static void two_gates(struct world *w, const struct world_conf *c)
 {
     struct conf *a = &w->gate[0].conf, *b = &w->gate[1].conf;
     conf_init(a);
-    conf_listener(a, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(a, "outside", "10.0.0.1:5061", c->outside, "sip.example.test");
     conf_listener(a, "middle", "10.2.0.1:5061", SW_TLS, "one.example.test");
-    conf_peer(a, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test");
+    conf_peer(a, "carrier", "10.0.0.9:5061", c->outside,
+              c->outside == SW_TLS ? "carrier.test" : NULL)
+        ->listener = 0;
     conf_peer(a, "two", "10.2.0.2:5061", SW_TLS, "two.test")->listener = 1;
     conf_route(a, "carrier", "two", NULL);
     conf_route(a, "two", "carrier", NULL);
@@ -102,9 +116,10 @@ static void two_gates(struct world *w, const struct world_conf *c)
     conf_init(b);
     b->domains[0] = SW_SLICE("two.test");
     conf_listener(b, "middle", "10.2.0.2:5061", SW_TLS, "two.test");
-    conf_listener(b, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_listener(b, "inside", "10.1.0.1:5060", c->inside, NULL);
     conf_peer(b, "one", "10.2.0.1:5061", SW_TLS, "one.test");
-    conf_peer(b, "pbx", "10.1.0.9:5060", SW_UDP, NULL);
+    conf_peer(b, "pbx", "10.1.0.9:5060", c->inside, c->inside == SW_TLS ? "pbx.test" : NULL)
+        ->listener = 1;
     conf_route(b, "one", "pbx", NULL);
     conf_route(b, "pbx", "one", NULL);
     gate_start(&w->gate[1], w->sim, "two", c->workers ? c->workers : 1, "two.test", w->seed + 1);
@@ -126,10 +141,11 @@ void world_init(struct world *w, uint64_t seed, const struct world_conf *c)
     carrier.gateway = sim_endpoint("10.0.0.1:5061");
     carrier.transport = c->outside;
     pbx.gateway = sim_endpoint("10.1.0.1:5060");
-    pbx.transport = c->two_gateways ? SW_UDP : c->inside;
+    pbx.transport = c->inside;
     w->carrier = ua_new(w->sim, "carrier", "10.0.0.9:5061", &carrier, seed + 2);
     w->pbx = ua_new(w->sim, "pbx", "10.1.0.9:5060", &pbx, seed + 3);
     w->carrier_ident = w->carrier->node->ident = conf_ident("carrier.test");
+    w->pbx_ident = w->pbx->node->ident = conf_ident("pbx.test");
 }
 
 void world_finish(struct world *w)
@@ -147,4 +163,5 @@ void world_fini(struct world *w)
         gate_stop(&w->gate[i]);
     sim_free(w->sim);
     free(w->carrier_ident);
+    free(w->pbx_ident);
 }

@@ -29,14 +29,17 @@ struct world {
     struct gate gate[2];
     unsigned gates;
     struct ua *carrier, *pbx;
-    struct sw_ident *carrier_ident;
+    struct sw_ident *carrier_ident, *pbx_ident;
     uint64_t seed;
 };
 
 struct world_conf {
-    unsigned workers;                  /* of each gateway; 0: one */
-    bool two_gateways;                 /* carrier - TLS - gateway - TLS - gateway - UDP - pbx */
+    unsigned workers;  /* of each gateway; 0: one */
+    bool two_gateways; /* carrier - gateway - TLS - gateway - pbx */
+    bool dead_first;   /* one gateway: the PBX has a further address before its own, of nobody */
     enum sw_transport outside, inside; /* the sides; default UDP is 0: set outside to SW_TLS */
+    enum sw_fork_rule
+        fork; /* not SW_FORK_ORDER: one gateway, and "spare" (10.1.0.8) beside the PBX */
     struct ua_conf carrier, pbx;
     struct sim_net net;
 };

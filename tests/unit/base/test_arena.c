@@ -78,7 +78,7 @@ static void test_arena_release_gives_everything_back_and_leaves_it_usable(void *
     sw_arena_release(&a);
 }
 
-static void test_arena_reset_keeps_the_newest_chunk_only(void **state)
+static void test_arena_reset_keeps_one_chunk_only(void **state)
 {
     struct sw_arena a;
     (void)state;
@@ -95,6 +95,23 @@ static void test_arena_reset_keeps_the_newest_chunk_only(void **state)
         sw_arena_reset(&a);
         assert_int_equal(g_slab.used_bytes, kept);
     }
+    sw_arena_release(&a);
+}
+
+static void test_arena_reset_keeps_the_largest_chunk(void **state)
+{
+    struct sw_arena a;
+    (void)state;
+    sw_arena_init(&a, &g_slab);
+    sw_arena_reserve(&a, 60000);
+    size_t kept = g_slab.used_bytes;
+    assert_non_null(sw_arena_get(&a, 60000));
+    assert_non_null(sw_arena_get(&a, 9000)); /* a smaller one, newer */
+    assert_true(g_slab.used_bytes > kept);
+    sw_arena_reset(&a);
+    assert_int_equal(g_slab.used_bytes, kept);
+    memset(sw_arena_get(&a, 60000), 1, 60000);
+    assert_int_equal(g_slab.used_bytes, kept);
     sw_arena_release(&a);
 }
 
@@ -171,7 +188,8 @@ int main(void)
         TEST(test_arena_pieces_are_aligned_and_apart),
         TEST(test_arena_dup_copies),
         TEST(test_arena_release_gives_everything_back_and_leaves_it_usable),
-        TEST(test_arena_reset_keeps_the_newest_chunk_only),
+        TEST(test_arena_reset_keeps_one_chunk_only),
+        TEST(test_arena_reset_keeps_the_largest_chunk),
         TEST(test_arena_reserve_makes_room_for_one_piece_of_that_size),
         TEST(test_arena_join_keeps_memory_alive_in_the_other),
         TEST(test_arena_join_into_an_empty_one_moves_all),

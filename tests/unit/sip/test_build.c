@@ -165,6 +165,21 @@ static void test_build_response_does_without_what_a_broken_request_lacks(void **
     message_free(&x);
 }
 
+/* A line end that is one only for some receivers must not come back as one. */
+static void test_build_response_gives_back_no_stray_line_ends(void **state)
+{
+    (void)state;
+    struct sw_verdict verdict;
+    static const char text[] = "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n"
+                               "To: <sip:b\r\nCall-ID: i\rX-Evil: 1\nX: \0y\r\n\r\n";
+    assert_int_equal(message_parse(&x, text, sizeof(text) - 1), SW_OK);
+    assert_int_equal(sw_check_request(&x.m, true, &x.v, &verdict), SW_PEER_SYNTAX);
+    response(&(struct sw_response){.code = 400, .to_tag = SW_SLICE("t")},
+             "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nTo: <sip:b\r\n"
+             "Call-ID: i X-Evil: 1\r\nContent-Length: 0\r\n\r\n");
+    message_free(&x);
+}
+
 static void test_build_too_little_room_is_remembered(void **state)
 {
     (void)state;
@@ -253,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_build_response_100_copies_timestamp_and_needs_no_tag),
         cmocka_unit_test(test_build_response_keeps_a_to_tag_and_takes_a_reason),
         cmocka_unit_test(test_build_response_does_without_what_a_broken_request_lacks),
+        cmocka_unit_test(test_build_response_gives_back_no_stray_line_ends),
         cmocka_unit_test(test_build_too_little_room_is_remembered),
         cmocka_unit_test(test_build_ack_repeats_the_invite_with_the_responses_to),
         cmocka_unit_test(test_build_cancel_repeats_the_request),

@@ -1,0 +1,131 @@
+#include "sim/spy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MUST(w, condition, ...)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("%s:%d: %s: ", __FILE__, __LINE__, (w)->spy->gate->node->name);                 \
+            printf(__VA_ARGS__);                                                                   \
+            printf("\n");                                                                          \
+            fflush(stdout);                                                                        \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static struct spy_server *server_at(struct spy_worker *w, uint32_t slot)
+{
+    if (slot >= w->slots) {
+        uint32_t slots = slot * 2 + 256;
+        w->servers = realloc(w->servers, slots * sizeof(*w->servers));
+        MUST(w, w->servers, "no memory for the test itself");
+        memset(w->servers + w->slots, 0, (slots - w->slots) * sizeof(*w->servers));
+        w->slots = slots;
+    }
+    return &w->servers[slot];
+}
+
+static void ended(struct spy_worker *w, const struct spy_server *s)
+{
+    if (!s->generation || !s->invite || s->final)
+        return;
+    MUST(w, w->spy->answers_may_fail, "an INVITE got no final response");
+    w->spy->unanswered++;
+}
+
+/* Of one server transaction: one final response, or a row of 2xx. RFC 3261 17.2, 16.7 */
+static void answered(struct spy_worker *w, struct sw_ref ref, unsigned status, enum sw_method m)
+{
+    struct spy_server *s = server_at(w, ref.slot);
+    if (s->generation != ref.generation) {
+        ended(w, s);
+        *s = (struct spy_server){.generation = ref.generation, .invite = m == SW_INVITE};
+    }
+    MUST(w, s->invite == (m == SW_INVITE), "a transaction answered with another one's CSeq");
+    MUST(w, !s->final || status == s->final || (status / 100 == 2 && s->final / 100 == 2),
+         "%u was sent after the final response %u", status, s->final);
+    if (status >= 200)
+        s->final = (uint16_t)status;
+}
+
+static void look(struct spy_worker *w, const struct sw_send_act *a)
+{
+    static char bytes[1 << 17];
+    static struct sw_hdr hdrs[SW_HDRS_MAX + 16];
+    struct sw_msg m;
+    struct sw_vitals v;
+    struct sw_verdict verdict = {0};
+    bool datagram = a->cookie.transport == SW_UDP;
+    MUST(w, a->total && a->total <= sizeof(bytes), "%u bytes were sent", a->total);
+    MUST(w, sw_segs_total(a->segs, a->seg_count) == a->total, "the length of a SEND is wrong");
+    sw_segs_copy(a->segs, a->seg_count, bytes);
+    enum sw_status s = sw_msg_parse(bytes, a->total, hdrs, SW_HDRS_MAX + 16, &m);
+    bool response = sw_slice_starts_case(sw_slice(bytes, a->total), SW_SLICE("SIP/2.0 "));
+    w->spy->requests += !response;
+    w->spy->responses += response;
+    if (response && a->cookie.why == SW_FOR_NOTHING) /* a malformed request gets back what it had */
+        return;
+    if (s == SW_OK)
+        s = response ? sw_check_response(&m, datagram, &v, &verdict)
+                     : sw_check_request(&m, datagram, &v, &verdict);
+    MUST(w, s == SW_OK, "what was sent is malformed (%s, %s): %.*s", sw_status_name(s),
+         verdict.why ? verdict.why : "", (int)a->total, bytes);
+    if (response && a->cookie.why == SW_FOR_RESPONSE && a->cookie.ref.generation)
+        answered(w, a->cookie.ref, m.status, v.method);
+}
+
+static void step(void *user, const struct sw_event *ev, struct sw_actions *out, int64_t now_ms)
+{
+    struct spy_worker *w = user;
+    struct spy *x = w->spy;
+    MUST(w, ++x->steps <= x->steps_max, "%llu steps and no end", (unsigned long long)x->steps);
+    if (x->before)
+        x->before(x->user);
+    w->inner.step(w->inner.user, ev, out, now_ms);
+    if (x->after)
+        x->after(x->user);
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (out->a[i].kind == SW_ACT_SEND)
+            look(w, &out->a[i].send);
+        w->published += out->a[i].kind == SW_ACT_PUBLISH;
+        w->published -= out->a[i].kind == SW_ACT_UNPUBLISH;
+    }
+}
+
+static int64_t deadline(void *user)
+{
+    struct spy_worker *w = user;
+    return w->inner.deadline(w->inner.user);
+}
+
+void spy_init(struct spy *x, struct gate *g)
+{
+    *x = (struct spy){.gate = g, .steps_max = 2000000};
+    for (unsigned i = 0; i < g->node->workers; i++) {
+        x->worker[i].spy = x;
+        x->worker[i].inner = g->node->worker[i].step;
+        g->node->worker[i].step = (struct sw_step){&x->worker[i], step, deadline};
+    }
+}
+
+void spy_finish(struct spy *x)
+{
+    for (unsigned i = 0; i < x->gate->node->workers; i++) {
+        struct spy_worker *w = &x->worker[i];
+        for (uint32_t slot = 0; slot < w->slots; slot++) {
+            ended(w, &w->servers[slot]);
+            w->servers[slot] = (struct spy_server){0};
+        }
+        MUST(w, w->published == 0, "%lld INVITEs left in the directory", (long long)w->published);
+        MUST(w, deadline(w) == SW_TIMER_NEVER, "a timer is left");
+    }
+}
+
+void spy_fini(struct spy *x)
+{
+    for (unsigned i = 0; i < x->gate->node->workers; i++) {
+        x->gate->node->worker[i].step = x->worker[i].inner;
+        free(x->worker[i].servers);
+    }
+}
