@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "10")
+FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "30")
 
 VARIANTS = {
     "gcc": ("gcc", ["--buildtype=release"]),
@@ -96,7 +96,8 @@ def stage_gcc():
     folder = build("gcc")
     if folder:
         say("simulated calls at full speed")
-        cmocka(folder, "sim-random", SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
+        for program in ("sim-random", "sim-network"):
+            cmocka(folder, program, SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
         cmocka(folder, "unit-*")
 
 
