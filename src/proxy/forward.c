@@ -177,7 +177,9 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     struct sw_edits edits;
     size_t cap = ROOM + 2 * (size_t)f->m->uri_n + f->v->via.whole.n + routes_size(&r);
     char *p = sw_arena_get(arena, cap);
-    struct sw_buf room = sw_buf(p, p ? cap : 0);
+    struct sw_buf room = sw_buf(p, cap);
+    if (!p)
+        return SW_LIMIT_MEMORY;
     sw_edits_init(&edits);
     edit_target(c, f, &r, &room, &edits);
     edit_sender_via(f, &room, &edits);
@@ -187,7 +189,7 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);
     struct sw_slice *segs = sw_arena_get(arena, (2 * edits.count + 1) * sizeof(*segs));
-    if (!p || !segs)
+    if (!segs)
         return SW_LIMIT_MEMORY;
     if (room.full)
         return SW_LIMIT;

@@ -135,7 +135,7 @@ static void test_lex_escaped_takes_whole_escapes_only(void **state)
         {"a%\r\n", false, ""},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out;
+        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out = {NULL, 0};
         struct sw_lex l = sw_lex(text);
         assert_int_equal(sw_lex_escaped(&l, SW_CH_USER, &out), rows[i].ok);
         if (rows[i].ok)
@@ -172,7 +172,7 @@ static void test_lex_quoted_ends_at_the_unescaped_quote(void **state)
         {"\"a\x7f\"", false, NULL, "\"a\x7f\""},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out;
+        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out = {NULL, 0};
         struct sw_lex l = sw_lex(text);
         assert_int_equal(sw_lex_quoted(&l, &out), rows[i].ok);
         if (rows[i].ok)
@@ -259,7 +259,7 @@ static void test_lex_host_takes_names_and_addresses(void **state)
         {"example.5060", false, NULL, NULL},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out;
+        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text)), out = {NULL, 0};
         struct sw_lex l = sw_lex(text);
         assert_int_equal(sw_lex_host(&l, &out), rows[i].ok);
         if (rows[i].ok) {
@@ -281,7 +281,7 @@ static void test_lex_no_step_leaves_the_text(void **state)
         size_t n = rng_below(&r, sizeof(text));
         for (size_t i = 0; i < n; i++)
             text[i] = bytes[rng_below(&r, sizeof(bytes) - 1)];
-        struct sw_slice s = unit_exact(text, n), out;
+        struct sw_slice s = unit_exact(text, n), out = {NULL, 0};
         uint64_t number;
         for (int step = 0; step < 6; step++) {
             struct sw_lex l = sw_lex(s);
