@@ -90,7 +90,7 @@ static struct sim_event *later(struct sim *s, enum event_kind kind, struct sim_w
         s->queue_cap = s->queue_cap ? s->queue_cap * 2 : 256;
         s->queue = realloc(s->queue, s->queue_cap * sizeof(*s->queue));
     }
-    assert(e && s->queue);
+    assert(e && s->queue && at_ms >= s->now_ms);
     *e = (struct sim_event){.at_ms = at_ms, .seq = s->seq++, .kind = kind, .to = to};
     size_t i = s->queue_n++;
     for (; i && earlier(e, s->queue[(i - 1) / 2]); i = (i - 1) / 2)
@@ -302,10 +302,10 @@ static void send_stream(struct sim_worker *w, const struct sw_send_act *a)
         send_failed(w, a, SW_PEER_CLOSED);
         return;
     }
-    struct sim_event *e = later(s, SEGMENT, c->end[1 - side], s->now_ms + delay(s));
-    if (e->at_ms < c->next_ms[side])
-        e->at_ms = c->next_ms[side];
-    c->next_ms[side] = e->at_ms;
+    int64_t at = s->now_ms + delay(s);
+    if (at > c->next_ms[side]) /* else after what was sent before */
+        c->next_ms[side] = at;
+    struct sim_event *e = later(s, SEGMENT, c->end[1 - side], c->next_ms[side]);
     e->conn = c;
     e->side = 1 - side;
     s->stats.segments++;
@@ -661,6 +661,7 @@ uint64_t sim_run_events(struct sim *s, int64_t until_ms, uint64_t most)
             plan_wake(&s->nodes[i]->worker[k]);
     for (; n < most && s->queue_n && s->queue[0]->at_ms <= until_ms; n++) {
         struct sim_event *e = take(s);
+        assert(e->at_ms >= s->now_ms);
         s->now_ms = e->at_ms;
         run_event(s, e);
         free(e->bytes);

@@ -374,6 +374,7 @@ static void test_random_calls_over_two_gateways_end_and_leave_nothing(void **sta
     uint64_t calls = setting("SIM_CALLS", 2000);
     struct count n = {0};
     printf("seed %llu, %llu calls\n", (unsigned long long)seed, (unsigned long long)calls);
+    fflush(stdout); /* to be seen also when the rest never ends */
     for (uint64_t i = 0; i * CALLS_PER_WORLD < calls; i++)
         one_world(seed + i, &n);
     printf(

@@ -226,7 +226,7 @@ static void learn_routes(struct ua_call *c, const struct sw_msg *m, bool reverse
 static void hang_up(struct ua *u, struct ua_call *c)
 {
     if (c->send.generation) { /* the ACK waits for a connection */
-        sw_timer_start(&u->engine.timers, &c->next, u->node->sim->now_ms + 10);
+        sw_timer_start(&u->engine.timers, &c->next, u->engine.now_ms + 10);
         return;
     }
     c->cseq++;
