@@ -49,6 +49,16 @@ static void answered(struct spy_worker *w, struct sw_ref ref, unsigned status, e
         s->final = (uint16_t)status;
 }
 
+/* No byte is a line end for some receivers only. */
+static void whole_lines(const struct spy_worker *w, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        MUST(w, p[i] != '\r' || (i + 1 < n && p[i + 1] == '\n'), "a CR alone was sent");
+        MUST(w, p[i] != '\n' || (i > 0 && p[i - 1] == '\r'), "a LF alone was sent");
+        MUST(w, p[i] != 0, "a NUL was sent");
+    }
+}
+
 static void look(struct spy_worker *w, const struct sw_send_act *a)
 {
     static char bytes[1 << 17];
@@ -64,8 +74,11 @@ static void look(struct spy_worker *w, const struct sw_send_act *a)
     bool response = sw_slice_starts_case(sw_slice(bytes, a->total), SW_SLICE("SIP/2.0 "));
     w->spy->requests += !response;
     w->spy->responses += response;
-    if (response && a->cookie.why == SW_FOR_NOTHING) /* a malformed request gets back what it had */
+    if (response && a->cookie.why == SW_FOR_NOTHING) {
+        whole_lines(w, bytes,
+                    a->total); /* a malformed request gets back what it had, but no more */
         return;
+    }
     if (s == SW_OK)
         s = response ? sw_check_response(&m, datagram, &v, &verdict)
                      : sw_check_request(&m, datagram, &v, &verdict);
