@@ -174,6 +174,8 @@ static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server 
         answer_local(p, f, s, 500, f->failure ? f->failure : "Next Hop Unavailable");
     else if (f->best_status && f->best.p && answer_stored(p, f, s))
         return;
+    else if (f->best_status && f->best_status != 408) /* memory was out when it was to be kept */
+        answer_local(p, f, s, 500, "Out Of Resources");
     else if (invite)
         answer_local(p, f, s, 408, f->failure);
     else
@@ -210,8 +212,6 @@ static uint32_t group_size(const struct sw_fork *f, uint32_t at)
     uint32_t choices = 0;
     for (uint32_t i = at; i < f->target_count && f->targets[i].group == f->targets[at].group; i++)
         choices += !f->targets[i].alternative;
-    if (choices == 0) /* what is left of one that was begun */
-        choices = 1;
     return choices < f->breadth ? choices : f->breadth;
 }
 
