@@ -371,8 +371,10 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
     struct sw_vitals v;
     struct sw_verdict verdict = {0, "Bad Status-Line", "RFC 3261 7.2"};
     bool ended = false;
-    if (sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, &m) != SW_OK ||
-        sw_check_response(&m, ev->flow->transport == SW_UDP, &v, &verdict) != SW_OK) {
+    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, &m);
+    if (s == SW_LIMIT)
+        verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: header rows"};
+    if (s != SW_OK || sw_check_response(&m, ev->flow->transport == SW_UDP, &v, &verdict) != SW_OK) {
         note_malformed(p, ev->flow, &m, verdict.why, verdict.rule);
         return;
     }
