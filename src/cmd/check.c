@@ -1,5 +1,5 @@
 #include "cmd/cmd.h"
-#include "daemon/config.h"
+#include "daemon/proof.h"
 
 #include <string.h>
 
@@ -21,7 +21,10 @@ int sw_cmd_check(int argc, char **argv)
     }
     if (!path)
         return sw_cmd_usage("check", "-c FILE is missing");
-    bool ok = sw_config_load(path, &config, &diags) == SW_OK;
+    bool ok = sw_config_load(path, NULL, &config, &diags) == SW_OK;
+    if (ok)
+        sw_proof(&config, &diags);
+    ok = diags.errors == 0;
     sw_diags_print(&diags, json ? stdout : stderr, json);
     if (!json)
         printf("%s: %s (%u errors, %u warnings, %u notes)\n", path, ok ? "can run" : "cannot run",

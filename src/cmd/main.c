@@ -10,6 +10,8 @@ static const struct sw_cmd commands[] = {
      "\n"
      "  -c FILE   the configuration\n"
      "\n"
+     "SIGHUP            reload: loads beside what runs, proves it, then takes it up, or says why "
+     "not\n"
      "SIGTERM, SIGINT   no new connections; transactions without final response get\n"
      "                  limits.drain, then every connection gets close_notify\n"
      "\n"
@@ -25,6 +27,24 @@ static const struct sw_cmd commands[] = {
      "\n"
      "Exit: 0 it can run; 1 it can, but weakly, with --strict; 2 it cannot.\n",
      sw_cmd_check},
+    {"ctl", "[-s SOCKET] [--json] QUESTION [PEER]", "ask the running gateway",
+     "  status         what it is, since when, how much it has to do\n"
+     "  peers          each peer, and whether it is up\n"
+     "  connections    each connection: whose, what it proved, version and suite, traffic\n"
+     "  transactions   each request that is being answered, or whose repeats are absorbed\n"
+     "  certificates   what it shows and believes, with names, dates, days left, fingerprint, "
+     "users\n"
+     "  registrations  not in this version\n"
+     "  failures       connections that failed or were refused, and why\n"
+     "  reload         takes up a changed configuration and changed files, or says why not\n"
+     "  drain          stops in good order, as SIGTERM does\n"
+     "\n"
+     "  -s SOCKET   the gateway's admin.socket; without it ./sipward.sock, then\n"
+     "              /run/sipward/sipward.sock\n"
+     "  --json      the answer as it came\n"
+     "\n"
+     "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
+     sw_cmd_ctl},
     {"version", "[--json]", "print the version, the TLS library and the features", "Exit: 0.\n",
      sw_cmd_version},
 };

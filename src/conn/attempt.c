@@ -28,11 +28,7 @@ static const char *phase(const struct sw_conn *c)
 }
 
 /* What every line about a connection starts with. */
-struct head {
-    char id[24], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX];
-};
-
-static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct head *h,
+static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                        struct sw_field *f)
 {
     struct sw_buf id = sw_buf(h->id, sizeof(h->id));
@@ -51,7 +47,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
                      struct sw_slice got)
 {
     struct sw_field f[16];
-    struct head h;
+    struct sw_attempt_text h;
     struct sw_tls_info info = {0};
     char names[NAMES_MAX];
     struct sw_buf b = sw_buf(names, sizeof(names));
@@ -91,7 +87,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
                        const char *why, struct sw_slice got)
 {
     struct sw_field f[20];
-    struct head h;
+    struct sw_attempt_text h;
     struct sw_tls_failure tls = {.alert = -1};
     char names[NAMES_MAX];
     struct sw_buf b = sw_buf(names, sizeof(names));
@@ -122,10 +118,30 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     sw_log(SW_LEVEL_WARN, "connection_failed", f, n);
 }
 
+size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
+                      struct sw_field f[SW_ATTEMPT_FIELDS_MAX])
+{
+    struct sw_buf b = sw_buf(h->names, sizeof(h->names));
+    struct sw_tls_info info = {.version = "-", .suite = "-"};
+    size_t n = put_head(s, c, h, f);
+    if (c->tls)
+        sw_tls_info(c->tls, &info);
+    if (c->flow.ident)
+        sw_ident_put_names(c->flow.ident, &b);
+    f[n++] = sw_field_str("state", sw_conn_state_name((enum sw_conn_state)c->state));
+    f[n++] = sw_field_str("version", info.version);
+    f[n++] = sw_field_str("suite", info.suite);
+    f[n++] = sw_field_text("names", sw_buf_view(&b));
+    f[n++] = sw_field_number("seconds", (s->now_ms - c->started_ms) / 1000);
+    f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
+    f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);
+    return n;
+}
+
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c)
 {
     struct sw_field f[16];
-    struct head h;
+    struct sw_attempt_text h;
     if (!sw_log_on(SW_LEVEL_WARN))
         return;
     size_t n = put_head(s, c, &h, f);
@@ -140,7 +156,7 @@ void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum s
                        const char *why)
 {
     struct sw_field f[16];
-    struct head h;
+    struct sw_attempt_text h;
     struct sw_tls_failure tls = {.alert = -1};
     if (!sw_log_on(SW_LEVEL_INFO))
         return;

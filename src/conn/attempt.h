@@ -3,6 +3,7 @@
 #ifndef SW_CONN_ATTEMPT_H
 #define SW_CONN_ATTEMPT_H
 
+#include "base/field.h"
 #include "conn/conn.h"
 
 /** The connection has passed its three phases. `why` and `got`: see struct sw_ingress. */
@@ -15,6 +16,18 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
  */
 void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why, struct sw_slice got);
+
+/* Fields of one connection: see sw_attempt_row. */
+enum { SW_ATTEMPT_FIELDS_MAX = 20 };
+
+/** Memory that the fields of one connection borrow. */
+struct sw_attempt_text {
+    char id[24], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX], names[256];
+};
+
+/** Describes a connection for a list; returns how many fields it took. */
+size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
+                      struct sw_field f[SW_ATTEMPT_FIELDS_MAX]);
 
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);

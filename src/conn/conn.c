@@ -37,6 +37,20 @@ enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf
     return st;
 }
 
+enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *conf)
+{
+    struct sw_conn_conf next = *conf;
+    next.instance = s->conf.instance;
+    next.node = s->conf.node;
+    next.worker = s->conf.worker;
+    next.limits.frame = s->conf.limits.frame;
+    next.limits.connections = s->conf.limits.connections;
+    enum sw_status st = sw_tls_worker_adopt(s->tls, conf->policies, conf->policy_count);
+    if (st == SW_OK)
+        s->conf = next;
+    return st;
+}
+
 void sw_conns_fini(struct sw_conns *s)
 {
     struct sw_ref ref;
@@ -70,6 +84,10 @@ struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref)
 static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state state, int64_t limit_ms)
 {
     c->state = (uint8_t)state;
+    if (state >= SW_CONN_OPEN) {
+        sw_hold_drop(c->hold);
+        c->hold = NULL;
+    }
     if (limit_ms)
         sw_timer_start(&s->timers, &c->timer, s->now_ms + limit_ms);
     else
@@ -107,6 +125,8 @@ static enum sw_status make(struct sw_conns *s, int fd, const struct sw_flow *flo
                                      .generation = ref.generation};
     c->flow.local = sw_sock_local(fd);
     c->ref = ref;
+    c->hold = s->conf.hold;
+    sw_hold_take(c->hold);
     c->fd = fd;
     c->started_ms = c->active_ms = s->now_ms;
     sw_timer_init(&c->timer, 0);
@@ -231,6 +251,28 @@ void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_
     c->flow.domain_id = domain_id;
     c->active_ms = s->now_ms;
     enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
+}
+
+static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
+    return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
+}
+
+enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c)
+{
+    const struct sw_tls_params *params = params_of(s, c);
+    if (!c->tls || !c->flow.ident || !params)
+        return SW_OK;
+    enum sw_status st = sw_tls_judge_again(c->tls, params->trust);
+    if (st != SW_OK)
+        return st;
+    struct sw_ident *now = sw_tls_ident(c->tls);
+    if (!now)
+        return SW_LIMIT_MEMORY;
+    sw_ident_free((struct sw_ident *)(uintptr_t)c->flow.ident);
+    c->flow.ident = now;
+    return SW_OK;
 }
 
 static void forget(struct sw_conns *s, char **p, uint32_t *n, uint32_t *cap)

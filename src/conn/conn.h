@@ -4,6 +4,7 @@
 #define SW_CONN_CONN_H
 
 #include "base/flow.h"
+#include "base/hold.h"
 #include "base/ident.h"
 #include "base/slab.h"
 #include "base/table.h"
@@ -31,6 +32,7 @@ struct sw_conn_limits {
     uint32_t idle_ms;
     uint32_t message_ms;     /* from a message's first byte to its last */
     uint32_t messages_per_s; /* that are taken from one connection; 0: all */
+    uint32_t recheck_ms;     /* how often what open connections proved is judged again; 0: never */
 };
 
 /* How to accept on a listener. */
@@ -55,6 +57,7 @@ struct sw_conn_conf {
     const struct sw_conn_peer *peers; /* sorted by id */
     const struct sw_tls_policy *policies;
     uint32_t listener_count, peer_count, policy_count;
+    struct sw_hold *hold; /* of all that stands above; NULL: it is never replaced */
     uint32_t instance;
     uint16_t node, worker;
 };
@@ -70,6 +73,7 @@ struct sw_conn {
     struct sw_flow flow; /* as everyone may see it */
     struct sw_ref ref;
     struct sw_tls *tls;    /* NULL: plain */
+    struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
     struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
     struct sw_list steps;  /* in a queue of handshake steps */
@@ -126,6 +130,19 @@ SW_MUST_USE enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_con
                                          struct sw_loop *loop, int64_t now_ms,
                                          void (*seen)(void *user, const struct sw_tls_seen *m));
 void sw_conns_fini(struct sw_conns *s);
+
+/**
+ * Takes up another configuration: what begins from now on uses it, handshakes that run keep theirs.
+ * Listeners must be the same in number and order; the limits that size memory stay as they are.
+ * SW_LIMIT_MEMORY: nothing changed.
+ */
+SW_MUST_USE enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *conf);
+
+/**
+ * Judges the chain of an open connection again, with the rules of now: what it proves may be less
+ * or nothing. SW_OK: `flow.ident` is what holds now. SW_CRYPTO: see sw_tls_failure.
+ */
+SW_MUST_USE enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c);
 
 /** Takes up an accepted socket, which is closed if this fails. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO
  */

@@ -20,13 +20,19 @@ void *sw_config_alloc(struct sw_config_build *b, size_t n)
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path)
 {
     size_t dir = strlen(b->c->dir);
-    if (path->s.n && path->s.p[0] == '/')
-        return path->s.p;
+    struct sw_config_file *file = sw_config_alloc(b, sizeof(*file));
     char *p = sw_config_alloc(b, dir + 1 + path->s.n);
-    memcpy(p, b->c->dir, dir);
-    p[dir] = '/';
-    memcpy(p + dir + 1, path->s.p, path->s.n);
-    return p;
+    if (path->s.n && path->s.p[0] == '/') {
+        file->path = path->s.p;
+    } else {
+        memcpy(p, b->c->dir, dir);
+        p[dir] = '/';
+        memcpy(p + dir + 1, path->s.p, path->s.n);
+        file->path = p;
+    }
+    file->next = b->c->files;
+    b->c->files = file;
+    return file->path;
 }
 
 static int name_order(const void *a, const void *b)
@@ -56,15 +62,12 @@ void sw_names_build(struct sw_config_build *b, struct sw_names *names, const cha
         }
 }
 
-int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
-                      const struct sw_text *name, const char *key)
+int64_t sw_names_index(const struct sw_names *names, struct sw_slice name)
 {
     size_t low = 0, high = names->count;
-    if (!name->s.p)
-        return -1;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        int d = sw_slice_order(names->n[mid].name, name->s);
+        int d = sw_slice_order(names->n[mid].name, name);
         if (d == 0)
             return names->n[mid].index;
         if (d < 0)
@@ -72,6 +75,15 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
         else
             high = mid;
     }
+    return -1;
+}
+
+int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
+                      const struct sw_text *name, const char *key)
+{
+    int64_t index = name->s.p ? sw_names_index(names, name->s) : -1;
+    if (!name->s.p || index >= 0)
+        return index;
     const char **known = calloc(names->count + 1, sizeof(*known));
     for (size_t i = 0; known && i < names->count; i++)
         known[i] = names->n[i].name.p;
@@ -106,7 +118,8 @@ static char *dir_of(const char *path)
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-enum sw_status sw_config_load(const char *path, struct sw_config *c, struct sw_diags *diags)
+enum sw_status sw_config_load(const char *path, const struct sw_config *before, struct sw_config *c,
+                              struct sw_diags *diags)
 {
     struct sw_slice text;
     memset(c, 0, sizeof(*c));
@@ -122,7 +135,9 @@ enum sw_status sw_config_load(const char *path, struct sw_config *c, struct sw_d
     c->dir = dir_of(path);
     sw_schema_read(text, &sw_config_schema, &c->d, &c->arena, diags);
     free((void *)(uintptr_t)text.p);
-    struct sw_config_build b = {.c = c, .diags = diags, .now_s = sw_clock_wall_s()};
+    struct sw_config_build b = {
+        .c = c, .before = before, .diags = diags, .now_s = sw_clock_wall_s()};
+    c->last_id = before ? before->last_id : 0;
     if (c->dir && (diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
         build(&b);
     return diags->errors ? SW_PEER_SYNTAX : SW_OK;

@@ -35,10 +35,18 @@ struct sw_config_limits {
     struct sw_conn_limits conn;
 };
 
+/* A file that the configuration names. */
+struct sw_config_file {
+    struct sw_config_file *next;
+    const char *path;
+};
+
 struct sw_config {
     struct sw_slab slab;
     struct sw_arena arena;
     char *dir; /* of the file: paths in it are relative to this */
+    struct sw_config_file *files;
+    uint32_t last_id; /* of trust entries and identities, over all reloads */
     struct sw_directives d;
     struct sw_names identity_names, trust_names, listener_names, peer_names, policy_names;
     struct sw_tls_identity *identities;
@@ -53,23 +61,26 @@ struct sw_config {
     struct sw_conn_peer *conn_peers; /* sorted by id */
     struct sw_proxy_conf proxy;
     struct sw_config_limits limits;
+    const char *admin_socket; /* a path; NULL: none is wanted */
     unsigned workers;
     enum sw_level log_level;
     bool log_json;
 };
 
 /**
- * Reads a file and all it names. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
+ * Reads a file and all it names. `before` is the configuration it is to replace, whose ids and
+ * random keys it keeps; NULL: none. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
  * cannot. SW_SYS: the file itself cannot be read. All is told in `diags`. Free it in any case.
  */
-SW_MUST_USE enum sw_status sw_config_load(const char *path, struct sw_config *c,
-                                          struct sw_diags *diags);
+SW_MUST_USE enum sw_status sw_config_load(const char *path, const struct sw_config *before,
+                                          struct sw_config *c, struct sw_diags *diags);
 void sw_config_free(struct sw_config *c);
 
 /* ---- for the files of this configuration: each fills its part ---- */
 
 struct sw_config_build {
     struct sw_config *c;
+    const struct sw_config *before; /* NULL: there is none */
     struct sw_diags *diags;
     int64_t now_s;
 };
@@ -85,6 +96,9 @@ void sw_config_misc(
 void sw_names_build(struct sw_config_build *b, struct sw_names *names, const char *what,
                     const struct sw_maps *maps, size_t size, size_t offset);
 
+/** The index of a name, or -1. */
+int64_t sw_names_index(const struct sw_names *names, struct sw_slice name);
+
 /** The index that a name stands for, or -1 with an error that names the nearest. */
 int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
                       const struct sw_text *name, const char *key);
@@ -92,7 +106,7 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
 /** Cleared memory in the configuration's arena; never NULL (it reports, and gives a spare). */
 void *sw_config_alloc(struct sw_config_build *b, size_t n);
 
-/** A path of the file as it is to be opened. */
+/** A path of the file as it is to be opened; it is noted in `files`. */
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
 
 /** The store for one trust entry, or for a list of them; equal lists share one. */

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/timex.h>
+#include <sys/un.h>
 
 enum {
     KIB = 1024,
@@ -45,6 +46,7 @@ static void limits(struct sw_config_build *b)
     l->conn.handshake_ms = limit(b, &d->handshake, 10000, 100, 120000);
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
+    l->conn.recheck_ms = limit(b, &d->recheck, 60000, 0, day);
     l->conn.messages_per_s = limit(b, &d->messages_per_second, 20000, 0, 10000000);
     l->conn.frame.head_max = limit(b, &d->header_bytes, 32 * KIB, 1 * KIB, HEADER_MAX);
     l->conn.frame.body_max = limit(b, &d->body_bytes, 64 * KIB, 1 * KIB, BODY_MAX);
@@ -72,6 +74,10 @@ static void seal_key(struct sw_config_build *b)
     const struct sw_text *d = &b->c->d.seal_key;
     uint8_t random[32];
     struct sw_slice key;
+    if (!d->s.p && b->before && !b->before->d.seal_key.s.p) { /* dialogs go on */
+        b->c->proxy.seal_key = b->before->proxy.seal_key;
+        return;
+    }
     if (!d->s.p) {
         if (sw_random(random, sizeof(random)) != SW_OK)
             sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "the system gives no random numbers");
@@ -106,8 +112,9 @@ static void not_acted_on(struct sw_config_build *b)
                      "dns: this version does not act on it yet, peers are reached by address");
     if (d->store.s.p)
         sw_diag_note(b->diags, d->store.mark, "store: this version does not act on it yet");
-    if (d->admin.address.s.p || d->admin.socket.s.p)
-        sw_diag_note(b->diags, d->admin.mark, "admin: this version does not act on it yet");
+    if (d->admin.address.s.p)
+        sw_diag_note(b->diags, d->admin.address.mark,
+                     "admin.address: this version does not act on it yet, only on admin.socket");
     if (d->registrar.min_expires.given && d->registrar.max_expires.given &&
         d->registrar.min_expires.v > d->registrar.max_expires.v)
         sw_diag_error(b->diags, d->registrar.min_expires.mark,
@@ -131,6 +138,23 @@ static void clock_is_right(struct sw_config_build *b)
             "(run an NTP client)");
 }
 
+/* Where `sipward ctl` asks; the default is beside the configuration. */
+static void admin_socket(struct sw_config_build *b)
+{
+    static const struct sw_text standard = {.s = {"sipward.sock", 12}};
+    struct sockaddr_un address;
+    const struct sw_text *t = &b->c->d.admin.socket;
+    if (t->s.p && t->s.n == 0) /* nobody is to ask */
+        return;
+    struct sw_config_file *files = b->c->files;
+    b->c->admin_socket = sw_config_path(b, t->s.p ? t : &standard);
+    b->c->files = files; /* it is no input */
+    if (strlen(b->c->admin_socket) >= sizeof(address.sun_path))
+        sw_diag_error(b->diags, t->mark,
+                      "admin.socket: \"%s\" is longer than %zu bytes (a shorter path)",
+                      b->c->admin_socket, sizeof(address.sun_path) - 1);
+}
+
 void sw_config_misc(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
@@ -144,6 +168,7 @@ void sw_config_misc(struct sw_config_build *b)
         c->limits.connections_per_peer = c->workers < 4 ? c->workers : 4;
     log_conf(b);
     seal_key(b);
+    admin_socket(b);
     not_acted_on(b);
     clock_is_right(b);
 }

@@ -60,6 +60,20 @@ static void load_identity(struct sw_config_build *b, const struct sw_identity_di
     check_dates(b, d->certificate.mark, "certificate", id->chain.c[0]);
 }
 
+/* Ids outlive a reload, names that are gone and come again get another one: what a connection
+ * proved under an id is judged by what stands under it now. */
+static uint32_t id_of_identity(struct sw_config_build *b, struct sw_slice name)
+{
+    int64_t was = b->before && name.p ? sw_names_index(&b->before->identity_names, name) : -1;
+    return was >= 0 ? b->before->identities[was].id : ++b->c->last_id;
+}
+
+static uint32_t id_of_trust(struct sw_config_build *b, struct sw_slice name)
+{
+    int64_t was = b->before && name.p ? sw_names_index(&b->before->trust_names, name) : -1;
+    return was >= 0 ? b->before->trusts[was].id : ++b->c->last_id;
+}
+
 static void identities(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
@@ -69,7 +83,7 @@ static void identities(struct sw_config_build *b)
     sw_names_build(b, &c->identity_names, "identity", &c->d.identities, sizeof(*d),
                    offsetof(struct sw_identity_directive, name));
     for (uint32_t i = 0; i < c->identity_count; i++) {
-        c->identities[i].id = i + 1;
+        c->identities[i].id = id_of_identity(b, d[i].name.s);
         load_identity(b, &d[i], &c->identities[i]);
     }
 }
@@ -148,7 +162,7 @@ static void trust_entries(struct sw_config_build *b)
                    offsetof(struct sw_trust_directive, name));
     for (uint32_t i = 0; i < c->trust_count; i++) {
         struct sw_trust_entry *e = &c->trusts[i];
-        e->id = i + 1;
+        e->id = id_of_trust(b, d[i].name.s);
         e->name = d[i].name.s.p;
         e->depth = d[i].depth.given ? (unsigned)d[i].depth.v : DEPTH_DEFAULT;
         if (d[i].depth.given && (d[i].depth.v < 1 || d[i].depth.v > DEPTH_MAX))

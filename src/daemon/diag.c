@@ -82,3 +82,11 @@ void sw_diags_free(struct sw_diags *x)
     free(x->d);
     *x = (struct sw_diags){0};
 }
+
+void sw_diag_place(const struct sw_diags *x, const struct sw_diag *d, char *out, size_t cap)
+{
+    if (d->mark.line)
+        snprintf(out, cap, "%s:%u:%u", x->path, d->mark.line, d->mark.column);
+    else
+        snprintf(out, cap, "%s", x->path);
+}

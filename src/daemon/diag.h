@@ -37,6 +37,9 @@ void sw_diag(struct sw_diags *x, enum sw_diag_kind kind, struct sw_mark mark, co
 #define sw_diag_warning(x, mark, ...) sw_diag((x), SW_DIAG_WARNING, (mark), __VA_ARGS__)
 #define sw_diag_note(x, mark, ...)    sw_diag((x), SW_DIAG_NOTE, (mark), __VA_ARGS__)
 
+/** The place of one as text: FILE:LINE:COLUMN, or FILE. */
+void sw_diag_place(const struct sw_diags *x, const struct sw_diag *d, char *out, size_t cap);
+
 /** Writes all, in the order of the file: FILE:LINE:COLUMN: text. With `json` as an array. */
 void sw_diags_print(struct sw_diags *x, FILE *out, bool json);
 void sw_diags_free(struct sw_diags *x);

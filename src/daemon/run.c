@@ -1,15 +1,13 @@
 #include "daemon/run.h"
 
-#include "conn/attempt.h"
-#include "crypto/prng.h"
-#include "gateway/pipeline.h"
-#include "loop/sock.h"
+#include "daemon/admin.h"
+#include "daemon/proof.h"
+#include "daemon/reload.h"
+#include "fetch/watch.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/random.h"
-#include "worker/worker.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,115 +15,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { UDP_BUFFER_BYTES = 8 << 20, POLL_MS = 20 };
-
-struct daemon {
-    struct sw_config config;
-    struct sw_workers all;
-    struct sw_worker_listener *listeners;
-    struct sw_gateway *gateways;
-    struct sw_peer_state *peers;
-    unsigned started; /* workers whose thread runs */
-    uint32_t instance;
-    struct sw_sip_key table_key;
-};
-
-/* ---- sockets ---- */
-
-static void note_listen_failed(const struct sw_config_listener *l, bool datagram, const char *name)
-{
-    char text[SW_ENDPOINT_TEXT_MAX];
-    int error = errno;
-    enum sw_transport t = datagram ? SW_UDP : l->transport == SW_UDP ? SW_TCP : l->transport;
-    SW_LOG(SW_LEVEL_ERROR, "listen_failed", sw_field_str("listener", name),
-           sw_field_text("transport", sw_transport_name(t)),
-           sw_field_str("address", sw_endpoint_text(&l->address, text)),
-           sw_field_str("why", strerror(error)),
-           sw_field_str("help", error == EADDRINUSE
-                                    ? "another process has the address: stop it, or change it"
-                                    : "the address must be this machine's (or freebind: true), and "
-                                      "ports below 1024 need the right to bind them"));
-}
-
-static int open_one(const struct sw_config_listener *l, bool datagram, bool share_port,
-                    const char *name)
-{
-    const struct sw_sock_conf conf = {
-        .address = l->address,
-        .datagram = datagram,
-        .freebind = l->freebind,
-        .share_port = share_port,
-        .receive_bytes = datagram ? UDP_BUFFER_BYTES : 0,
-    };
-    int fd = sw_sock_listen(&conf);
-    if (fd < 0)
-        note_listen_failed(l, datagram, name);
-    return fd;
-}
-
-/* A first socket without SO_REUSEPORT finds out whether another process has the address: with it,
- * two gateways would share the traffic unnoticed. */
-static bool is_free(const struct sw_config_listener *l, bool datagram, const char *name)
-{
-    int fd = open_one(l, datagram, false, name);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-static bool open_kind(struct daemon *d, uint32_t i, bool datagram, int **out)
-{
-    const struct sw_config_listener *l = &d->config.listeners[i];
-    const char *name = d->config.conn_listeners[i].name;
-    if (!is_free(l, datagram, name))
-        return false;
-    *out = malloc(d->config.workers * sizeof(int));
-    for (unsigned w = 0; *out && w < d->config.workers; w++)
-        (*out)[w] = -1;
-    for (unsigned w = 0; *out && w < d->config.workers; w++) {
-        (*out)[w] = open_one(l, datagram, true, name);
-        if ((*out)[w] < 0)
-            return false;
-    }
-    return *out;
-}
-
-static bool open_listeners(struct daemon *d)
-{
-    uint32_t n = d->config.proxy.listener_count;
-    d->listeners = calloc(n, sizeof(*d->listeners));
-    if (!d->listeners)
-        return false;
-    bool ok = true;
-    for (uint32_t i = 0; i < n; i++) {
-        struct sw_worker_listener *l = &d->listeners[i];
-        l->tls = d->config.listeners[i].transport == SW_TLS;
-        l->datagram = d->config.listeners[i].transport == SW_UDP;
-        if (l->datagram && !open_kind(d, i, true, &l->udp))
-            ok = false;
-        if (!open_kind(d, i, false, &l->tcp)) /* TCP beside UDP: RFC 3261 18.2.1 */
-            ok = false;
-    }
-    return ok;
-}
-
-static void close_kind(int *fds, unsigned count)
-{
-    for (unsigned w = 0; fds && w < count; w++)
-        if (fds[w] >= 0)
-            close(fds[w]);
-    free(fds);
-}
-
-static void close_listeners(struct daemon *d)
-{
-    for (uint32_t i = 0; d->listeners && i < d->config.proxy.listener_count; i++) {
-        close_kind(d->listeners[i].udp, d->config.workers);
-        close_kind(d->listeners[i].tcp, d->config.workers);
-    }
-    free(d->listeners);
-    d->listeners = NULL;
-}
+enum { POLL_MS = 20 };
 
 /* ---- workers ---- */
 
@@ -134,22 +24,16 @@ static uint32_t pending(void *user)
     return sw_gateway_pending(user);
 }
 
-static uint32_t share(uint32_t total, unsigned workers, uint32_t least)
+static enum sw_status make_gateway(struct sw_daemon *d, uint16_t i, bool trace)
 {
-    uint32_t n = total / workers + (total % workers != 0);
-    return n < least ? least : n;
-}
-
-static enum sw_status make_gateway(struct daemon *d, uint16_t i, bool trace)
-{
+    const struct sw_config *c = &d->now->config;
     struct sw_gateway_conf conf = {
         .engine = {.instance = d->instance,
                    .worker = i,
-                   .directory = d->config.workers > 1,
-                   .transactions_max = share(d->config.limits.transactions, d->config.workers, 16),
+                   .directory = c->workers > 1,
+                   .transactions_max = sw_share(c->limits.transactions, c->workers, 16),
                    .table_key = d->table_key},
-        .proxy = &d->config.proxy,
-        .peers = d->peers,
+        .live = d->now->gateway,
         .pings = i == 0,
         .trace = trace,
     };
@@ -157,47 +41,30 @@ static enum sw_status make_gateway(struct daemon *d, uint16_t i, bool trace)
     return s == SW_OK ? sw_gateway_init(&d->gateways[i], &conf, sw_clock_ms()) : s;
 }
 
-static enum sw_status make_worker(struct daemon *d, uint16_t i, bool trace)
+static enum sw_status make_worker(struct sw_daemon *d, uint16_t i, bool trace)
 {
-    struct sw_conn_conf conf = {
-        .limits = d->config.limits.conn,
-        .listeners = d->config.conn_listeners,
-        .peers = d->config.conn_peers,
-        .policies = d->config.policies,
-        .listener_count = d->config.proxy.listener_count,
-        .peer_count = d->config.proxy.peer_count,
-        .policy_count = d->config.policy_count,
-        .instance = d->instance,
-        .node = d->config.proxy.node,
-        .worker = i,
-    };
-    conf.limits.connections = share(d->config.limits.connections, d->config.workers, 1);
     const struct sw_step step = {&d->gateways[i], sw_gateway_step, sw_gateway_deadline};
-    return sw_worker_init(&d->all.worker[i], &d->all, i, &conf, &step, pending, trace);
+    return sw_worker_init(&d->all.worker[i], &d->all, i, &step, pending, trace);
 }
 
-static enum sw_status make_all(struct daemon *d)
+static enum sw_status make_all(struct sw_daemon *d)
 {
-    unsigned n = d->config.workers;
-    bool trace = d->config.log_level >= SW_LEVEL_DEBUG;
-    uint64_t random;
-    enum sw_status s = sw_random(&random, sizeof(random));
-    if (s == SW_OK)
-        s = sw_random(&d->table_key, sizeof(d->table_key));
-    d->instance = (uint32_t)random | 1;
-    d->peers = calloc(d->config.proxy.peer_count + 1, sizeof(*d->peers));
+    const struct sw_config *c = &d->now->config;
+    unsigned n = c->workers;
+    bool trace = c->log_level >= SW_LEVEL_DEBUG;
+    enum sw_status s = sw_random(&d->table_key, sizeof(d->table_key));
     d->gateways = calloc(n, sizeof(*d->gateways));
     d->all.worker = aligned_alloc(64, n * ((sizeof(struct sw_worker) + 63) & ~(size_t)63));
     d->all.pool = sw_pool_new();
-    d->all.directory = n > 1 ? sw_directory_new(d->config.limits.transactions) : NULL;
-    if (s != SW_OK || !d->peers || !d->gateways || !d->all.worker || !d->all.pool ||
+    d->all.directory = n > 1 ? sw_directory_new(c->limits.transactions) : NULL;
+    if (s != SW_OK || !d->gateways || !d->all.worker || !d->all.pool ||
         (n > 1 && !d->all.directory))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
     d->all.count = (uint16_t)n;
     d->all.listeners = d->listeners;
-    d->all.listener_count = (uint16_t)d->config.proxy.listener_count;
-    d->all.connections_per_peer = d->config.limits.connections_per_peer;
+    d->all.listener_count = (uint16_t)c->proxy.listener_count;
+    atomic_store(&d->all.conf, &d->now->live);
     for (unsigned i = 0; s == SW_OK && i < n; i++) {
         s = make_gateway(d, (uint16_t)i, trace);
         if (s == SW_OK)
@@ -206,23 +73,29 @@ static enum sw_status make_all(struct daemon *d)
     return s;
 }
 
-static void free_all(struct daemon *d)
+static void free_all(struct sw_daemon *d)
 {
     for (unsigned i = 0; d->all.worker && i < d->all.count; i++)
         sw_worker_fini(&d->all.worker[i]);
-    for (unsigned i = 0; d->gateways && i < d->config.workers; i++)
+    for (unsigned i = 0; d->gateways && i < d->all.count; i++)
         if (d->gateways[i].proxy.e)
             sw_gateway_fini(&d->gateways[i]);
+    sw_loader_free(d->loader);
     sw_pool_free(d->all.pool);
     sw_directory_free(d->all.directory);
     free(d->all.worker);
     free(d->gateways);
-    free(d->peers);
-    close_listeners(d);
-    sw_config_free(&d->config);
+    if (d->now)
+        sw_listeners_close(d);
+    while (d->retired) {
+        struct sw_snapshot *s = d->retired;
+        d->retired = s->next;
+        sw_snapshot_free(s);
+    }
+    sw_snapshot_free(d->now);
 }
 
-static bool start_threads(struct daemon *d)
+static bool start_threads(struct sw_daemon *d)
 {
     for (; d->started < d->all.count; d->started++)
         if (pthread_create(&d->all.worker[d->started].thread, NULL, sw_worker_run,
@@ -231,15 +104,13 @@ static bool start_threads(struct daemon *d)
     return true;
 }
 
-/* ---- stopping ---- */
-
-static void wake_all(struct daemon *d)
+void sw_daemon_wake(struct sw_daemon *d)
 {
     for (unsigned i = 0; i < d->started; i++)
         sw_worker_wake(&d->all.worker[i]);
 }
 
-static uint64_t open_transactions(struct daemon *d)
+uint64_t sw_daemon_open_transactions(const struct sw_daemon *d)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < d->started; i++)
@@ -247,38 +118,25 @@ static uint64_t open_transactions(struct daemon *d)
     return n;
 }
 
-static void stop(struct daemon *d)
+/* ---- stopping ---- */
+
+static void stop(struct sw_daemon *d)
 {
-    int64_t until = sw_clock_ms() + d->config.limits.drain_ms;
+    int64_t until = sw_clock_ms() + d->now->config.limits.drain_ms;
     SW_LOG(SW_LEVEL_INFO, "draining",
-           sw_field_number("transactions", (int64_t)open_transactions(d)),
-           sw_field_number("limit_ms", d->config.limits.drain_ms));
+           sw_field_number("transactions", (int64_t)sw_daemon_open_transactions(d)),
+           sw_field_number("limit_ms", d->now->config.limits.drain_ms));
     atomic_store(&d->all.draining, true);
-    wake_all(d);
+    sw_daemon_wake(d);
     usleep(POLL_MS * 1000); /* let each worker count once more */
-    while (open_transactions(d) > 0 && sw_clock_ms() < until)
+    while (sw_daemon_open_transactions(d) > 0 && sw_clock_ms() < until)
         usleep(POLL_MS * 1000);
-    uint64_t left = open_transactions(d);
+    uint64_t left = sw_daemon_open_transactions(d);
     atomic_store(&d->all.stopping, true);
-    wake_all(d);
+    sw_daemon_wake(d);
     for (unsigned i = 0; i < d->started; i++)
         pthread_join(d->all.worker[i].thread, NULL);
     SW_LOG(SW_LEVEL_INFO, "stopped", sw_field_number("abandoned", (int64_t)left));
-}
-
-static void wait_for_signal(int fd)
-{
-    struct signalfd_siginfo info;
-    for (;;) {
-        ssize_t n = read(fd, &info, sizeof(info));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != sizeof(info) || info.ssi_signo != SIGHUP)
-            return;
-        SW_LOG(SW_LEVEL_WARN, "reload_ignored",
-               sw_field_str("why", "this version does not reload yet"),
-               sw_field_str("help", "restart to take up a changed configuration"));
-    }
 }
 
 static int open_signals(void)
@@ -303,21 +161,32 @@ static void raise_descriptors(void)
     }
 }
 
-static int serve(struct daemon *d, int signals)
+/* What an operator needs to change or ask it while it runs. */
+static bool open_control(struct sw_daemon *d)
 {
-    bool ok = open_listeners(d);
+    d->loader = sw_loader_new(d);
+    d->admin = sw_admin_open(d);
+    d->watch = sw_watch_new();
+    return d->loader && (d->admin || !d->now->config.d.admin.socket.s.n);
+}
+
+static int serve(struct sw_daemon *d)
+{
+    bool ok = sw_listeners_open(d);
     enum sw_status s = ok ? make_all(d) : SW_SYS;
     if (ok && s != SW_OK)
         SW_LOG(SW_LEVEL_ERROR, "start_failed", sw_field_str("status", sw_status_name(s)),
                sw_field_str("why", "the workers could not be set up"));
-    ok = s == SW_OK && start_threads(d);
+    ok = s == SW_OK && start_threads(d) && open_control(d);
     if (ok) {
         SW_LOG(SW_LEVEL_INFO, "ready", sw_field_number("workers", d->all.count),
                sw_field_number("listeners", d->all.listener_count),
-               sw_field_number("peers", d->config.proxy.peer_count),
+               sw_field_number("peers", d->now->config.proxy.peer_count),
                sw_field_number("pid", getpid()));
-        wait_for_signal(signals);
+        sw_control_run(d);
     }
+    sw_admin_close(d->admin);
+    sw_watch_free(d->watch);
     if (d->started)
         stop(d);
     return ok ? 0 : 1;
@@ -328,36 +197,47 @@ static void log_weak(const struct sw_diags *diags)
     char place[512];
     for (size_t i = 0; i < diags->count; i++) {
         const struct sw_diag *x = &diags->d[i];
-        int n = snprintf(place, sizeof(place), "%s", diags->path);
-        if (x->mark.line && n > 0 && (size_t)n < sizeof(place))
-            snprintf(place + n, sizeof(place) - (size_t)n, ":%u:%u", x->mark.line, x->mark.column);
+        sw_diag_place(diags, x, place, sizeof(place));
         SW_LOG(x->kind == SW_DIAG_NOTE ? SW_LEVEL_INFO : SW_LEVEL_WARN,
                x->kind == SW_DIAG_NOTE ? "config_note" : "config_weak", sw_field_str("at", place),
                sw_field_str("why", x->text ? x->text : ""));
     }
 }
 
+static int start(struct sw_daemon *d, struct sw_diags *diags)
+{
+    uint64_t random;
+    if (sw_random(&random, sizeof(random)) != SW_OK)
+        return 1;
+    d->instance = (uint32_t)random | 1;
+    d->started_s = d->reloaded_s = sw_clock_wall_s();
+    if (sw_snapshot_load(d->path, NULL, d->instance, diags, &d->now) == SW_OK)
+        sw_proof(&d->now->config, diags);
+    if (diags->errors) {
+        sw_diags_print(diags, stderr, false);
+        return 2;
+    }
+    const struct sw_config *c = &d->now->config;
+    const struct sw_log_conf log = {
+        .fd = STDERR_FILENO, .level = c->log_level, .json = c->log_json};
+    if (sw_log_open(&log) != SW_OK || d->signals < 0)
+        return 1;
+    log_weak(diags);
+    return serve(d);
+}
+
 int sw_daemon_run(const char *config_path)
 {
-    struct daemon d = {0};
+    struct sw_daemon d = {.path = config_path};
     struct sw_diags diags = {0};
-    int signals = open_signals(), code = 2;
+    d.signals = open_signals();
     mallopt(M_ARENA_MAX, 4); /* memory that threads give back is to be seen as given back */
     raise_descriptors();
-    if (sw_config_load(config_path, &d.config, &diags) != SW_OK) {
-        sw_diags_print(&diags, stderr, false);
-    } else {
-        const struct sw_log_conf log = {
-            .fd = STDERR_FILENO, .level = d.config.log_level, .json = d.config.log_json};
-        code = sw_log_open(&log) == SW_OK && signals >= 0 ? 0 : 1;
-        log_weak(&diags);
-        if (code == 0)
-            code = serve(&d, signals);
-    }
+    int code = start(&d, &diags);
     free_all(&d);
     sw_log_close();
     sw_diags_free(&diags);
-    if (signals >= 0)
-        close(signals);
+    if (d.signals >= 0)
+        close(d.signals);
     return code;
 }

@@ -15,6 +15,7 @@ enum sw_action_kind {
     SW_ACT_PUBLISH,   /* the INVITE transaction `key` is here */
     SW_ACT_UNPUBLISH, /* it is no more */
     SW_ACT_ADMIT,     /* the flow of SW_EV_IDENTIFY belongs to `peer` */
+    SW_ACT_ROW,       /* one of those that SW_EV_LIST asked for: `note`, and where to go on */
     SW_ACT_CLOSE,     /* close the flow: `status`, and `why` for the log */
     SW_ACT_NOTE,      /* a line for the log */
 };
@@ -46,6 +47,7 @@ struct sw_note_act {
     const char *event;
     const struct sw_field *fields;
     uint32_t count;
+    uint32_t next; /* ROW: the slot behind it */
 };
 
 struct sw_action {

@@ -13,9 +13,12 @@ enum sw_event_kind {
     SW_EV_CLOSED,      /* the connection `flow_id` is gone, for `status` */
     SW_EV_SEND_FAILED, /* a SEND with `ref` did not leave: `segs` are its bytes, `flow_id` its flow
                         */
-    SW_EV_IDENTIFY,    /* whose is `flow`? It is connected, and `flow->ident` says what it proved */
+    SW_EV_IDENTIFY,    /* whose is `flow`? It is connected, and `flow->ident` says what it proved.
+                        * Asked again while it is open, when that may have changed */
     SW_EV_NO_OWNER,    /* FIND found no other worker: handle `bytes` here */
     SW_EV_DRAIN,       /* we are asked to stop: new work is still done, ending is reported */
+    SW_EV_LIST,        /* name what there is from slot `from` on, as ROW */
+    SW_EV_ADOPT,       /* another configuration holds from now on: `conf`, of the step's own kind */
 };
 
 /* What a SEND is for: echoed if it fails, so that the step can go on from there. */
@@ -46,6 +49,8 @@ struct sw_event {
     struct sw_cookie cookie;   /* SW_EV_SEND_FAILED */
     const struct sw_slice *segs;
     size_t seg_count;
+    uint32_t from;    /* SW_EV_LIST */
+    const void *conf; /* SW_EV_ADOPT: outlives the step's use, until the next one */
 };
 
 #endif

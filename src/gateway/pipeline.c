@@ -1,6 +1,7 @@
 #include "gateway/pipeline.h"
 
 #include "gateway/ack.h"
+#include "gateway/list.h"
 #include "gateway/trace.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
@@ -11,7 +12,9 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
     memset(g, 0, sizeof(*g));
     sw_slab_init(&g->slab);
     g->trace = conf->trace;
-    g->proxy = (struct sw_proxy){.e = &g->engine, .conf = conf->proxy, .peers = conf->peers};
+    g->pings = conf->pings;
+    g->proxy =
+        (struct sw_proxy){.e = &g->engine, .conf = conf->live.proxy, .peers = conf->live.peers};
     sw_list_init(&g->proxy.forks);
     enum sw_status s = sw_engine_init(&g->engine, &conf->engine, &g->slab, now_ms);
     if (s == SW_OK && conf->pings)
@@ -516,11 +519,22 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.status = s;
     a->verdict.why = in.why;
     a->verdict.got = in.got;
-    if (in.peer == SW_PEER_VERIFIED)
-        a->verdict.domain_id = sw_proxy_domain_id(in.got);
+    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(in.got) : 0;
     struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, in.peer));
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
+}
+
+/* What lives on knows peers by their id and listeners by their index, which stay: nothing of the
+ * old configuration is used after this. */
+static void adopt(struct sw_gateway *g, const struct sw_gateway_live *live)
+{
+    struct sw_proxy *p = &g->proxy;
+    const struct sw_proxy_conf *old = p->conf;
+    p->conf = live->proxy;
+    p->peers = live->peers;
+    if (g->pings)
+        sw_health_adopt(&g->health, p, old);
 }
 
 /* A worker that stays too late to its timers has more to do than it can: it begins nothing new for
@@ -571,6 +585,12 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
         break;
     case SW_EV_IDENTIFY:
         identify(p, ev);
+        break;
+    case SW_EV_LIST:
+        sw_gateway_list(g, ev->from);
+        break;
+    case SW_EV_ADOPT:
+        adopt(g, ev->conf);
         break;
     case SW_EV_DRAIN:
         break;

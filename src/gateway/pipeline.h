@@ -6,12 +6,17 @@
 #include "proxy/fork.h"
 #include "proxy/health.h"
 
-struct sw_gateway_conf {
-    struct sw_engine_conf engine;
+/* What a reload replaces: the `conf` of SW_EV_ADOPT. */
+struct sw_gateway_live {
     const struct sw_proxy_conf *proxy;
     struct sw_peer_state *peers; /* shared by all workers, one per peer */
-    bool pings;                  /* this worker asks the peers */
-    bool trace;                  /* a NOTE for each message that passes */
+};
+
+struct sw_gateway_conf {
+    struct sw_engine_conf engine;
+    struct sw_gateway_live live;
+    bool pings; /* this worker asks the peers */
+    bool trace; /* a NOTE for each message that passes */
 };
 
 struct sw_gateway {
@@ -21,6 +26,7 @@ struct sw_gateway {
     struct sw_health health;
     struct sw_hdr hdrs[SW_HDRS_MAX]; /* of the message at hand */
     bool trace;
+    bool pings;
 };
 
 /** A gateway without any transaction. SW_LIMIT_MEMORY */

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 socklen_t sw_sockaddr_put(const struct sw_endpoint *e, union sw_sockaddr *out)
@@ -162,4 +165,63 @@ struct sw_endpoint sw_sock_local(int fd)
     if (getsockname(fd, &a.any, &n) != 0)
         return (struct sw_endpoint){0};
     return sw_sockaddr_get(&a);
+}
+
+/* ---- unix sockets ---- */
+
+static bool unix_address(const char *path, struct sockaddr_un *a)
+{
+    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    if (n >= sizeof(a->sun_path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(a->sun_path, path, n);
+    return true;
+}
+
+int sw_sock_unix_connect(const char *path)
+{
+    struct sockaddr_un a;
+    if (!unix_address(path, &a))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int sw_sock_unix_listen(const char *path)
+{
+    struct sockaddr_un a;
+    if (!unix_address(path, &a))
+        return -1;
+    int other = sw_sock_unix_connect(path);
+    if (other >= 0) {
+        close(other);
+        errno = EADDRINUSE;
+        return -1;
+    }
+    if (errno == ECONNREFUSED)
+        unlink(path); /* left by a process that died */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t old = umask(0177);
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 16) == 0;
+    int error = errno;
+    umask(old);
+    if (ok || fd < 0)
+        return fd;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int sw_sock_unix_accept(int fd)
+{
+    return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }

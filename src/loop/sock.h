@@ -43,6 +43,16 @@ enum sw_status sw_sock_connected(int fd);
 /** Accepts one connection; -1 with errno. */
 int sw_sock_accept(int fd, struct sw_endpoint *remote);
 
+/** A listening unix socket, mode 0600; a file that nobody listens on any more is replaced. -1 with
+ * errno, EADDRINUSE: another process listens there. */
+int sw_sock_unix_listen(const char *path);
+
+/** Connects to a unix socket; -1 with errno. */
+int sw_sock_unix_connect(const char *path);
+
+/** Accepts one connection of a unix socket; -1 with errno. */
+int sw_sock_unix_accept(int fd);
+
 /** The status that an errno of a socket call means. */
 enum sw_status sw_sock_status(int error);
 

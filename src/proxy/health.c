@@ -7,27 +7,84 @@ enum { PING_MAX_BYTES = 2048 };
 
 static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct sw_ping *ping)
 {
-    return &p->conf->peers[ping->peer];
+    return sw_proxy_peer(p->conf, ping->peer);
+}
+
+static bool is_asked(const struct sw_peer_conf *peer)
+{
+    return peer->ping_ms && peer->address_count;
 }
 
 static void again(struct sw_proxy *p, struct sw_ping *ping)
 {
-    sw_timer_start(&p->e->timers, &ping->timer, p->e->now_ms + peer_of(p, ping)->ping_ms);
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    if (is_asked(peer))
+        sw_timer_start(&p->e->timers, &ping->timer, p->e->now_ms + peer->ping_ms);
+}
+
+static struct sw_ping *make(const struct sw_proxy_conf *c)
+{
+    struct sw_ping *pings = calloc(c->peer_count + 1, sizeof(*pings));
+    for (uint32_t i = 0; pings && i < c->peer_count; i++) {
+        sw_timer_init(&pings[i].timer, SW_TK_PING);
+        pings[i].peer = c->peers[i].id;
+    }
+    return pings;
 }
 
 enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *p)
 {
-    h->pings = calloc(p->conf->peer_count + 1, sizeof(*h->pings));
+    h->pings = make(p->conf);
     if (!h->pings)
         return SW_LIMIT_MEMORY;
     h->count = p->conf->peer_count;
-    for (uint32_t i = 0; i < h->count; i++) {
-        sw_timer_init(&h->pings[i].timer, SW_TK_PING);
-        h->pings[i].peer = (uint16_t)i;
-        if (p->conf->peers[i].ping_ms && p->conf->peers[i].address_count)
-            again(p, &h->pings[i]);
-    }
+    for (uint32_t i = 0; i < h->count; i++)
+        again(p, &h->pings[i]);
     return SW_OK;
+}
+
+/* A question on its way finds the new place for its answer, or none. */
+static void hand_over(struct sw_proxy *p, struct sw_ping *from, struct sw_ping *to)
+{
+    struct sw_client *c = sw_client_get(p->e, from->client);
+    struct sw_send *s = sw_send_get(p->e, from->send);
+    sw_timer_stop(&p->e->timers, &from->timer);
+    if (c) {
+        c->user = to;
+        c->user_kind = to ? SW_USER_PING : 0;
+    }
+    if (s && to)
+        s->user = to;
+    else if (s)
+        sw_send_drop(p->e, from->send);
+    if (to) {
+        to->client = from->client;
+        to->send = from->send;
+    }
+}
+
+void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_proxy_conf *old)
+{
+    struct sw_ping *pings = make(p->conf);
+    uint32_t count = pings ? p->conf->peer_count : 0;
+    for (uint32_t i = 0; i < h->count; i++) {
+        struct sw_ping *from = &h->pings[i];
+        const struct sw_peer_conf *now = sw_proxy_peer(p->conf, from->peer);
+        const struct sw_peer_conf *was = sw_proxy_peer(old, from->peer);
+        struct sw_ping *to = pings && now ? &pings[now - p->conf->peers] : NULL;
+        bool waits = from->timer.queue != SW_TIMER_IDLE;
+        int64_t due = from->timer.deadline_ms;
+        hand_over(p, from, to);
+        if (to && waits && is_asked(now) && was && was->ping_ms == now->ping_ms)
+            sw_timer_start(&p->e->timers, &to->timer, due);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (pings[i].timer.queue == SW_TIMER_IDLE && !pings[i].client.generation &&
+            !pings[i].send.generation)
+            again(p, &pings[i]);
+    free(h->pings);
+    h->pings = pings;
+    h->count = count;
 }
 
 void sw_health_fini(struct sw_health *h, struct sw_proxy *p)

@@ -8,16 +8,21 @@ struct sw_ping {
     struct sw_timer timer;
     struct sw_ref client; /* its transaction while it runs */
     struct sw_ref send;   /* or its parked send */
-    uint16_t peer;        /* index */
+    uint32_t peer;        /* its id */
 };
 
 struct sw_health {
-    struct sw_ping *pings; /* one per peer */
+    struct sw_ping *pings; /* one per peer, in their order */
     uint32_t count;
 };
 
 /** Starts the intervals of all peers with `ping`: the first one ends before the first OPTIONS. */
 SW_MUST_USE enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *p);
+/**
+ * Goes on with the peers of `p->conf` after those of `old`, known by their id. Memory out: peers
+ * that are new are asked only after the next reload.
+ */
+void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_proxy_conf *old);
 void sw_health_fini(struct sw_health *h, struct sw_proxy *p);
 
 /** An interval is over: asks the peer. */

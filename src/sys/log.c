@@ -146,6 +146,20 @@ size_t sw_log_format(char *out, size_t cap, bool json, int64_t wall_ms, enum sw_
     return b.n;
 }
 
+void sw_log_object(struct sw_buf *b, const struct sw_field *fields, size_t count)
+{
+    size_t start = b->n;
+    for (size_t i = 0; i < count; i++) {
+        put_key(b, fields[i].name, true);
+        put_value(b, &fields[i], true);
+    }
+    if (count == 0)
+        sw_buf_char(b, ' ');
+    if (!b->full)
+        b->p[start] = '{'; /* where the first comma stands */
+    sw_buf_char(b, '}');
+}
+
 /* ---- rings ---- */
 
 static struct ring *my_ring(void)

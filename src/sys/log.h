@@ -3,6 +3,7 @@
 #ifndef SW_SYS_LOG_H
 #define SW_SYS_LOG_H
 
+#include "base/buf.h"
 #include "base/field.h"
 #include "base/status.h"
 
@@ -41,6 +42,9 @@ void sw_log(enum sw_level level, const char *event, const struct sw_field *field
                    sizeof(sw_log_fields_) / sizeof(sw_log_fields_[0]));                            \
         }                                                                                          \
     } while (0)
+
+/** Appends the fields as one JSON object, values escaped and clipped as in the log. */
+void sw_log_object(struct sw_buf *b, const struct sw_field *fields, size_t count);
 
 /** Formats one line without its time into `out`, for tests. */
 size_t sw_log_format(char *out, size_t cap, bool json, int64_t wall_ms, enum sw_level level,

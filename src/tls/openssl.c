@@ -274,13 +274,31 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
     return w;
 }
 
+static void drop_contexts(struct sw_tls_worker *w)
+{
+    for (unsigned i = 0; w->ctx && i < w->policy_count * 2; i++)
+        SSL_CTX_free(w->ctx[i]);
+    free(w->ctx);
+}
+
+enum sw_status sw_tls_worker_adopt(struct sw_tls_worker *w, const struct sw_tls_policy *policies,
+                                   unsigned count)
+{
+    SSL_CTX **ctx = calloc(count * 2 + 1, sizeof(SSL_CTX *));
+    if (!ctx)
+        return SW_LIMIT_MEMORY;
+    drop_contexts(w); /* sessions hold theirs */
+    w->ctx = ctx;
+    w->policies = policies;
+    w->policy_count = count;
+    return SW_OK;
+}
+
 void sw_tls_worker_free(struct sw_tls_worker *w)
 {
     if (!w)
         return;
-    for (unsigned i = 0; w->ctx && i < w->policy_count * 2; i++)
-        SSL_CTX_free(w->ctx[i]);
-    free(w->ctx);
+    drop_contexts(w);
     BIO_meth_free(w->bio);
     sw_leafcache_free(w->leaves);
     sw_tls_lib_close(&w->lib);
@@ -452,6 +470,39 @@ void sw_tls_close(struct sw_tls *t)
     if (!SSL_in_init(t->ssl))
         SSL_shutdown(t->ssl);
     ERR_clear_error();
+}
+
+/* As the library asks `verify` in a handshake: RFC 5280 6.1 at the time of now. */
+static bool chain_holds(struct sw_tls *t, X509 *leaf)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
+    bool server = SSL_is_server(t->ssl);
+    bool good = ctx &&
+                X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf,
+                                    SSL_get_peer_cert_chain(t->ssl)) == 1 &&
+                X509_STORE_CTX_set_default(ctx, server ? "ssl_client" : "ssl_server") == 1;
+    if (good) {
+        X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+        X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
+        good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
+               sw_trust_verify(t->trust, ctx, server, t->w->leaves, &t->verdict);
+        if (!good)
+            keep_refused(t, ctx);
+    }
+    X509_STORE_CTX_free(ctx);
+    return good;
+}
+
+enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust)
+{
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+    if (!leaf)
+        return SW_OK;
+    t->trust = trust;
+    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
+    bool good = trust && chain_holds(t, leaf);
+    t->trust = NULL; /* it is used in no other way, and may be replaced */
+    return good ? SW_OK : fail(t);
 }
 
 /* ---- what came of it ---- */

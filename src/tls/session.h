@@ -60,6 +60,13 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
                                         void (*seen)(void *user, const struct sw_tls_seen *m));
 void sw_tls_worker_free(struct sw_tls_worker *w);
 
+/**
+ * Takes up other policies, which outlive it: sessions from now on have them, those that exist keep
+ * theirs. SW_LIMIT_MEMORY: nothing changed.
+ */
+SW_MUST_USE enum sw_status
+sw_tls_worker_adopt(struct sw_tls_worker *w, const struct sw_tls_policy *policies, unsigned count);
+
 /** A session; `user` is passed to `seen`. NULL: memory is out or the parameters do not fit. */
 struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *params, void *user);
 void sw_tls_free(struct sw_tls *t);
@@ -102,6 +109,12 @@ struct sw_ident *sw_tls_ident(const struct sw_tls *t);
  * authentication: SW_PEER_SYNTAX with `why`. SW_OK with a `why` that is not empty: it is weak.
  */
 SW_MUST_USE enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX]);
+
+/**
+ * Judges the peer's chain of a session that is open once more, now with `trust` (NULL: nobody is
+ * believed). SW_CRYPTO: it does not hold any more, see sw_tls_failure.
+ */
+SW_MUST_USE enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust);
 
 /** The library and its version, for `sipward version`. */
 const char *sw_tls_library(void);

@@ -14,6 +14,7 @@ enum sw_mail_kind {
     SW_MAIL_OPENED,      /* it is, or it failed */
     SW_MAIL_CLOSED,      /* a connection that you sent over is closed */
     SW_MAIL_WAKE,        /* look at the shared flags */
+    SW_MAIL_WALK,        /* list what you have: see walk.h */
 };
 
 struct sw_mail {
@@ -21,7 +22,8 @@ struct sw_mail {
     bool tls;      /* ACCEPTED */
     uint16_t from; /* worker */
     uint16_t listener;
-    int fd; /* ACCEPTED */
+    int fd;               /* ACCEPTED */
+    struct sw_walk *walk; /* WALK: one reference goes with it */
     enum sw_status status;
     struct sw_ref job;
     struct sw_flow_id flow_id;

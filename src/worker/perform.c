@@ -1,6 +1,7 @@
 /* Actions become calls. */
 #include "conn/attempt.h"
 #include "sys/log.h"
+#include "worker/walk.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -140,7 +141,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
-        .limit = w->all->connections_per_peer,
+        .limit = w->conf->connections_per_peer,
     };
     enum sw_status st = SW_OK;
     enum sw_pool_answer found = sw_pool_find(w->all->pool, &pw, &flow);
@@ -177,9 +178,31 @@ static void perform_find(struct sw_worker *w, struct sw_key key, const struct sw
     }
 }
 
+/* The verdict about a connection that is open already. */
+static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct sw_action *a)
+{
+    if (a->kind == SW_ACT_CLOSE) {
+        sw_worker_conn_over(w, c, a->verdict.status,
+                            a->verdict.why ? a->verdict.why
+                                           : "its peer is not in the configuration any more");
+        return;
+    }
+    if (c->flow.peer == a->verdict.peer && c->flow.domain_id == a->verdict.domain_id)
+        return;
+    if (c->listed)
+        sw_pool_del(w->all->pool, &c->flow);
+    c->flow.peer = a->verdict.peer;
+    c->flow.domain_id = a->verdict.domain_id;
+    c->listed =
+        c->flow.peer != SW_PEER_NOBODY && sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
+    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
+}
+
 static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
 {
     struct sw_conn *c = own_conn(w, &a->verdict.flow);
+    if (c && c->state == SW_CONN_OPEN)
+        verdict_again(w, c, a);
     if (!c || c->state != SW_CONN_IDENTITY)
         return;
     if (a->kind == SW_ACT_CLOSE) {
@@ -218,6 +241,10 @@ static void perform(struct sw_worker *w, const struct sw_action *a, const struct
     case SW_ACT_ADMIT:
     case SW_ACT_CLOSE:
         perform_verdict(w, a);
+        return;
+    case SW_ACT_ROW:
+        if (w->walk)
+            sw_walk_row(w->walk, a->note.fields, a->note.count, a->note.next);
         return;
     case SW_ACT_NOTE:
         sw_log(a->note.level, a->note.event, a->note.fields, a->note.count);

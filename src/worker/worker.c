@@ -1,4 +1,5 @@
 #include "worker/worker.h"
+#include "worker/walk.h"
 
 #include "conn/attempt.h"
 #include "crypto/mem.h"
@@ -41,13 +42,17 @@ static enum sw_status watch_listeners(struct sw_worker *w)
 }
 
 enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint16_t index,
-                              const struct sw_conn_conf *conf, const struct sw_step *step,
-                              uint32_t (*transactions)(void *user), bool trace)
+                              const struct sw_step *step, uint32_t (*transactions)(void *user),
+                              bool trace)
 {
     memset(w, 0, sizeof(*w));
     w->all = all;
     w->index = index;
     w->step = *step;
+    w->conf = all->conf;
+    sw_hold_take(&w->conf->hold);
+    struct sw_conn_conf conf = w->conf->conn;
+    conf.worker = index;
     w->transactions = transactions;
     w->loop.fd = -1;
     w->now_ms = sw_clock_ms();
@@ -57,9 +62,10 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     if (s == SW_OK)
         s = sw_udp_init(&w->udp);
     if (s == SW_OK)
-        s = sw_conns_init(&w->conns, conf, &w->loop, w->now_ms, trace ? sw_attempt_seen : NULL);
+        s = sw_conns_init(&w->conns, &conf, &w->loop, w->now_ms, trace ? sw_attempt_seen : NULL);
     if (s == SW_OK)
         s = watch_listeners(w);
+    sw_worker_judge_later(w);
     if (s != SW_OK)
         sw_worker_fini(w);
     return s;
@@ -88,6 +94,8 @@ static void drop_mail(struct sw_worker *w)
         memcpy(&m, block.p, sizeof(m));
         if (m.kind == SW_MAIL_ACCEPTED)
             close(m.fd);
+        if (m.kind == SW_MAIL_WALK)
+            sw_walk_unref(m.walk);
         sw_mailbox_done(&w->mailbox);
     }
 }
@@ -106,6 +114,9 @@ void sw_worker_fini(struct sw_worker *w)
     sw_udp_fini(&w->udp);
     sw_mailbox_fini(&w->mailbox);
     sw_loop_fini(&w->loop);
+    if (w->conf)
+        sw_hold_drop(&w->conf->hold);
+    w->conf = NULL;
 }
 
 /* ---- sockets ---- */
@@ -355,6 +366,8 @@ static int wait_ms(struct sw_worker *w)
         at = w->accept_again_ms;
     int64_t resume = sw_conns_resume_at(&w->conns);
     at = resume < at ? resume : at;
+    int64_t judge = sw_worker_judge_at(w);
+    at = judge < at ? judge : at;
     if (w->closing && w->closing_until_ms < at)
         at = w->closing_until_ms;
     int64_t ms = at == SW_TIMER_NEVER ? 60000 : at - w->now_ms;
@@ -417,6 +430,7 @@ static bool turn(struct sw_worker *w, bool *leftovers)
         w->accept_again_ms = SW_TIMER_NEVER;
         watch_accept(w, false);
     }
+    sw_worker_adopt(w);
     *leftovers = sw_worker_mail(w);
     if (*leftovers)
         w->mail_us = sw_clock_us();
@@ -425,6 +439,7 @@ static bool turn(struct sw_worker *w, bool *leftovers)
     timers(w);
     flush(w);
     *leftovers = handshakes(w) || *leftovers;
+    *leftovers = sw_worker_judge(w) || *leftovers;
     flush(w);
     sw_conns_sweep(&w->conns);
     atomic_store_explicit(&w->open_transactions, w->transactions(w->step.user),

@@ -19,6 +19,14 @@ struct sw_worker_listener {
     int *tcp;      /* per worker */
 };
 
+/* What a reload replaces. Immutable; it is freed when nobody holds it any more. */
+struct sw_worker_conf {
+    struct sw_conn_conf conn; /* its `hold` is the one below */
+    const void *step;         /* for SW_EV_ADOPT */
+    uint32_t connections_per_peer;
+    struct sw_hold hold;
+};
+
 /* What all workers share. */
 struct sw_workers {
     struct sw_worker *worker;
@@ -26,10 +34,10 @@ struct sw_workers {
     uint16_t listener_count;
     const struct sw_worker_listener *listeners;
     struct sw_pool *pool;
-    struct sw_directory *directory; /* NULL with one worker */
-    uint32_t connections_per_peer;
-    _Atomic bool draining; /* no new connections */
-    _Atomic bool stopping; /* close all and end */
+    struct sw_directory *directory;        /* NULL with one worker */
+    _Atomic(struct sw_worker_conf *) conf; /* the newest: each worker adopts it at its next turn */
+    _Atomic bool draining;                 /* no new connections */
+    _Atomic bool stopping;                 /* close all and end */
 };
 
 struct sw_worker_stats {
@@ -49,6 +57,10 @@ struct sw_worker {
     uint16_t index;
     pthread_t thread;
     struct sw_step step;
+    struct sw_worker_conf *conf; /* the one it uses, held */
+    _Atomic uint64_t adopted;    /* how many it has taken up */
+    uint32_t judged;             /* slot of the next connection to judge again; see judge.c */
+    int64_t judge_at_ms;
     struct sw_loop loop;
     struct sw_mailbox mailbox;
     struct sw_conns conns;
@@ -59,6 +71,7 @@ struct sw_worker {
     int64_t now_ms;
     int64_t mail_us;         /* when mail came last */
     int64_t accept_again_ms; /* accepting pauses until then: descriptors ran out; 0: it does not */
+    struct sw_walk *walk;    /* rows of the current event go there; NULL: nobody asked */
     bool no_owner;           /* FIND found nobody: the same bytes again */
     bool closing;            /* `stopping` was seen, connections are being closed */
     int64_t closing_until_ms;
@@ -68,10 +81,12 @@ struct sw_worker {
     struct sw_worker_stats stats;
 };
 
-/** Everything but the thread. The step, `transactions` and the sockets are the caller's. */
+/**
+ * Everything but the thread, with the configuration in `all->conf`. The step, `transactions` and
+ * the sockets are the caller's.
+ */
 SW_MUST_USE enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all,
-                                          uint16_t index, const struct sw_conn_conf *conf,
-                                          const struct sw_step *step,
+                                          uint16_t index, const struct sw_step *step,
                                           uint32_t (*transactions)(void *user), bool trace);
 void sw_worker_fini(struct sw_worker *w);
 
@@ -85,6 +100,21 @@ void sw_worker_wake(struct sw_worker *w);
 
 /** Feeds an event to the step and performs its actions, and what these cause in turn. */
 void sw_worker_event(struct sw_worker *w, const struct sw_event *ev);
+
+/** Takes up the newest configuration if there is another one. */
+void sw_worker_adopt(struct sw_worker *w);
+
+/**
+ * Judges some of the open connections again, when it is time: what a certificate proves ends with
+ * its validity, its revocation, or a reload. True if there are more.
+ */
+bool sw_worker_judge(struct sw_worker *w);
+
+/** Starts the interval to the next judging. */
+void sw_worker_judge_later(struct sw_worker *w);
+
+/** When sw_worker_judge has something to do; SW_TIMER_NEVER: only after a reload. */
+int64_t sw_worker_judge_at(const struct sw_worker *w);
 
 /** Runs the events that actions caused. */
 void sw_worker_pending(struct sw_worker *w);

@@ -497,6 +497,8 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
     case SW_ACT_CLOSE:
         verdict(w, a);
         return;
+    case SW_ACT_ROW: /* nobody asks for a list here */
+        return;
     case SW_ACT_NOTE:
         if (w->node->sim->verbose)
             printf("%8lld %-8s note %s\n", (long long)w->node->sim->now_ms, w->node->name,

@@ -376,8 +376,8 @@ static void test_start_fails_cleanly_at_each_request(void **state)
     }
     assert_true(at > 3);
     const struct sw_gateway_conf gc = {.engine = {.instance = 1, .transactions_max = 1000},
-                                       .proxy = &k.proxy,
-                                       .peers = k.state,
+                                       .live.proxy = &k.proxy,
+                                       .live.peers = k.state,
                                        .pings = true};
     for (s = SW_LIMIT_MEMORY, at = 0; s != SW_OK;) {
         fault = (struct fault){.layer = FAULT_SYSTEM, .mode = FAULT_ONCE, .at = ++at, .on = true};

@@ -596,6 +596,8 @@ static void ua_step(void *user, const struct sw_event *ev, struct sw_actions *ou
                 c->timeouts++;
         }
         return;
+    case SW_EV_LIST:
+    case SW_EV_ADOPT:
     case SW_EV_DRAIN:
         return;
     }

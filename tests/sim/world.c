@@ -34,8 +34,8 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                        .transactions_max = 20000,
                        .table_key = {seed, 10},
                        .seed = {seed, 20 + i}},
-            .proxy = &g->conf.proxy,
-            .peers = g->conf.state,
+            .live.proxy = &g->conf.proxy,
+            .live.peers = g->conf.state,
             .pings = i == 0,
         };
         enum sw_status st = sw_gateway_init(&g->gateway[i], &gc, s->now_ms);

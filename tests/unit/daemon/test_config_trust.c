@@ -83,7 +83,7 @@ static void load(const struct files *x, struct sw_config *c, struct sw_diags *di
             or_good(x->certificate, "chain.pem"), or_good(x->key, "leaf.key"),
             or_good(x->ca, "ca.pem"), or_good(x->pinned, "self.pem"), or_good(x->crl, "ca.crl"));
     assert_int_equal(fclose(f), 0);
-    assert_int_equal(sw_config_load("conf.yaml", c, diags), want);
+    assert_int_equal(sw_config_load("conf.yaml", NULL, c, diags), want);
 }
 
 static bool told(const struct sw_diags *diags, enum sw_diag_kind kind, unsigned line,

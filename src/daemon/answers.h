@@ -1,0 +1,27 @@
+/* The content of the answers on the admin socket. */
+#ifndef SW_DAEMON_ANSWERS_H
+#define SW_DAEMON_ANSWERS_H
+
+#include "daemon/reload.h"
+
+/* A JSON document that grows; .p is from malloc. After `failed` it takes nothing more. */
+struct sw_answer {
+    char *p;
+    size_t n, cap;
+    bool failed; /* memory is out */
+};
+
+/** Appends text as it is. */
+void sw_answer_text(struct sw_answer *a, const char *p, size_t n);
+
+/** Answers one of the words of sw_answer_words; `arg` is a peer's name or "". False: not known. */
+bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg,
+                        struct sw_answer *a);
+
+/** What came of a reload, with the fingerprints that are served now. */
+void sw_answer_reload(struct sw_daemon *d, const struct sw_reload_result *r, struct sw_answer *a);
+
+/** {"error": text} */
+void sw_answer_error(struct sw_answer *a, const char *text);
+
+#endif

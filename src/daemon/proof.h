@@ -1,0 +1,15 @@
+/* Before a configuration is published it shakes hands with itself. */
+#ifndef SW_DAEMON_PROOF_H
+#define SW_DAEMON_PROOF_H
+
+#include "daemon/config.h"
+
+/**
+ * A whole TLS handshake in memory for each identity and policy that a listener or a peer uses, as
+ * server and as client: a key that does not sign (such as one on a token that is gone) or a policy
+ * that agrees on nothing with its certificate is found before anybody depends on it. What fails
+ * is an error in `diags`. Returns how many held.
+ */
+unsigned sw_proof(const struct sw_config *c, struct sw_diags *diags);
+
+#endif

@@ -1,0 +1,204 @@
+"""Another configuration while the gateway runs, and the questions of `sipward ctl`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab import sip
+from lab.gateway import BINARY
+
+
+def ctl(gw, *words):
+    """Exit code and the JSON document of an answer."""
+    out = subprocess.run([BINARY, "ctl", "-s", os.path.join(gw.folder, "sipward.sock"), "--json", *words],
+                         capture_output=True, text=True, timeout=30, check=False)
+    return out.returncode, json.loads(out.stdout) if out.stdout else out.stderr
+
+
+def rewrite(gw, *changes):
+    with open(gw.config, encoding="utf-8") as f:
+        text = f.read()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    with open(gw.config, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def served(port, ca):
+    """The certificate that a new handshake gets, as PEM."""
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", ca], input="",
+                         capture_output=True, text=True, timeout=10, check=False)
+    return out.stdout
+
+
+def call(c, pbx, **more):
+    c.send(sip.request("MESSAGE", **more))
+    m = pbx.recv()
+    pbx.send(sip.response(m, 200))
+    return c.final()
+
+
+def test_reload_takes_up_a_route_and_keeps_the_connection(scene):
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        assert call(c, pbx).status == 200
+        rewrite(gw, ("  - {from: carrier, to: pbx}", "  - {from: carrier, reject: 486}"))
+        code, answer = ctl(gw, "reload")
+        assert code == 0 and answer["reload"]["result"] == "reloaded"
+        c.send(sip.request("MESSAGE"))
+        assert c.final().status == 486
+        assert len(gw.events("connection_open")) == 1
+
+
+def test_a_dialog_goes_on_over_a_reload(scene):
+    """The key under which Record-Route is sealed stays when it is a random one."""
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("INVITE"))
+        invite = pbx.recv(want=lambda m: m.method == "INVITE")
+        pbx.send(sip.response(invite, 200, headers="Contact: <sip:pbx@10.9.9.9>\r\n"))
+        ok = c.final()
+        assert ctl(gw, "reload")[0] == 0
+        routes = "".join(f"Route: {v}\r\n" for v in reversed(ok.all("record-route")))
+        c.send(sip.request("BYE", uri="sip:pbx@10.9.9.9", headers=routes, to_tag=";tag=callee", cseq=2,
+                           call_id=ok["call-id"]))
+        assert pbx.recv(want=lambda m: m.method == "BYE").method == "BYE"
+
+
+def test_sighup_takes_up_a_new_certificate(scene):
+    pem, key = scene.pki.domain("gateway-next", "example.test")
+    with scene.gateway() as gw:
+        before = served(scene.outside, scene.ca)
+        rewrite(gw, (str(scene.gateway_pem), str(pem)), (str(scene.gateway_key), str(key)))
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reloaded")
+        assert served(scene.outside, scene.ca).split("-----END")[0] != before.split("-----END")[0]
+
+
+def test_changed_files_are_noticed(scene, tmp_path):
+    """A certificate and its key are replaced one after the other, as an ACME client does."""
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    shutil.copy(scene.gateway_pem, pem)
+    shutil.copy(scene.gateway_key, key)
+    scene.gateway_pem, scene.gateway_key = pem, key
+    new_pem, new_key = scene.pki.domain("gateway-renewed", "example.test")
+    with scene.gateway() as gw:
+        for new, old in ((new_pem, pem), (new_key, key)):
+            shutil.copy(new, old + ".new")
+            os.rename(old + ".new", old)
+        gw.wait_event("reloaded", timeout=10)
+        assert not gw.events("reload_failed")
+        code, answer = ctl(gw, "certificates")
+        got = [x for x in answer["certificates"] if x["kind"] == "identity"][0]["sha256"]
+        want = subprocess.run(["openssl", "x509", "-in", new_pem, "-noout", "-fingerprint", "-sha256"],
+                              capture_output=True, text=True, check=True).stdout
+        assert code == 0 and got.upper() == want.strip().split("=")[1].replace(":", "")
+
+
+@pytest.mark.parametrize("change, why", [
+    (("to: pbx}", "to: nobody}"), 'there is no peer "nobody"'),
+    (("name: inside", "name: within"), "restart to change"),
+])
+def test_a_reload_that_fails_keeps_the_old(scene, change, why):
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        rewrite(gw, change)
+        code, answer = ctl(gw, "reload")
+        assert code == 1 and answer["reload"]["errors"] >= 1
+        assert any(why in f["text"] and f["kind"] == "error" for f in answer["findings"])
+        assert any(why in e["why"] for e in gw.events("reload_error"))
+        assert gw.events("reload_failed")
+        assert call(c, pbx).status == 200
+
+
+def test_a_reload_that_fails_before_a_word_is_read(scene):
+    with scene.gateway() as gw:
+        os.rename(gw.config, gw.config + ".away")
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reload_failed")
+        os.rename(gw.config + ".away", gw.config)
+        assert ctl(gw, "reload")[0] == 0
+
+
+def test_a_connection_whose_peer_is_gone_ends(scene):
+    with scene.gateway() as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        rewrite(gw, ("name: carrier", "name: other"), ("to: carrier", "to: other"), ("from: carrier", "from: other"),
+                ("domain: peer.test", "domain: other.test"))
+        assert ctl(gw, "reload")[0] == 0
+        c.send(sip.request("MESSAGE"))  # verified, but nobody's peer: no route for it
+        assert c.final().status == 403
+
+
+def test_a_connection_whose_trust_is_gone_ends(scene):
+    """What a certificate proved is judged again under the new configuration."""
+    other = scene.pki.ca("other-ca")
+    with scene.gateway() as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        rewrite(gw, (f"ca: {scene.ca}", f"ca: {other}"))
+        assert ctl(gw, "reload")[0] == 0
+        assert c.wait_closed()
+        closed = gw.wait_event("connection_closed")[0]
+        assert closed["status"] == "crypto_verify" and "no trust entry" in closed["why"]
+
+
+def test_ctl_tells_what_there_is(scene):
+    with scene.gateway(workers=2) as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("INVITE"))
+        pbx.recv(want=lambda m: m.method == "INVITE")
+        code, answer = ctl(gw, "status")
+        assert code == 0 and answer["status"]["workers"] == 2 and answer["status"]["open_transactions"] == 1
+        connections = ctl(gw, "connections")[1]["connections"]
+        assert [(x["peer"], x["names"], x["state"]) for x in connections] == [
+            ("carrier", "URI:sip:peer.test DNS:peer.test", "open")] or connections[0]["peer"] == "carrier"
+        transactions = ctl(gw, "transactions")[1]["transactions"]
+        assert transactions[0]["method"] == "INVITE" and transactions[0]["peer"] == "carrier"
+        peers = ctl(gw, "peers", "pbx")[1]["peers"]
+        assert [p["peer"] for p in peers] == ["pbx"]
+
+
+def test_ctl_lays_out_a_table(scene):
+    with scene.gateway() as gw:
+        out = subprocess.run([BINARY, "ctl", "-s", os.path.join(gw.folder, "sipward.sock"), "peers"],
+                             capture_output=True, text=True, timeout=10, check=True)
+        lines = out.stdout.splitlines()
+        assert lines[0].split()[:2] == ["peer", "health"] and lines[1].split()[0] == "carrier"
+
+
+def test_ctl_without_a_gateway_says_so(tmp_path):
+    out = subprocess.run([BINARY, "ctl", "-s", str(tmp_path / "none.sock"), "status"],
+                         capture_output=True, text=True, timeout=10, check=False)
+    assert out.returncode == 1 and "no gateway answers" in out.stderr
+
+
+def test_drain_stops_as_sigterm_does(scene):
+    with scene.gateway() as gw:
+        assert ctl(gw, "drain")[0] == 0
+        assert gw.process.wait(timeout=10) == 0
+
+
+def test_many_reloads_under_load(scene):
+    """Nothing is lost and memory stays flat; bench/reload.py does ten thousand."""
+    with scene.gateway(workers=2) as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        for _ in range(50):
+            assert ctl(gw, "reload")[0] == 0
+            assert call(c, pbx).status == 200
+        deadline = time.monotonic() + 10
+        while ctl(gw, "status")[1]["status"]["configurations_in_use"] != 1:
+            assert time.monotonic() < deadline
+        assert len(gw.events("connection_open")) == 1 and not gw.events("connection_closed")
