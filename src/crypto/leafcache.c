@@ -47,12 +47,17 @@ static void drop(struct sw_leafcache *c, struct leaf *x)
     free(x);
 }
 
+void sw_leafcache_clear(struct sw_leafcache *c)
+{
+    while (!sw_list_empty(&c->by_age))
+        drop(c, SW_CONTAINER(c->by_age.next, struct leaf, age));
+}
+
 void sw_leafcache_free(struct sw_leafcache *c)
 {
     if (!c)
         return;
-    while (!sw_list_empty(&c->by_age))
-        drop(c, SW_CONTAINER(c->by_age.next, struct leaf, age));
+    sw_leafcache_clear(c);
     sw_map_fini(&c->map);
     free(c);
 }

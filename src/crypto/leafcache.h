@@ -33,6 +33,9 @@ struct sw_leafcache;
 struct sw_leafcache *sw_leafcache_new(void);
 void sw_leafcache_free(struct sw_leafcache *c);
 
+/** Forgets all: stores that were replaced are not asked again. */
+void sw_leafcache_clear(struct sw_leafcache *c);
+
 /** True if this leaf was verified and is still good at `now_s`. */
 bool sw_leafcache_find(const struct sw_leafcache *c, const struct sw_leaf_key *key, int64_t now_s,
                        struct sw_vouched *out);

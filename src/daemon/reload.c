@@ -1,5 +1,6 @@
 #include "daemon/reload.h"
 
+#include "crypto/mem.h"
 #include "daemon/proof.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -27,6 +28,7 @@ struct sw_loader {
     int64_t started_ms;
     uint64_t goal; /* ADOPTING: what each worker's `adopted` becomes */
     struct sw_snapshot *loaded;
+    struct sw_snapshot *dead; /* to be freed by the thread, which made them; under the lock */
     struct sw_diags diags;
     unsigned proved;
 };
@@ -49,12 +51,28 @@ static void load(struct sw_loader *l)
     l->loaded = NULL;
 }
 
+/* Here, so that the main thread never waits for it. Called with the lock. */
+static void bury(struct sw_loader *l)
+{
+    while (l->dead) {
+        struct sw_snapshot *s = l->dead;
+        l->dead = s->next;
+        pthread_mutex_unlock(&l->lock);
+        sw_snapshot_free(s);
+        pthread_mutex_lock(&l->lock);
+    }
+}
+
 static void *loader(void *p)
 {
     struct sw_loader *l = p;
     uint64_t one = 1;
+    sw_crypto_mem_end(); /* what workers allocated within a snapshot is not to be kept here */
     pthread_mutex_lock(&l->lock);
-    while (!l->ending) {
+    for (;;) {
+        bury(l);
+        if (l->ending)
+            break;
         if (l->phase != LOADING) {
             pthread_cond_wait(&l->wake, &l->lock);
             continue;
@@ -168,7 +186,11 @@ static void free_retired(struct sw_daemon *d)
             continue;
         }
         *at = s->next;
-        sw_snapshot_free(s);
+        pthread_mutex_lock(&d->loader->lock);
+        s->next = d->loader->dead;
+        d->loader->dead = s;
+        pthread_cond_signal(&d->loader->wake);
+        pthread_mutex_unlock(&d->loader->lock);
     }
 }
 

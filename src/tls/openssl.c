@@ -288,6 +288,7 @@ enum sw_status sw_tls_worker_adopt(struct sw_tls_worker *w, const struct sw_tls_
     if (!ctx)
         return SW_LIMIT_MEMORY;
     drop_contexts(w); /* sessions hold theirs */
+    sw_leafcache_clear(w->leaves);
     w->ctx = ctx;
     w->policies = policies;
     w->policy_count = count;
