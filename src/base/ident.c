@@ -1,5 +1,16 @@
 #include "base/ident.h"
 
+const struct sw_pin *sw_pin_find(const struct sw_pin *pins, size_t count,
+                                 const struct sw_ident *ident)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *is = pins[i].of_key ? ident->key_sha256 : ident->fingerprint;
+        if (memcmp(pins[i].sha256, is, sizeof(pins[i].sha256)) == 0)
+            return &pins[i];
+    }
+    return NULL;
+}
+
 void sw_ident_put_names(const struct sw_ident *ident, struct sw_buf *b)
 {
     static const char *const kinds[] = {"URI:", "DNS:", "IP:", "CN:"};

@@ -27,6 +27,8 @@ const char *sw_status_name(enum sw_status s)
         return "denied_identity";
     case SW_DENIED_SEAL:
         return "denied_seal";
+    case SW_DENIED_PURPOSE:
+        return "denied_purpose";
     case SW_LIMIT:
         return "limit";
     case SW_LIMIT_MEMORY:

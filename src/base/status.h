@@ -27,6 +27,7 @@ enum sw_status {
     SW_DENIED = 0x300,          /* policy */
     SW_DENIED_IDENTITY = 0x301, /* the certificate proves another name */
     SW_DENIED_SEAL = 0x302,     /* a sealed value does not hold */
+    SW_DENIED_PURPOSE = 0x303,  /* the certificate is not made for this use */
     SW_LIMIT = 0x400,           /* a named limit */
     SW_LIMIT_MEMORY = 0x401,    /* the allocator gave nothing */
     SW_LIMIT_SIZE = 0x402,      /* larger than allowed */

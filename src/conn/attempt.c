@@ -43,15 +43,34 @@ static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct
     return 7;
 }
 
+/* The rule that the peer's certificate was judged by: `chain` widens nothing inbound. */
+static size_t put_rule(const struct sw_conn_peer *p, const struct sw_conn *c, struct sw_field *f,
+                       size_t n)
+{
+    if (!p || !p->verify || !c->flow.ident)
+        return n;
+    f[n++] = sw_field_str("verify", p->chain_only && !c->flow.outbound ? "domain" : p->verify);
+    if (p->purposes)
+        f[n++] = sw_field_str("purposes", p->purposes);
+    const struct sw_pin *pin = sw_pin_find(p->pins, p->pin_count, c->flow.ident);
+    if (pin && pin->name)
+        f[n++] = sw_field_str("pin", pin->name);
+    return n;
+}
+
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
                      struct sw_slice got)
 {
-    struct sw_field f[16];
+    struct sw_field f[20];
     struct sw_attempt_text h;
     struct sw_tls_info info = {0};
     char names[NAMES_MAX];
     struct sw_buf b = sw_buf(names, sizeof(names));
-    if (!sw_log_on(SW_LEVEL_INFO))
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, c->flow.peer);
+    /* a name that is not asked for is told at each connection */
+    enum sw_level level =
+        c->tls && c->flow.outbound && p && p->chain_only ? SW_LEVEL_WARN : SW_LEVEL_INFO;
+    if (!sw_log_on(level))
         return;
     size_t n = put_head(s, c, &h, f);
     if (c->tls) {
@@ -64,10 +83,11 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = sw_field_text("names", sw_buf_view(&b));
         if (info.server_name.n)
             f[n++] = sw_field_text("server_name", info.server_name);
+        n = put_rule(p, c, f, n);
     }
     f[n++] = sw_field_str("why", why);
     f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
-    sw_log(SW_LEVEL_INFO, "connection_open", f, n);
+    sw_log(level, "connection_open", f, n);
 }
 
 static const char *help_with_phase(enum sw_status status, const struct sw_conn *c)
@@ -75,6 +95,9 @@ static const char *help_with_phase(enum sw_status status, const struct sw_conn *
     if (status == SW_DENIED_IDENTITY)
         return "the peer's `domain` must be a name that its certificate carries as SAN URI "
                "sip:DOMAIN or, without such a URI, as SAN DNS";
+    if (status == SW_DENIED_PURPOSE)
+        return "the peer needs a certificate with this purpose: serverAuth when we connect, "
+               "clientAuth when it does";
     if (c->state == SW_CONN_OPEN)
         return "a TLS 1.3 server that refuses our certificate says so only now: its log tells why";
     if (c->state == SW_CONN_CONNECTING)
@@ -86,7 +109,7 @@ static const char *help_with_phase(enum sw_status status, const struct sw_conn *
 void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why, struct sw_slice got)
 {
-    struct sw_field f[20];
+    struct sw_field f[24];
     struct sw_attempt_text h;
     struct sw_tls_failure tls = {.alert = -1};
     char names[NAMES_MAX];
@@ -101,8 +124,11 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     f[n++] = sw_field_str("phase", phase(c));
     f[n++] = sw_field_str("status", sw_status_name(status));
     f[n++] = sw_field_str("why", tls_says ? tls.why : why ? why : "the connection ended");
+    if (tls_says && tls.code)
+        f[n++] = sw_field_str("reason", tls.code);
     if (p && p->wanted && c->tls)
         f[n++] = sw_field_str("wanted", p->wanted);
+    n = put_rule(p, c, f, n);
     sw_ident_put_names(c->flow.ident, &b);
     if (c->flow.ident)
         f[n++] = sw_field_text("presented", sw_buf_view(&b));

@@ -47,7 +47,12 @@ struct sw_conn_listener {
 struct sw_conn_peer {
     uint32_t id;
     const char *name;
-    const char *wanted;       /* the names it must prove, for the log */
+    const char *wanted;   /* the names it must prove, for the log */
+    const char *verify;   /* its rule, for the log; NULL: not by certificate */
+    const char *purposes; /* likewise; NULL: strict */
+    const struct sw_pin *pins;
+    size_t pin_count;
+    bool chain_only;          /* outbound it is not asked for its name */
     struct sw_tls_params tls; /* with transport TLS */
 };
 

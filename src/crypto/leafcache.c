@@ -9,8 +9,13 @@ struct leaf {
     struct sw_list age;
     int64_t good_until_s;
     uint32_t count;
-    uint32_t id[];
+    uint32_t id[]; /* then a byte of uses for each */
 };
+
+static uint8_t *uses_of(struct leaf *x)
+{
+    return (uint8_t *)(x->id + x->count);
+}
 
 struct sw_leafcache {
     struct sw_map map;
@@ -70,6 +75,7 @@ bool sw_leafcache_find(const struct sw_leafcache *c, const struct sw_leaf_key *k
     if (!x || x->good_until_s <= now_s)
         return false;
     memcpy(out->id, x->id, x->count * sizeof(x->id[0]));
+    memcpy(out->uses, uses_of(x), x->count);
     out->count = x->count;
     return true;
 }
@@ -79,7 +85,7 @@ void sw_leafcache_add(struct sw_leafcache *c, const struct sw_leaf_key *key, int
 {
     struct sw_key k = key_of(key);
     struct sw_map_node *old = sw_map_get(&c->map, k);
-    struct leaf *x = malloc(sizeof(*x) + vouched->count * sizeof(x->id[0]));
+    struct leaf *x = malloc(sizeof(*x) + vouched->count * (sizeof(x->id[0]) + 1));
     if (old)
         drop(c, SW_CONTAINER(old, struct leaf, node));
     if (!x)
@@ -87,6 +93,7 @@ void sw_leafcache_add(struct sw_leafcache *c, const struct sw_leaf_key *key, int
     x->good_until_s = until_s < now_s + SW_LEAFCACHE_S ? until_s : now_s + SW_LEAFCACHE_S;
     x->count = vouched->count;
     memcpy(x->id, vouched->id, vouched->count * sizeof(x->id[0]));
+    memcpy(uses_of(x), vouched->uses, vouched->count);
     if (c->map.count == SW_LEAFCACHE_MAX)
         drop(c, SW_CONTAINER(c->by_age.next, struct leaf, age));
     sw_map_add(&c->map, &x->node, k);

@@ -16,6 +16,7 @@ enum { SW_VOUCHED_MAX = 64 };
 
 struct sw_vouched {
     uint32_t id[SW_VOUCHED_MAX];
+    uint8_t uses[SW_VOUCHED_MAX]; /* enum sw_use: what each lets the leaf be used for */
     uint32_t count;
 };
 

@@ -1,18 +1,22 @@
-/* OpenSSL behind crypto/trust.h: one X509_STORE for several trust entries. */
+/* OpenSSL behind crypto/trust.h: several trust entries seen as one store. Its anchors stand in one
+ * sorted table, which the library asks for issuers: its own store sorts again after each
+ * certificate that is added, and takes a lock for each look. */
 #include "crypto/openssl_types.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct anchor {
-    const X509 *x;  /* the store's object: chains point to it */
-    uint32_t entry; /* index */
+    uint32_t subject; /* hash of the name */
+    uint32_t entry;   /* index */
+    X509 *x;          /* the entry's; equal certificates of several entries are one object here */
 };
 
 struct pin {
-    uint8_t sha256[SW_SHA256_BYTES];
+    struct sw_pin is;
     uint32_t entry;
 };
 
@@ -21,68 +25,170 @@ struct sw_trust {
     X509_STORE *store;
     const struct sw_trust_entry **entries;
     STACK_OF(X509) * *alone; /* each entry's own anchors, borrowed from it */
-    struct anchor *anchors;  /* sorted by pointer; a certificate of two entries stands twice */
-    struct pin *pins;        /* sorted by digest */
+    struct anchor *anchors;  /* sorted; a certificate of two entries stands twice */
+    struct pin *pins;        /* sorted */
     size_t entry_count, anchor_count, pin_count;
 };
 
 static _Atomic uint64_t g_last_number;
+static CRYPTO_ONCE g_once = CRYPTO_ONCE_STATIC_INIT;
+static int g_trust_of_store = -1;
 
-static int anchor_order(const void *a, const void *b)
+static void once(void)
 {
-    uintptr_t x = (uintptr_t)((const struct anchor *)a)->x;
-    uintptr_t y = (uintptr_t)((const struct anchor *)b)->x;
-    return (x > y) - (x < y);
+    g_trust_of_store = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
-static int pin_order(const void *a, const void *b)
+static uint32_t name_hash(const X509_NAME *name)
 {
-    return memcmp(((const struct pin *)a)->sha256, ((const struct pin *)b)->sha256,
-                  SW_SHA256_BYTES);
+    return (uint32_t)X509_NAME_hash_ex(name, NULL, NULL, NULL);
 }
 
-/* The store keeps one object per certificate: entries that repeat one share it. */
-static const X509 *store_add(X509_STORE *store, X509 *x)
+static int anchor_order(const void *x, const void *y)
 {
-    if (X509_STORE_add_cert(store, x) != 1)
-        return NULL;
-    ERR_clear_error();
-    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    const X509 *found = x;
-    if (ctx && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1) {
-        STACK_OF(X509) *same = X509_STORE_CTX_get1_certs(ctx, X509_get_subject_name(x));
-        for (int i = 0; same && i < sk_X509_num(same); i++)
-            if (X509_cmp(sk_X509_value(same, i), x) == 0)
-                found = sk_X509_value(same, i); /* the store holds a reference for good */
-        sk_X509_pop_free(same, X509_free);
+    const struct anchor *a = x, *b = y;
+    if (a->subject != b->subject)
+        return a->subject < b->subject ? -1 : 1;
+    int d = a->x == b->x ? 0 : X509_cmp(a->x, b->x);
+    return d ? d : (a->entry > b->entry) - (a->entry < b->entry);
+}
+
+static int pin_order(const void *x, const void *y)
+{
+    const struct sw_pin *a = &((const struct pin *)x)->is, *b = &((const struct pin *)y)->is;
+    int d = memcmp(a->sha256, b->sha256, SW_SHA256_BYTES);
+    return d ? d : (a->of_key > b->of_key) - (a->of_key < b->of_key);
+}
+
+/* ---- what the library asks the store ---- */
+
+/* The first anchor whose subject has this hash; the end of the table if there is none. */
+static const struct anchor *first_of(const struct sw_trust *t, uint32_t subject)
+{
+    size_t low = 0, high = t->anchor_count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (t->anchors[mid].subject < subject)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    X509_STORE_CTX_free(ctx);
+    return t->anchors + low;
+}
+
+static bool among(const struct sw_trust *t, const struct anchor *a, uint32_t subject)
+{
+    return a < t->anchors + t->anchor_count && a->subject == subject;
+}
+
+static const struct sw_trust *trust_of(X509_STORE_CTX *ctx)
+{
+    return X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(ctx), g_trust_of_store);
+}
+
+/* An anchor that may have issued `x`: one that is valid now, or else the one that ends last. */
+static int get_issuer(X509 **issuer, X509_STORE_CTX *ctx, X509 *x)
+{
+    const struct sw_trust *t = trust_of(ctx);
+    uint32_t name = name_hash(X509_get_issuer_name(x));
+    X509 *best = NULL, *last = NULL;
+    for (const struct anchor *a = first_of(t, name); among(t, a, name); a++) {
+        if (a->x == last)
+            continue;
+        last = a->x;
+        if (!X509_STORE_CTX_get_check_issued(ctx)(ctx, x, a->x))
+            continue;
+        if (X509_cmp_timeframe(X509_STORE_CTX_get0_param(ctx), X509_get0_notBefore(a->x),
+                               X509_get0_notAfter(a->x)) == 0) {
+            best = a->x;
+            break;
+        }
+        if (!best || ASN1_TIME_compare(X509_get0_notAfter(a->x), X509_get0_notAfter(best)) > 0)
+            best = a->x;
+    }
+    if (!best || X509_up_ref(best) != 1)
+        return 0;
+    *issuer = best;
+    return 1;
+}
+
+/* The anchors with this subject. An empty list: none; NULL: memory is out. */
+static STACK_OF(X509) * lookup(X509_STORE_CTX *ctx, const X509_NAME *subject)
+{
+    const struct sw_trust *t = trust_of(ctx);
+    uint32_t name = name_hash(subject);
+    STACK_OF(X509) *found = sk_X509_new_null();
+    const X509 *last = NULL;
+    for (const struct anchor *a = first_of(t, name); found && among(t, a, name); a++) {
+        if (a->x == last || X509_NAME_cmp(X509_get_subject_name(a->x), subject) != 0)
+            continue;
+        last = a->x;
+        if (X509_add_cert(found, a->x, X509_ADD_FLAG_UP_REF) != 1) {
+            sk_X509_pop_free(found, X509_free);
+            return NULL;
+        }
+    }
     return found;
 }
+
+/* ---- making one ---- */
 
 static bool fill(struct sw_trust *t, const struct sw_trust_entry *e, uint32_t index)
 {
     t->entries[index] = e;
     t->alone[index] = sk_X509_new_null();
     for (size_t i = 0; i < e->anchors.count; i++) {
-        const X509 *x = store_add(t->store, sw_x509(e->anchors.c[i]));
-        if (!x || sk_X509_push(t->alone[index], sw_x509(e->anchors.c[i])) <= 0)
+        X509 *x = sw_x509(e->anchors.c[i]);
+        if (!t->alone[index] || sk_X509_push(t->alone[index], x) <= 0)
             return false;
-        t->anchors[t->anchor_count++] = (struct anchor){x, index};
+        t->anchors[t->anchor_count++] =
+            (struct anchor){name_hash(X509_get_subject_name(x)), index, x};
     }
-    for (size_t i = 0; i < e->pin_count; i++) {
-        struct pin *p = &t->pins[t->pin_count++];
-        memcpy(p->sha256, e->pins[i], SW_SHA256_BYTES);
-        p->entry = index;
-    }
+    for (size_t i = 0; i < e->pin_count; i++)
+        t->pins[t->pin_count++] = (struct pin){e->pins[i], index};
     return true;
+}
+
+static void sort(struct sw_trust *t)
+{
+    qsort(t->anchors, t->anchor_count, sizeof(*t->anchors), anchor_order);
+    qsort(t->pins, t->pin_count, sizeof(*t->pins), pin_order);
+    for (size_t i = 1; i < t->anchor_count; i++)
+        if (t->anchors[i].subject == t->anchors[i - 1].subject &&
+            X509_cmp(t->anchors[i].x, t->anchors[i - 1].x) == 0)
+            t->anchors[i].x = t->anchors[i - 1].x;
+}
+
+const struct sw_trust_entry *sw_trust_crowded(const struct sw_trust *t)
+{
+    size_t same = 1;
+    for (size_t i = 1; i < t->anchor_count; i++) {
+        bool repeats = t->anchors[i].x == t->anchors[i - 1].x;
+        same = !repeats ? 1 : same + (t->anchors[i].entry != t->anchors[i - 1].entry);
+        if (same > SW_VOUCHED_MAX)
+            return t->entries[t->anchors[i].entry];
+    }
+    return NULL;
+}
+
+static bool make_store(struct sw_trust *t)
+{
+    t->store = X509_STORE_new();
+    if (!t->store || CRYPTO_THREAD_run_once(&g_once, once) != 1 ||
+        X509_STORE_set_ex_data(t->store, g_trust_of_store, t) != 1)
+        return false;
+    X509_STORE_set_get_issuer(t->store, get_issuer);
+    X509_STORE_set_lookup_certs(t->store, lookup);
+    /* an intermediate that is listed is believed by itself: peers may then send their leaf only */
+    X509_VERIFY_PARAM *param = X509_STORE_get0_param(t->store);
+    return X509_VERIFY_PARAM_set_flags(param,
+                                       X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST) == 1;
 }
 
 struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_t count)
 {
     struct sw_trust *t = calloc(1, sizeof(*t));
     size_t anchors = 1, pins = 1;
-    bool ok = t != NULL;
     if (!t)
         return NULL;
     for (size_t i = 0; i < count; i++) {
@@ -90,24 +196,19 @@ struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_
         pins += entries[i]->pin_count;
     }
     t->number = atomic_fetch_add(&g_last_number, 1) + 1;
-    t->store = X509_STORE_new();
     t->entries = calloc(count + 1, sizeof(*t->entries));
     t->alone = calloc(count + 1, sizeof(*t->alone));
     t->entry_count = count;
     t->anchors = calloc(anchors, sizeof(*t->anchors));
     t->pins = calloc(pins, sizeof(*t->pins));
-    ok = t->store && t->entries && t->alone && t->anchors && t->pins;
+    bool ok = make_store(t) && t->entries && t->alone && t->anchors && t->pins;
     for (size_t i = 0; ok && i < count; i++)
         ok = fill(t, entries[i], (uint32_t)i);
     if (!ok) {
         sw_trust_free(t);
         return NULL;
     }
-    qsort(t->anchors, t->anchor_count, sizeof(*t->anchors), anchor_order);
-    qsort(t->pins, t->pin_count, sizeof(*t->pins), pin_order);
-    /* an intermediate that is listed is believed by itself: peers may then send their leaf only */
-    X509_VERIFY_PARAM *param = X509_STORE_get0_param(t->store);
-    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+    sort(t);
     return t;
 }
 
@@ -144,22 +245,29 @@ X509_STORE *sw_trust_store(const struct sw_trust *t)
     return t->store;
 }
 
-static void vouch(struct sw_trust_verdict *out, uint32_t id)
+/* ---- who vouches ---- */
+
+/* The same entry may vouch by two chains, or by a chain and a pin: either is enough. */
+static void vouch(struct sw_trust_verdict *out, uint32_t id, uint8_t uses)
 {
     struct sw_vouched *v = &out->vouched;
     for (uint32_t i = 0; i < v->count; i++)
-        if (v->id[i] == id)
+        if (v->id[i] == id) {
+            v->uses[i] |= uses;
             return;
-    if (v->count < SW_VOUCHED_MAX)
+        }
+    if (v->count < SW_VOUCHED_MAX) {
+        v->uses[v->count] = uses;
         v->id[v->count++] = id;
+    }
 }
 
-static void match_pins(const struct sw_trust *t, const uint8_t sha256[SW_SHA256_BYTES],
+/* A pin stands for the chain, so for the purposes and the revocation that a CA would tell. */
+static void match_pins(const struct sw_trust *t, const struct sw_pin *is,
                        struct sw_trust_verdict *out)
 {
-    struct pin wanted;
+    const struct pin wanted = {.is = *is};
     size_t low = 0, high = t->pin_count;
-    memcpy(wanted.sha256, sha256, SW_SHA256_BYTES);
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (pin_order(&t->pins[mid], &wanted) < 0)
@@ -168,7 +276,31 @@ static void match_pins(const struct sw_trust *t, const uint8_t sha256[SW_SHA256_
             high = mid;
     }
     for (; low < t->pin_count && pin_order(&t->pins[low], &wanted) == 0; low++)
-        vouch(out, t->entries[t->pins[low].entry]->id);
+        vouch(out, t->entries[t->pins[low].entry]->id, SW_USE_ALL);
+}
+
+/* Pins of the certificate and of its key, unless the key is too weak to stand for anybody. */
+static void judge_pins(const struct sw_trust *t, X509 *leaf, const uint8_t sha256[SW_SHA256_BYTES],
+                       struct sw_trust_verdict *out)
+{
+    struct sw_trust_verdict pinned = {0};
+    struct sw_pin is = {0};
+    memcpy(is.sha256, sha256, SW_SHA256_BYTES);
+    match_pins(t, &is, &pinned);
+    is.of_key = true;
+    if (t->pin_count && sw_x509_key_sha256(leaf, is.sha256))
+        match_pins(t, &is, &pinned);
+    if (!pinned.vouched.count)
+        return;
+    if (sw_x509_weak_key(leaf)) {
+        if (!out->vouched.count)
+            *out = (struct sw_trust_verdict){.error = X509_V_ERR_EE_KEY_TOO_SMALL};
+        return;
+    }
+    for (uint32_t i = 0; i < pinned.vouched.count; i++)
+        vouch(out, pinned.vouched.id[i], pinned.vouched.uses[i]);
+    out->error = X509_V_OK;
+    out->depth = 0;
 }
 
 /* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. A CA that
@@ -206,6 +338,35 @@ static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int b
     return X509_V_OK;
 }
 
+/* Keys and signatures that nobody should believe any more, whatever a TLS policy allows. The
+ * anchor's own signature proves nothing and is not looked at. RFC 9325 4.5 */
+static int weak(STACK_OF(X509) * chain, int anchor_at, int *depth)
+{
+    for (int i = 0; i <= anchor_at; i++) {
+        X509 *x = sk_X509_value(chain, i);
+        *depth = i;
+        if (sw_x509_weak_key(x))
+            return i ? X509_V_ERR_CA_KEY_TOO_SMALL : X509_V_ERR_EE_KEY_TOO_SMALL;
+        if (i < anchor_at && sw_x509_weak_signature(x))
+            return X509_V_ERR_CA_MD_TOO_WEAK;
+    }
+    return X509_V_OK;
+}
+
+/* What the leaf may be used for: a CA's extendedKeyUsage holds for all below it. One that may vouch
+ * for TLS may vouch for SIP: RFC 5924 5 wants a certificate with sipDomain accepted. */
+static uint8_t uses_of(STACK_OF(X509) * chain, int anchor_at)
+{
+    uint8_t uses = sw_x509_uses(sk_X509_value(chain, 0));
+    for (int i = 1; i <= anchor_at; i++) {
+        uint8_t ca = sw_x509_uses(sk_X509_value(chain, i));
+        if (ca & (SW_USE_CLIENT | SW_USE_SERVER))
+            ca |= SW_USE_SIP;
+        uses &= ca | SW_USE_KEY;
+    }
+    return uses;
+}
+
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
 static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
                        int anchor_at, int *depth)
@@ -215,7 +376,18 @@ static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) 
         *depth = (int)e->depth;
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
-    return revoked(e, chain, anchor_at, depth);
+    int error = weak(chain, anchor_at, depth);
+    return error == X509_V_OK ? revoked(e, chain, anchor_at, depth) : error;
+}
+
+/* The first place of a certificate among the anchors; the end of the table if it is none. */
+static const struct anchor *find(const struct sw_trust *t, X509 *x)
+{
+    uint32_t name = name_hash(X509_get_subject_name(x));
+    const struct anchor *a = first_of(t, name);
+    while (among(t, a, name) && a->x != x && X509_cmp(a->x, x) != 0)
+        a++;
+    return among(t, a, name) ? a : t->anchors + t->anchor_count;
 }
 
 static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
@@ -223,20 +395,18 @@ static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
 {
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
     for (int i = 1; chain && i < sk_X509_num(chain); i++) {
-        const struct anchor wanted = {.x = sk_X509_value(chain, i)};
-        struct anchor *a = bsearch(&wanted, t->anchors, t->anchor_count, sizeof(*a), anchor_order);
-        if (!a)
-            continue;
-        while (a > t->anchors && anchor_order(a - 1, &wanted) == 0)
-            a--;
-        for (; a < t->anchors + t->anchor_count && anchor_order(a, &wanted) == 0; a++) {
+        const struct anchor *first = find(t, sk_X509_value(chain, i));
+        for (const struct anchor *a = first; a < t->anchors + t->anchor_count && a->x == first->x;
+             a++) {
             int e = judge_entry(t, a->entry, chain, i, &depth);
             if (e == X509_V_OK) {
-                vouch(out, t->entries[a->entry]->id);
+                vouch(out, t->entries[a->entry]->id, uses_of(chain, i));
             } else {
                 worst = e;
                 out->depth = depth;
             }
+            if (out->vouched.count == SW_VOUCHED_MAX)
+                break;
         }
     }
     out->error = out->vouched.count ? X509_V_OK : worst;
@@ -261,9 +431,9 @@ static bool vouched(const struct sw_trust_verdict *v, uint32_t id)
     return false;
 }
 
-/* Judges the chain to one entry's own anchors. */
-static bool accepts_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *asked,
-                          int64_t *end_s)
+/* Judges the chain to one entry's own anchors, and vouches for what it allows. */
+static void ask_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *asked,
+                      int64_t *end_s, struct sw_trust_verdict *out)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     int depth = 0;
@@ -277,22 +447,42 @@ static bool accepts_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_C
     }
     STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
     int top = good ? sk_X509_num(chain) - 1 : 0;
-    good = top > 0 && judge_entry(t, entry, chain, top, &depth) == X509_V_OK;
-    if (good && chain_end_s(chain) < *end_s)
-        *end_s = chain_end_s(chain);
+    if (top > 0 && judge_entry(t, entry, chain, top, &depth) == X509_V_OK) {
+        vouch(out, t->entries[entry]->id, uses_of(chain, top));
+        if (chain_end_s(chain) < *end_s)
+            *end_s = chain_end_s(chain);
+    }
     X509_STORE_CTX_free(ctx);
-    return good;
+}
+
+/* Asks the entries that did not vouch yet and have an anchor that may have issued `x`. Those that
+ * have nothing but `judged`, where the chain ended, would see the same chain again. */
+static void ask_issuers_of(const struct sw_trust *t, X509 *x, const X509 *judged,
+                           X509_STORE_CTX *ctx, int64_t *end_s, struct sw_trust_verdict *out)
+{
+    uint32_t name = name_hash(X509_get_issuer_name(x));
+    for (const struct anchor *a = first_of(t, name);
+         among(t, a, name) && out->vouched.count < SW_VOUCHED_MAX; a++)
+        if ((a->x != judged || sk_X509_num(t->alone[a->entry]) > 1) &&
+            !vouched(out, t->entries[a->entry]->id) && X509_check_issued(a->x, x) == X509_V_OK)
+            ask_alone(t, a->entry, ctx, end_s, out);
 }
 
 /* The chain that was built ends at the first anchor of any entry, and has one of several
- * certificates of a CA: another entry may accept the leaf by another chain. */
+ * certificates of a CA: another entry may accept the leaf by another chain. Its anchor has then
+ * issued the leaf or one of the certificates that came with it. */
 static void ask_others(const struct sw_trust *t, X509_STORE_CTX *ctx, int64_t *end_s,
                        struct sw_trust_verdict *out)
 {
-    for (uint32_t i = 0; i < t->entry_count && out->vouched.count < SW_VOUCHED_MAX; i++)
-        if (sk_X509_num(t->alone[i]) > 0 && !vouched(out, t->entries[i]->id) &&
-            accepts_alone(t, i, ctx, end_s))
-            vouch(out, t->entries[i]->id);
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    const struct anchor *end = t->anchors + t->anchor_count;
+    const struct anchor *top = find(t, sk_X509_value(chain, sk_X509_num(chain) - 1));
+    const X509 *judged = top == end ? NULL : top->x;
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(ctx);
+    ask_issuers_of(t, X509_STORE_CTX_get0_cert(ctx), judged, ctx, end_s, out);
+    for (int i = 0; sent && i < sk_X509_num(sent); i++)
+        if (X509_cmp(sk_X509_value(sent, i), X509_STORE_CTX_get0_cert(ctx)) != 0)
+            ask_issuers_of(t, sk_X509_value(sent, i), judged, ctx, end_s, out);
     if (out->vouched.count)
         out->error = X509_V_OK;
 }
@@ -323,6 +513,7 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
                      struct sw_leafcache *cache, struct sw_trust_verdict *out)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
     struct sw_leaf_key key = {
         .trust = t->number,
         .of_client = of_client,
@@ -330,14 +521,12 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
     };
     unsigned n = sizeof(key.sha256);
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
-    if (X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), key.sha256, &n) == 1) {
+    /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
+    if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
+        X509_digest(leaf, EVP_sha256(), key.sha256, &n) == 1) {
         if (t->anchor_count)
             build(t, ctx, cache, &key, out);
-        match_pins(t, key.sha256, out);
-        if (out->vouched.count) { /* a pin stands for its chain */
-            out->error = X509_V_OK;
-            out->depth = 0;
-        }
+        judge_pins(t, leaf, key.sha256, out);
     }
     X509_STORE_CTX_set_error(ctx, out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);

@@ -39,6 +39,20 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);
 
+/** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12, RFC 5924 5 */
+uint8_t sw_x509_uses(X509 *x);
+
+/** True if the key is one that nobody should believe any more: RSA under 2048 bits, all else under
+ * 112 bits of strength (EC under 224 bits). RFC 9325 4.5 */
+bool sw_x509_weak_key(X509 *x);
+
+/** True if it was signed with a hash whose collisions are found, such as SHA-1 and MD5. RFC 9325
+ * 4.5 */
+bool sw_x509_weak_signature(X509 *x);
+
+/** SHA-256 of the SubjectPublicKeyInfo, as RFC 7469 2.4 has it; false: memory is out. */
+bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES]);
+
 /** Seconds since 1970 of an ASN.1 time. */
 int64_t sw_asn1_time_s(const ASN1_TIME *t);
 

@@ -208,6 +208,73 @@ static void key_line(X509 *x, char *out, size_t cap)
     out[b.n] = 0;
 }
 
+/* ---- what it may be used for, and whether it is strong enough ---- */
+
+/* One purpose of an extendedKeyUsage. */
+static uint8_t one_purpose(const ASN1_OBJECT *o)
+{
+    static const unsigned char sip_domain[] = {0x2b, 6, 1, 5, 5, 7, 3, 20}; /* RFC 5924 4.1 */
+    switch (OBJ_obj2nid(o)) {
+    case NID_anyExtendedKeyUsage:
+        return SW_USE_PURPOSES;
+    case NID_server_auth:
+        return SW_USE_SERVER;
+    case NID_client_auth:
+        return SW_USE_CLIENT;
+    default:
+        return OBJ_length(o) == sizeof(sip_domain) &&
+                       memcmp(OBJ_get0_data(o), sip_domain, sizeof(sip_domain)) == 0
+                   ? SW_USE_SIP
+                   : 0;
+    }
+}
+
+uint8_t sw_x509_uses(X509 *x)
+{
+    int critical;
+    EXTENDED_KEY_USAGE *list = X509_get_ext_d2i(x, NID_ext_key_usage, &critical, NULL);
+    uint32_t key = X509_get_key_usage(x); /* all bits if there is no such extension */
+    uint8_t uses = !list && critical == -1 ? SW_USE_PURPOSES : 0;
+    for (int i = 0; list && i < sk_ASN1_OBJECT_num(list); i++)
+        uses |= one_purpose(sk_ASN1_OBJECT_value(list, i));
+    EXTENDED_KEY_USAGE_free(list);
+    if (key & KU_DIGITAL_SIGNATURE)
+        uses |= SW_USE_SIGN;
+    if (key & KU_KEY_ENCIPHERMENT)
+        uses |= SW_USE_ENCIPHER;
+    ERR_clear_error();
+    return uses;
+}
+
+/* Bits of strength: RFC 9325 3.2 and 4.5 have no place for less. */
+enum { STRENGTH_LEAST = 112, RSA_LEAST = 2048 };
+
+bool sw_x509_weak_key(X509 *x)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x);
+    if (!key)
+        return true;
+    if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS"))
+        return EVP_PKEY_get_bits(key) < RSA_LEAST;
+    return EVP_PKEY_get_security_bits(key) < STRENGTH_LEAST;
+}
+
+bool sw_x509_weak_signature(X509 *x)
+{
+    int strength;
+    return X509_get_signature_info(x, NULL, NULL, &strength, NULL) != 1 ||
+           strength < STRENGTH_LEAST;
+}
+
+bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    bool ok = n > 0 && EVP_Digest(der, (size_t)n, out, NULL, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    return ok;
+}
+
 static void facts(X509 *x, struct sw_cert_facts *f)
 {
     unsigned n = sizeof(f->sha256);
@@ -218,6 +285,13 @@ static void facts(X509 *x, struct sw_cert_facts *f)
     struct sw_buf b = sw_buf(f->serial, sizeof(f->serial) - 1);
     sw_buf_hex(&b, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
     key_line(x, f->key, sizeof(f->key));
+    b = sw_buf(f->signature, sizeof(f->signature) - 1);
+    sw_buf_str(&b, OBJ_nid2ln(X509_get_signature_nid(x)));
+    if (!sw_x509_key_sha256(x, f->key_sha256))
+        memset(f->key_sha256, 0, sizeof(f->key_sha256));
+    f->uses = sw_x509_uses(x);
+    f->weak_key = sw_x509_weak_key(x);
+    f->weak_signature = sw_x509_weak_signature(x);
     if (X509_digest(x, EVP_sha256(), f->sha256, &n) != 1)
         memset(f->sha256, 0, sizeof(f->sha256));
     f->not_before_s = sw_asn1_time_s(X509_get0_notBefore(x));
@@ -295,13 +369,14 @@ static struct sw_ident *pack(X509 *x, const struct sw_cert_name *names, uint32_t
     unsigned n = SW_SHA256_BYTES;
     for (uint32_t i = 0; i < count; i++)
         text += names[i].text.n;
-    struct sw_ident *id =
-        calloc(1, sizeof(*id) + count * sizeof(*names) + vouched_count * sizeof(*vouched) + text);
+    struct sw_ident *id = calloc(1, sizeof(*id) + count * sizeof(*names) +
+                                        vouched_count * (sizeof(*vouched) + 1) + text);
     if (!id)
         return NULL;
     struct sw_cert_name *to = (struct sw_cert_name *)(void *)(id + 1);
     uint32_t *ids = (uint32_t *)(void *)(to + count);
-    char *bytes = (char *)(ids + vouched_count);
+    uint8_t *uses = (uint8_t *)(ids + vouched_count);
+    char *bytes = (char *)(uses + vouched_count);
     for (uint32_t i = 0; i < count; i++) {
         to[i] = names[i];
         to[i].text.p = bytes;
@@ -310,12 +385,15 @@ static struct sw_ident *pack(X509 *x, const struct sw_cert_name *names, uint32_t
     }
     if (vouched_count)
         memcpy(ids, vouched, vouched_count * sizeof(*vouched));
+    memset(uses, sw_x509_uses(x), vouched_count);
     id->names = to;
     id->name_count = count;
     id->vouched = ids;
     id->vouched_count = vouched_count;
+    id->uses = uses;
     id->not_after_s = sw_asn1_time_s(X509_get0_notAfter(x));
-    if (X509_digest(x, EVP_sha256(), id->fingerprint, &n) != 1) {
+    if (X509_digest(x, EVP_sha256(), id->fingerprint, &n) != 1 ||
+        !sw_x509_key_sha256(x, id->key_sha256)) {
         free(id);
         return NULL;
     }

@@ -14,7 +14,7 @@ struct sw_trust_entry {
     unsigned depth;   /* CA certificates above the leaf, the anchor counted */
     struct sw_certs anchors;
     struct sw_crls crls;
-    uint8_t (*pins)[SW_SHA256_BYTES]; /* certificates accepted exactly as they are */
+    struct sw_pin *pins; /* certificates and keys accepted exactly as they are */
     size_t pin_count;
 };
 
@@ -23,6 +23,10 @@ struct sw_trust; /* a store over some entries, immutable */
 /** A store over `count` entries. NULL: memory is out. */
 struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_t count);
 void sw_trust_free(struct sw_trust *t);
+
+/** An entry whose CA so many other entries list that it may not be asked any more (SW_VOUCHED_MAX
+ * vouch for one leaf); NULL: there is none. */
+const struct sw_trust_entry *sw_trust_crowded(const struct sw_trust *t);
 
 /** The names of its entries, with ", " between them; of many, the first few. */
 void sw_trust_put_names(const struct sw_trust *t, struct sw_buf *b);

@@ -26,12 +26,17 @@ enum { SW_WHY_MAX = 256 };
 struct sw_cert_facts {
     char subject[256]; /* one line, UTF-8 */
     char issuer[256];
-    char serial[64]; /* hexadecimal */
-    char key[32];    /* such as "EC P-256" or "RSA 2048" */
+    char serial[64];    /* hexadecimal */
+    char key[32];       /* such as "EC P-256" or "RSA 2048" */
+    char signature[32]; /* such as "ecdsa-with-SHA256" */
     uint8_t sha256[32];
+    uint8_t key_sha256[32];            /* of the SubjectPublicKeyInfo */
     int64_t not_before_s, not_after_s; /* seconds since 1970 */
     bool is_ca;
     bool self_issued; /* subject and issuer are the same */
+    bool weak_key;    /* refused in every chain and as a pin */
+    bool weak_signature;
+    uint8_t uses; /* enum sw_use */
 };
 
 /** Reads all certificates of a PEM text, or one in DER. SW_PEER_SYNTAX with `why`. */
@@ -62,7 +67,8 @@ SW_MUST_USE enum sw_status sw_cert_der_facts(struct sw_slice der, struct sw_cert
 
 /**
  * What a certificate proves, in one block of memory that sw_ident_free gives back. `vouched` is
- * copied. NULL: memory is out, or it has more than SW_CERT_NAMES_MAX names.
+ * copied; `uses` of each is what the certificate itself says. NULL: memory is out, or it has more
+ * than SW_CERT_NAMES_MAX names.
  */
 struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouched,
                               uint32_t vouched_count);

@@ -142,22 +142,46 @@ static const char *wanted_text(struct sw_config_build *b, const struct sw_peer_c
     return t.p;
 }
 
+/* The rules that widen what a peer's certificate must be; each is told. */
 static void verify(struct sw_config_build *b, const struct sw_peer_directive *d,
                    struct sw_peer_conf *p)
 {
+    const char *name = d->name.s.p ? d->name.s.p : "";
     p->verify = sw_text_is(&d->verify, "wildcard")  ? SW_VERIFY_WILDCARD
                 : sw_text_is(&d->verify, "address") ? SW_VERIFY_ADDRESS
                 : sw_text_is(&d->verify, "chain")   ? SW_VERIFY_CHAIN
                                                     : SW_VERIFY_DOMAIN;
+    p->purposes = sw_text_is(&d->purposes, "server-is-enough") ? SW_PURPOSES_SERVER_IS_ENOUGH
+                  : sw_text_is(&d->purposes, "any")            ? SW_PURPOSES_ANY
+                                                               : SW_PURPOSES_STRICT;
     if (p->verify == SW_VERIFY_CHAIN)
         sw_diag_warning(b->diags, d->verify.mark,
                         "verify: chain does not ask peer \"%s\" for its name: whoever has a "
                         "certificate of the same CA can stand in for it",
-                        d->name.s.p ? d->name.s.p : "");
+                        name);
     else if (p->verify != SW_VERIFY_DOMAIN)
         sw_diag_warning(b->diags, d->verify.mark,
                         "verify: %s widens the name rule of RFC 5922 for peer \"%s\"",
-                        d->verify.s.p, d->name.s.p ? d->name.s.p : "");
+                        d->verify.s.p, name);
+    if (p->purposes != SW_PURPOSES_STRICT)
+        sw_diag_warning(b->diags, d->purposes.mark,
+                        p->purposes == SW_PURPOSES_ANY
+                            ? "purposes: %s does not mind the extendedKeyUsage of peer \"%s\""
+                            : "purposes: %s lets peer \"%s\" connect with a certificate that is "
+                              "for servers only",
+                        d->purposes.s.p, name);
+}
+
+/* What each log line of its connections says of the rule that holds. */
+static void rules_in_words(const struct sw_peer_directive *d, const struct sw_peer_conf *p,
+                           struct sw_conn_peer *cp)
+{
+    static const char *const words[] = {"domain", "wildcard", "address", "chain"};
+    cp->verify = p->pin_count ? "pin" : words[p->verify];
+    cp->chain_only = !p->pin_count && p->verify == SW_VERIFY_CHAIN;
+    cp->purposes = p->purposes == SW_PURPOSES_STRICT ? NULL : d->purposes.s.p;
+    cp->pins = p->pins;
+    cp->pin_count = p->pin_count;
 }
 
 static bool trusts_entry(const struct sw_listen_directive *l, const struct sw_text *name)
@@ -182,7 +206,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
         uint32_t index = (uint32_t)trust;
         p->trust = e->id;
         if (e->pin_count && !e->anchors.count) {
-            p->pins = (const uint8_t(*)[SW_SHA256_BYTES])e->pins;
+            p->pins = e->pins;
             p->pin_count = (uint32_t)e->pin_count;
         }
         cp->tls.trust = sw_config_store(b, &index, 1);
@@ -198,6 +222,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
             b->diags, d->mark,
             "a tls peer lacks \"domain\" (the names its certificate must prove, unless its "
             "trust is pinned)");
+    rules_in_words(d, p, cp);
     cp->tls.policy = sw_config_policy(b, &d->policy);
     if (p->domain_count && p->domains[0].n) {
         struct sw_endpoint ip;
@@ -295,6 +320,16 @@ static bool shares_name(const struct sw_peer_conf *p, const struct sw_peer_conf 
     return false;
 }
 
+static bool shares_pin(const struct sw_peer_conf *p, const struct sw_peer_conf *q)
+{
+    for (uint32_t i = 0; i < p->pin_count; i++)
+        for (uint32_t k = 0; k < q->pin_count; k++)
+            if (p->pins[i].of_key == q->pins[k].of_key &&
+                memcmp(p->pins[i].sha256, q->pins[k].sha256, SW_SHA256_BYTES) == 0)
+                return true;
+    return false;
+}
+
 static bool shares_source(const struct sw_peer_conf *p, const struct sw_peer_conf *q)
 {
     bool same_kind = (p->udp && q->udp) || (p->tcp && q->tcp);
@@ -320,7 +355,7 @@ static void check_twins(struct sw_config_build *b, const struct sw_peer_directiv
                     b->diags, d[i].name.mark,
                     "the names of peers \"%s\" and \"%s\" have the same hash (rename one)",
                     d[k].name.s.p, d[i].name.s.p);
-            if (p->pin_count && q->pin_count && p->trust == q->trust)
+            if (shares_pin(p, q))
                 sw_diag_error(
                     b->diags, d[i].trust.mark,
                     "a pin belongs to one peer, and \"%s\" has it already (a trust entry of "

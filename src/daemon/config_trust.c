@@ -1,7 +1,10 @@
 /* Identities, trust entries and TLS policies of a configuration. */
+#include "base/base64.h"
 #include "cert/load.h"
+#include "crypto/leafcache.h"
 #include "daemon/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -105,28 +108,117 @@ static void load_ca(struct sw_config_build *b, const struct sw_text *path, struc
                           "ca \"%s\": %s is no CA certificate (a single certificate that is to be "
                           "believed as it is belongs in pinned)",
                           file, f.subject);
+        else if (f.weak_key)
+            sw_diag_warning(b->diags, path->mark,
+                            "ca \"%s\": %s has a weak key, %s: what it vouches for is refused (RSA "
+                            "2048 or EC 224 is the least)",
+                            file, f.subject, f.key);
         check_dates(b, path->mark, "ca", e->anchors.c[i]);
     }
 }
 
-static void load_pins(struct sw_config_build *b, const struct sw_text *path,
-                      struct sw_trust_entry *e)
+static void add_pin(struct sw_config_build *b, struct sw_trust_entry *e, const struct sw_pin *pin)
+{
+    struct sw_pin *more = sw_config_alloc(b, (e->pin_count + 1) * sizeof(*more));
+    if (e->pin_count)
+        memcpy(more, e->pins, e->pin_count * sizeof(*more));
+    more[e->pin_count++] = *pin;
+    e->pins = more;
+}
+
+/* A certificate that is pinned; the second and later ones of a file are told apart by number. */
+static void pin_certificate(struct sw_config_build *b, const struct sw_text *path, size_t number,
+                            const struct sw_cert *cert, struct sw_trust_entry *e)
+{
+    struct sw_cert_facts f;
+    size_t n = path->s.n + 24;
+    char *name = sw_config_alloc(b, n);
+    struct sw_pin pin = {.name = name};
+    sw_cert_facts(cert, &f);
+    snprintf(name, n, number ? "%s#%zu" : "%s", path->s.p, number + 1);
+    memcpy(pin.sha256, f.sha256, sizeof(f.sha256));
+    add_pin(b, e, &pin);
+    check_dates(b, path->mark, "pinned", cert);
+    if (f.weak_key)
+        sw_diag_warning(b->diags, path->mark,
+                        "pinned: %s has a weak key, %s, and will be refused (RSA 2048 or EC 224 is "
+                        "the least)",
+                        f.subject, f.key);
+}
+
+/* 32 bytes in hexadecimal, with colons between them or without. */
+static bool hex_digest(struct sw_slice s, uint8_t out[SW_SHA256_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        const char *d = s.p[i] ? strchr(digits, sw_ascii_lower(s.p[i])) : NULL;
+        if (s.p[i] == ':' && n % 2 == 0 && n)
+            continue;
+        if (!d || n == 2 * SW_SHA256_BYTES)
+            return false;
+        unsigned digit = (unsigned)(d - digits);
+        out[n / 2] = (uint8_t)(n % 2 ? out[n / 2] | digit : digit << 4);
+        n++;
+    }
+    return n == 2 * SW_SHA256_BYTES;
+}
+
+/* 32 bytes in base64 as RFC 7469 2.1.1 has them: with + and / and one = at the end. */
+static bool base64_digest(struct sw_slice s, uint8_t out[SW_SHA256_BYTES])
+{
+    char url[SW_BASE64_LEN(SW_SHA256_BYTES)];
+    if (s.n != sizeof(url) + 1 || s.p[sizeof(url)] != '=')
+        return false;
+    for (size_t i = 0; i < sizeof(url); i++)
+        url[i] = (char)(s.p[i] == '+' ? '-' : s.p[i] == '/' ? '_' : s.p[i]);
+    return sw_base64_get(sw_slice(url, sizeof(url)), out, SW_SHA256_BYTES);
+}
+
+/* A pin that stands in the configuration itself; false: it is a file's name. */
+static bool pin_as_text(struct sw_config_build *b, const struct sw_text *t,
+                        struct sw_trust_entry *e)
+{
+    struct sw_pin pin = {.name = t->s.p};
+    bool ok;
+    if (sw_slice_starts_case(t->s, SW_SLICE("sha256:"))) {
+        ok = hex_digest(sw_slice_from(t->s, 7), pin.sha256);
+    } else if (sw_slice_starts_case(t->s, SW_SLICE("spki:sha256:"))) {
+        struct sw_slice digest = sw_slice_from(t->s, 12);
+        pin.of_key = true;
+        ok = hex_digest(digest, pin.sha256) || base64_digest(digest, pin.sha256);
+    } else if (sw_slice_starts_case(t->s, SW_SLICE("sha256/"))) {
+        pin.of_key = true;
+        ok = base64_digest(sw_slice_from(t->s, 7), pin.sha256);
+    } else {
+        return false;
+    }
+    if (!ok)
+        sw_diag_error(b->diags, t->mark,
+                      "pinned: \"%s\" is no pin (a PEM file, sha256:HEX of a certificate, "
+                      "spki:sha256:HEX or spki:sha256:BASE64 of a public key)",
+                      t->s.p);
+    else
+        add_pin(b, e, &pin);
+    return true;
+}
+
+static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct sw_trust_entry *e)
 {
     struct sw_certs certs;
-    struct sw_cert_facts f;
     char why[SW_WHY_MAX];
-    const char *file = sw_config_path(b, path);
+    if (pin_as_text(b, t, e))
+        return;
+    const char *file = sw_config_path(b, t);
     if (sw_cert_load_chain(file, &certs, why) != SW_OK) {
-        sw_diag_error(b->diags, path->mark, "pinned \"%s\": %s (a PEM file that can be read)", file,
-                      why);
+        sw_diag_error(b->diags, t->mark,
+                      "pinned \"%s\": %s (a PEM file that can be read, or sha256:HEX, or "
+                      "spki:sha256:BASE64)",
+                      file, why);
         return;
     }
-    e->pins = sw_config_alloc(b, certs.count * sizeof(*e->pins));
-    for (size_t i = 0; i < certs.count; i++) {
-        sw_cert_facts(certs.c[i], &f);
-        memcpy(e->pins[e->pin_count++], f.sha256, sizeof(f.sha256));
-        check_dates(b, path->mark, "pinned", certs.c[i]);
-    }
+    for (size_t i = 0; i < certs.count; i++)
+        pin_certificate(b, t, i, certs.c[i], e);
     sw_certs_free(&certs);
 }
 
@@ -168,13 +260,13 @@ static void trust_entries(struct sw_config_build *b)
         if (d[i].depth.given && (d[i].depth.v < 1 || d[i].depth.v > DEPTH_MAX))
             sw_diag_error(b->diags, d[i].depth.mark, "depth: %lld is not possible (1 to %d)",
                           (long long)d[i].depth.v, DEPTH_MAX);
-        if (!d[i].ca.s.p && !d[i].pinned.s.p)
+        if (!d[i].ca.s.p && !d[i].pinned.count)
             sw_diag_error(b->diags, d[i].mark,
                           "a trust entry believes nobody (ca or pinned must be given)");
         if (d[i].ca.s.p)
             load_ca(b, &d[i].ca, e);
-        if (d[i].pinned.s.p)
-            load_pins(b, &d[i].pinned, e);
+        for (size_t k = 0; k < d[i].pinned.count; k++)
+            load_pins(b, &d[i].pinned.t[k], e);
         if (d[i].crl.s.p)
             load_crl(b, &d[i].crl, e);
     }
@@ -270,6 +362,13 @@ struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entr
         sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
         return NULL;
     }
+    const struct sw_trust_entry *crowded = sw_trust_crowded(t);
+    if (crowded)
+        sw_diag_warning(b->diags,
+                        ((const struct sw_trust_directive *)c->d.trust.item)[crowded->id - 1].mark,
+                        "more than %d trust entries of one listener list the same CA: for a "
+                        "certificate of it only that many are asked (make them one entry)",
+                        SW_VOUCHED_MAX);
     c->stores[c->store_count++] = t;
     if (count == 1)
         c->trust_store[entries[0]] = t;

@@ -19,7 +19,7 @@ static const struct sw_key_def trust_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_trust_directive, name), true, NULL, NULL},
     {"ca", SW_KEY_TEXT, offsetof(struct sw_trust_directive, ca), false, NULL, NULL},
     {"crl", SW_KEY_TEXT, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
-    {"pinned", SW_KEY_TEXT, offsetof(struct sw_trust_directive, pinned), false, NULL, NULL},
+    {"pinned", SW_KEY_TEXTS, offsetof(struct sw_trust_directive, pinned), false, NULL, NULL},
     {"depth", SW_KEY_COUNT, offsetof(struct sw_trust_directive, depth), false, NULL, NULL},
 };
 static const struct sw_schema trust_schema =
@@ -56,6 +56,8 @@ static const struct sw_key_def peer_keys[] = {
     {"trust", SW_KEY_TEXT, offsetof(struct sw_peer_directive, trust), false, NULL, NULL},
     {"verify", SW_KEY_TEXT, offsetof(struct sw_peer_directive, verify), false,
      "domain|wildcard|address|chain", NULL},
+    {"purposes", SW_KEY_TEXT, offsetof(struct sw_peer_directive, purposes), false,
+     "strict|server-is-enough|any", NULL},
     {"policy", SW_KEY_TEXT, offsetof(struct sw_peer_directive, policy), false, NULL, NULL},
     {"security", SW_KEY_TEXT, offsetof(struct sw_peer_directive, security), false,
      "tls-only|best-effort", NULL},

@@ -11,7 +11,8 @@ struct sw_identity_directive {
 
 struct sw_trust_directive {
     struct sw_mark mark;
-    struct sw_text name, ca, crl, pinned;
+    struct sw_text name, ca, crl;
+    struct sw_texts pinned;
     struct sw_number depth;
 };
 
@@ -25,7 +26,7 @@ struct sw_listen_directive {
 
 struct sw_peer_directive {
     struct sw_mark mark;
-    struct sw_text name, identity, trust, verify, policy, security, sips, listen,
+    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
         without_certificate, reverse, clear_address;
     struct sw_texts domain, address, transport, source;
     struct sw_number ping, timeout;

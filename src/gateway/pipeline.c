@@ -509,8 +509,10 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
         s = SW_DENIED;
     else if (flow->outbound)
         s = sw_ingress_outbound(p->conf, wanted, flow, &in);
-    else
+    else {
         in = sw_ingress_inbound(p->conf, flow);
+        s = in.status;
+    }
     struct sw_action *a = sw_action_add(p->e->out, s == SW_OK ? SW_ACT_ADMIT : SW_ACT_CLOSE);
     if (!a)
         return;

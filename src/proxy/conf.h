@@ -23,18 +23,26 @@ struct sw_listener_conf {
 enum sw_sips_mode { SW_SIPS_ALLOW, SW_SIPS_REQUIRE, SW_SIPS_DENY };
 enum sw_reverse { SW_REVERSE_FLOW, SW_REVERSE_ALIAS, SW_REVERSE_NEVER };
 
+/* What extendedKeyUsage a peer's certificate needs, if it has that extension. */
+enum sw_purposes {
+    SW_PURPOSES_STRICT,           /* that of its role, or sipDomain */
+    SW_PURPOSES_SERVER_IS_ENOUGH, /* serverAuth also for a client */
+    SW_PURPOSES_ANY,              /* it is not asked for */
+};
+
 struct sw_peer_conf {
     struct sw_slice name;
     uint32_t id;                    /* stable: a hash of the name */
     const struct sw_slice *domains; /* names its certificate must prove, the first is its own */
-    const struct sw_endpoint *addresses;    /* where it is; none: by DNS */
-    const struct sw_cidr *sources;          /* whose datagrams and plain connections are its */
-    const uint8_t (*pins)[SW_SHA256_BYTES]; /* certificates that stand for it as they are */
+    const struct sw_endpoint *addresses; /* where it is; none: by DNS */
+    const struct sw_cidr *sources;       /* whose datagrams and plain connections are its */
+    const struct sw_pin *pins;           /* certificates that stand for it as they are */
     uint32_t domain_count, address_count, source_count, pin_count;
     uint32_t trust; /* id of its trust entry; 0: none */
     uint16_t listener;
     bool udp, tcp, tls;       /* tls alone, or udp and tcp in any combination */
     uint8_t verify;           /* enum sw_verify */
+    uint8_t purposes;         /* enum sw_purposes */
     uint8_t sips;             /* enum sw_sips_mode */
     uint8_t reverse;          /* enum sw_reverse */
     bool without_certificate; /* its source is enough on a TLS listener */

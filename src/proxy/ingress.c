@@ -4,26 +4,55 @@ enum { NONE = UINT16_MAX };
 
 static bool pinned(const struct sw_peer_conf *p, const struct sw_ident *ident)
 {
-    for (uint32_t i = 0; i < p->pin_count; i++)
-        if (memcmp(p->pins[i], ident->fingerprint, SW_SHA256_BYTES) == 0)
-            return true;
-    return false;
+    return sw_pin_find(p->pins, p->pin_count, ident) != NULL;
 }
 
-/* A pin stands for chain and name; otherwise the peer's own trust must vouch and a domain be
- * proved. */
-static bool proves(const struct sw_peer_conf *p, const struct sw_ident *ident,
-                   enum sw_verify verify, const struct sw_endpoint *from)
+/* Why a certificate with these uses is not enough; NULL: it is. sipDomain suffices for both roles
+ * (RFC 5924 5). keyUsage is asked for by itself, whatever the peer's rule (RFC 5280 4.2.1.12). */
+static const char *unfit(unsigned uses, enum sw_purposes rule, bool outbound)
 {
-    if (p->pin_count)
-        return pinned(p, ident);
-    if (!sw_ident_vouched(ident, p->trust))
-        return false;
+    unsigned needed = SW_USE_SIP | (outbound ? SW_USE_SERVER : SW_USE_CLIENT);
+    if (rule == SW_PURPOSES_SERVER_IS_ENOUGH)
+        needed |= SW_USE_SERVER;
+    if (!(uses & SW_USE_SIGN))
+        return "its certificate's keyUsage lacks digitalSignature, or keyEncipherment for static "
+               "RSA (no key of the configuration changes that)";
+    if (rule == SW_PURPOSES_ANY || (uses & needed))
+        return NULL;
+    if (outbound)
+        return "its certificate's extendedKeyUsage lacks serverAuth (purposes: any on the peer "
+               "would accept it)";
+    return uses & SW_USE_SERVER && rule == SW_PURPOSES_STRICT
+               ? "its certificate's extendedKeyUsage has serverAuth but lacks clientAuth "
+                 "(purposes: server-is-enough on the peer would accept it)"
+               : "its certificate's extendedKeyUsage lacks clientAuth (purposes: any on the peer "
+                 "would accept it)";
+}
+
+static bool names(const struct sw_peer_conf *p, const struct sw_ident *ident, enum sw_verify verify,
+                  const struct sw_endpoint *from)
+{
     for (uint32_t i = 0; i < p->domain_count; i++)
         if (sw_domain_proves(ident, p->domains[i], verify, from))
             return true;
     return p->domain_count == 0 && verify == SW_VERIFY_ADDRESS &&
            sw_domain_proves(ident, sw_slice("", 0), verify, from);
+}
+
+/* A pin stands for chain, name and purpose; otherwise the peer's own trust must vouch for a use as
+ * it is made here, and a domain be proved. `why` is set if all but the use is right. */
+static bool proves(const struct sw_peer_conf *p, const struct sw_flow *flow, enum sw_verify verify,
+                   const char **why)
+{
+    if (p->pin_count)
+        return pinned(p, flow->ident);
+    if (!sw_ident_vouched(flow->ident, p->trust) || !names(p, flow->ident, verify, &flow->remote))
+        return false;
+    const char *lack =
+        unfit(sw_ident_uses(flow->ident, p->trust), (enum sw_purposes)p->purposes, flow->outbound);
+    if (lack)
+        *why = lack;
+    return !lack;
 }
 
 /* `chain` widens nothing inbound: the name is needed there, always. */
@@ -53,7 +82,7 @@ static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
  * `is_a_peers` becomes true if the name is a peer's, proved by its rules or not.
  */
 static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                        struct sw_slice name, bool *is_a_peers)
+                        struct sw_slice name, bool *is_a_peers, const char **why)
 {
     char lower[256];
     *is_a_peers = false;
@@ -68,7 +97,7 @@ static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flo
     *is_a_peers = at < c->by_domain_count;
     for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++) {
         const struct sw_peer_conf *p = &c->peers[c->by_domain[at].peer];
-        if (p->tls && proves(p, flow->ident, inbound_rule(p), &flow->remote))
+        if (p->tls && proves(p, flow, inbound_rule(p), why))
             return c->by_domain[at].peer;
     }
     return NONE;
@@ -80,27 +109,44 @@ static uint16_t lower_of(uint16_t a, uint16_t b)
 }
 
 /* Peers that equality of names does not find: wider rules, and pins. */
-static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow *flow)
+static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow *flow,
+                             const char **why)
 {
     for (uint32_t i = 0; i < c->wide_count; i++) {
         const struct sw_peer_conf *p = &c->peers[c->wide[i]];
-        if (p->tls && proves(p, flow->ident, inbound_rule(p), &flow->remote))
+        if (p->tls && proves(p, flow, inbound_rule(p), why))
             return c->wide[i];
     }
     return NONE;
+}
+
+/* NULL if one of those who vouch for a stranger allows it to be a client. */
+static const char *unfit_stranger(const struct sw_ident *ident)
+{
+    const char *why = "no trust entry vouches for it";
+    for (uint32_t i = 0; i < ident->vouched_count && why; i++)
+        why = unfit(sw_ident_uses(ident, ident->vouched[i]), SW_PURPOSES_STRICT, false);
+    return why;
+}
+
+static struct sw_ingress refused(struct sw_slice got, const char *why)
+{
+    return (struct sw_ingress){
+        .peer = SW_PEER_NOBODY, .status = SW_DENIED_PURPOSE, .why = why, .got = got};
 }
 
 static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     struct sw_ingress in = {.peer = SW_PEER_NOBODY, .why = "certificate proves no SIP domain"};
     struct sw_slice stranger = {NULL, 0};
-    uint16_t best = by_wide_rule(c, flow);
+    const char *unfit_why = NULL;
+    uint16_t best = by_wide_rule(c, flow, &unfit_why);
     for (uint32_t i = 0; i < flow->ident->name_count; i++) {
         struct sw_slice domain;
         bool is_a_peers;
         if (!sw_domain_identity(flow->ident, i, &domain))
             continue;
-        uint16_t found = by_name(c, flow, domain, &is_a_peers);
+        uint16_t found = by_name(c, flow, domain, &is_a_peers, &unfit_why);
         if (!in.got.n || found < best)
             in.got = domain;
         if (!stranger.n && !is_a_peers)
@@ -110,10 +156,17 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
     if (best != NONE) {
         in.peer = c->peers[best].id;
         in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
-    } else if (stranger.n && flow->ident->vouched_count) {
-        in.peer = SW_PEER_VERIFIED;
-        in.got = stranger;
-        in.why = "certificate proves a domain that is no peer's";
+    } else if (unfit_why) {
+        return refused(in.got, unfit_why);
+    } else if (flow->ident->vouched_count && (stranger.n || !in.got.n)) {
+        unfit_why = unfit_stranger(flow->ident);
+        if (unfit_why)
+            return refused(stranger, unfit_why);
+        if (stranger.n) {
+            in.peer = SW_PEER_VERIFIED;
+            in.got = stranger;
+            in.why = "certificate proves a domain that is no peer's";
+        }
     } else if (in.got.n) {
         in.why = "certificate names a domain that its trust or pin does not vouch for";
     }
@@ -217,17 +270,22 @@ enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct s
         return SW_DENIED_IDENTITY;
     }
     out->got = first_identity(flow->ident);
-    if (p->verify == SW_VERIFY_CHAIN && sw_ident_vouched(flow->ident, p->trust)) {
+    bool chain = p->verify == SW_VERIFY_CHAIN && sw_ident_vouched(flow->ident, p->trust);
+    const char *unfit_why =
+        chain ? unfit(sw_ident_uses(flow->ident, p->trust), (enum sw_purposes)p->purposes, true)
+              : NULL;
+    if (chain && !unfit_why) {
         out->why = "verify: chain, its name was not asked for";
         return SW_OK;
     }
-    if (proves(p, flow->ident, (enum sw_verify)p->verify, &flow->remote)) {
+    if (!chain && proves(p, flow, (enum sw_verify)p->verify, &unfit_why)) {
         out->why = p->pin_count ? "its pinned certificate" : "its certificate";
         return SW_OK;
     }
-    out->why = p->pin_count ? "the certificate is not the pinned one"
+    out->why = unfit_why      ? unfit_why
+               : p->pin_count ? "the certificate is not the pinned one"
                : !sw_ident_vouched(flow->ident, p->trust)
                    ? "the certificate is not vouched for by the peer's trust entry"
                    : "the certificate proves another name";
-    return SW_DENIED_IDENTITY;
+    return unfit_why ? SW_DENIED_PURPOSE : SW_DENIED_IDENTITY;
 }

@@ -7,8 +7,9 @@
 
 /* The answer, with what a log line needs to explain it. */
 struct sw_ingress {
-    uint32_t peer;   /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
-    const char *why; /* static text: what decided */
+    uint32_t peer;         /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
+    const char *why;       /* static text: what decided */
+    enum sw_status status; /* inbound: SW_DENIED_PURPOSE: it is to be closed, else SW_OK */
     struct sw_slice
         got; /* the identity that counted, or the first one that did not; may be empty */
 };
@@ -16,14 +17,15 @@ struct sw_ingress {
 /**
  * Whose an accepted connection is, or a datagram. On TLS the certificate must be vouched for by the
  * peer's own trust entry and prove one of its domains, or be its pin; `source` counts on the peer's
- * listener for what showed no certificate. Of two peers that match, the first in the file. RFC
- * 5922 7.4
+ * listener for what showed no certificate. A certificate that would prove a peer or a domain but is
+ * not made for it is refused (RFC 5280 4.2.1.12). Of two peers that match, the first in the file.
+ * RFC 5922 7.4
  */
 struct sw_ingress sw_ingress_inbound(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 
 /**
- * Whether the server that we connected to as peer `p` is that peer. SW_DENIED_IDENTITY with `out`
- * telling what came instead. RFC 5922 7.3
+ * Whether the server that we connected to as peer `p` is that peer. SW_DENIED_IDENTITY or
+ * SW_DENIED_PURPOSE with `out` telling what came instead. RFC 5922 7.3
  */
 SW_MUST_USE enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c,
                                                const struct sw_peer_conf *p,

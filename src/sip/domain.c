@@ -68,6 +68,9 @@ bool sw_domain_eq(struct sw_slice a, struct sw_slice b)
 static bool wildcard(struct sw_slice pattern, struct sw_slice wanted)
 {
     size_t dot = sw_slice_find(wanted, '.');
+    struct sw_endpoint ip;
+    if (sw_endpoint_ip_parse(wanted, &ip)) /* an address has no labels */
+        return false;
     if (pattern.n < 3 || pattern.p[0] != '*' || pattern.p[1] != '.' || dot == 0 || dot >= wanted.n)
         return false;
     struct sw_slice suffix = sw_slice_from(pattern, 2);

@@ -530,16 +530,31 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
                                    .alert = t->alert,
                                    .alert_sent = t->alert_sent,
                                    .help = sw_tls_trouble_help(t->failed, &x)};
+    if (t->failed == SW_CRYPTO_VERIFY)
+        out->code = sw_tls_refusal_code(x.verify_error);
     if (t->why)
         memcpy(out->why, t->why, SW_WHY_MAX);
     if (t->refused)
         memcpy(out->subject, t->refused, strnlen(t->refused, sizeof(out->subject) - 1));
 }
 
+/* A server's key signs, but with static RSA it decrypts: then that is what its keyUsage must allow.
+ * RFC 5246 7.4.2 */
+static uint8_t use_of_key(const SSL *ssl, uint8_t uses)
+{
+    const SSL_CIPHER *c = SSL_get_current_cipher(ssl);
+    if (SSL_is_server(ssl) || !c || SSL_CIPHER_get_kx_nid(c) != NID_kx_rsa)
+        return uses;
+    uses &= (uint8_t)~SW_USE_SIGN;
+    return uses & SW_USE_ENCIPHER ? uses | SW_USE_SIGN : uses;
+}
+
 struct sw_ident *sw_tls_ident(const struct sw_tls *t)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-    if (!leaf)
-        return NULL;
-    return sw_ident_new((struct sw_cert *)leaf, t->verdict.vouched.id, t->verdict.vouched.count);
+    const struct sw_vouched *v = &t->verdict.vouched;
+    struct sw_ident *id = leaf ? sw_ident_new((struct sw_cert *)leaf, v->id, v->count) : NULL;
+    for (uint32_t i = 0; id && i < v->count; i++)
+        ((uint8_t *)(uintptr_t)id->uses)[i] = use_of_key(t->ssl, v->uses[i]);
+    return id;
 }

@@ -76,8 +76,15 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
         sw_buf_lit(b, " of ");
         put_name(b, cert->issuer);
         break;
-    case X509_V_ERR_INVALID_PURPOSE:
-        sw_buf_lit(b, "the certificate's key usage does not allow its role in this handshake");
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+        sw_buf_lit(b, "a key in the certificate chain is too weak: ");
+        sw_buf_str(b, cert->key);
+        sw_buf_lit(b, ", and RSA 2048 or EC 224 is the least");
+        break;
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        sw_buf_lit(b, "a certificate in the chain is signed with a hash that is broken: ");
+        sw_buf_str(b, cert->signature);
         break;
     default:
         sw_buf_lit(b, "the certificate was refused: ");
@@ -121,12 +128,11 @@ static const char *help_with_chain(int error)
         return "the peer needs a new certificate";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return "if it is the peer's own, add it to the trust entry under pinned";
-    case X509_V_ERR_INVALID_PURPOSE:
-        return "the certificate lacks clientAuth or serverAuth in its extendedKeyUsage";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
-        return "the certificate's key or signature is too weak for this policy";
+        return "no policy admits it: the peer needs a certificate with RSA of 2048 bits or EC of "
+               "224 bits and more, signed with SHA-256 or better, and so do its CAs";
     case X509_V_ERR_CERT_UNTRUSTED:
         return "if it is the peer's new certificate, replace the pinned one, or believe its CA";
     default:
@@ -152,6 +158,43 @@ static const char *help_with_alert(int alert)
         return "the peer does not serve the domain that we asked for";
     default:
         return "the peer's own log should say more";
+    }
+}
+
+const char *sw_tls_refusal_code(int verify_error)
+{
+    switch (verify_error) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "issuer_unknown";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return "self_signed";
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return "not_trusted";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "not_yet_valid";
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return "chain_too_long";
+    case X509_V_ERR_CERT_REVOKED:
+        return "revoked";
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+        return "crl_signature";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+        return "key_too_weak";
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return "signature_too_weak";
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return "bad_signature";
+    case X509_V_ERR_INVALID_CA:
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+        return "not_a_ca";
+    default:
+        return "chain_invalid";
     }
 }
 

@@ -20,6 +20,9 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x);
 /** What would help against it; static text. */
 const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x);
 
+/** The stable word for why a certificate was refused, such as "key_too_weak"; static text. */
+const char *sw_tls_refusal_code(int verify_error);
+
 /** Why a certificate was refused by the entries of `trust`, NULL if there are none to ask. */
 void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
                         const struct sw_trust *trust);

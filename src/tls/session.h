@@ -49,6 +49,7 @@ struct sw_tls_failure {
     bool alert_sent; /* by us, else by the peer */
     char why[SW_WHY_MAX];
     char subject[256]; /* of the certificate that failed; empty: none did */
+    const char *code;  /* why a certificate was refused, a stable word; NULL: none was */
     const char *help;  /* static text: what would help */
 };
 
@@ -100,7 +101,10 @@ void sw_tls_output_taken(struct sw_tls_worker *w);
 void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out);
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out);
 
-/** What the peer's certificate proved, for the caller to free with sw_ident_free; NULL: none shown.
+/**
+ * What the peer's certificate proved and may be used for, for the caller to free with
+ * sw_ident_free. In `uses` SW_USE_SIGN says that keyUsage allows what this handshake did. NULL:
+ * none shown.
  */
 struct sw_ident *sw_tls_ident(const struct sw_tls *t);
 

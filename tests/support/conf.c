@@ -143,6 +143,7 @@ struct sw_ident *conf_ident(const char *domain)
     id->name_count = 1;
     id->vouched = vouched;
     id->vouched_count = 1;
+    id->uses = (const uint8_t *)"\x1f"; /* all */
     memcpy(id->fingerprint, domain, strlen(domain) < 32 ? strlen(domain) : 32);
     return id;
 }

@@ -20,7 +20,7 @@ static struct sw_vouched vouched(uint32_t first, uint32_t count)
 {
     struct sw_vouched v = {.count = count};
     for (uint32_t i = 0; i < count; i++)
-        v.id[i] = first + i;
+        v.id[i] = first + i, v.uses[i] = (uint8_t)(first + i);
     return v;
 }
 
@@ -48,6 +48,7 @@ static void test_leafcache_gives_back_who_vouched(void **state)
     assert_true(sw_leafcache_find(*state, &a, NOW, &out));
     assert_int_equal(out.count, SW_VOUCHED_MAX);
     assert_memory_equal(out.id, most.id, sizeof(out.id));
+    assert_memory_equal(out.uses, most.uses, sizeof(out.uses));
     assert_true(sw_leafcache_find(*state, &b, NOW, &out));
     assert_int_equal(out.count, 0);
 }

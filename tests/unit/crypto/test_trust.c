@@ -83,6 +83,18 @@ static void fingerprint(const char *name, uint8_t out[SW_SHA256_BYTES])
     sw_certs_free(&certs);
 }
 
+/* The certificate's digest, or its key's, into a pin. */
+static void pin_of(const char *name, struct sw_pin *pin)
+{
+    char file[64];
+    struct sw_cert_facts f;
+    snprintf(file, sizeof(file), "%s.pem", name);
+    struct sw_certs certs = pki_certs(file);
+    sw_cert_facts(certs.c[0], &f);
+    memcpy(pin->sha256, pin->of_key ? f.key_sha256 : f.sha256, SW_SHA256_BYTES);
+    sw_certs_free(&certs);
+}
+
 static struct sw_trust_verdict verify(const struct sw_trust *t, const struct shown *s)
 {
     char file[64];
@@ -308,6 +320,193 @@ static void test_trust_refuses_an_expired_certificate_anywhere_in_the_chain(void
     entry_free(&sub);
 }
 
+/* ---- strength: RFC 9325 4.5 ---- */
+
+#define EC(curve) "ec -pkeyopt ec_paramgen_curve:" curve
+
+static void make_weak(void)
+{
+    static const struct pki_cert certs[] = {
+        {"rsa1024", "ca0", "/CN=l", NULL, "rsa:1024", 0},
+        {"rsa2047", "ca0", "/CN=l", NULL, "rsa:2047", 0},
+        {"rsa2048", "ca0", "/CN=l", NULL, "rsa:2048", 0},
+        {"ec192", "ca0", "/CN=l", NULL, EC("prime192v1"), 0},
+        {"ec224", "ca0", "/CN=l", NULL, EC("secp224r1"), 0},
+        {"ed25519", "ca0", "/CN=l", NULL, "ed25519", 0},
+        {"sha1", "ca0", "/CN=l", "-sha1", NULL, 0},
+        {"sha224", "ca0", "/CN=l", "-sha224", NULL, 0},
+        {"weakca", "ca0", "/CN=Weak CA", PKI_CA, "rsa:1024", 0},
+        {"underweakca", "weakca", "/CN=l", NULL, NULL, 0},
+        {"sha1ca", "ca0", "/CN=SHA-1 CA", PKI_CA " -sha1", NULL, 0},
+        {"undersha1ca", "sha1ca", "/CN=l", NULL, NULL, 0},
+        {"sha1root", NULL, "/CN=SHA-1 root", PKI_CA " -sha1", "rsa:2048", 0},
+        {"undersha1root", "sha1root", "/CN=l", NULL, NULL, 0},
+        {"md5leaf", "sha1root", "/CN=l", "-md5", NULL, 0},
+        {"weakroot", NULL, "/CN=Weak root", PKI_CA, "rsa:1024", 0},
+        {"underweakroot", "weakroot", "/CN=l", NULL, NULL, 0},
+    };
+    for (unsigned i = 0; i < sizeof(certs) / sizeof(certs[0]); i++)
+        pki_make(&certs[i]);
+}
+
+/* No security level is set here, as under a policy that admits old suites: the rule is our own. */
+static void test_trust_refuses_weak_keys_and_signatures_by_itself(void **state)
+{
+    static const struct {
+        const char *leaf, *chain, *anchor;
+        int error, depth;
+    } rows[] = {
+        {"rsa1024", NULL, "ca0.pem", X509_V_ERR_EE_KEY_TOO_SMALL, 0},
+        {"rsa2047", NULL, "ca0.pem", X509_V_ERR_EE_KEY_TOO_SMALL, 0},
+        {"rsa2048", NULL, "ca0.pem", X509_V_OK, 0},
+        {"ec192", NULL, "ca0.pem", X509_V_ERR_EE_KEY_TOO_SMALL, 0},
+        {"ec224", NULL, "ca0.pem", X509_V_OK, 0},
+        {"ed25519", NULL, "ca0.pem", X509_V_OK, 0},
+        {"sha1", NULL, "ca0.pem", X509_V_ERR_CA_MD_TOO_WEAK, 0},
+        {"sha224", NULL, "ca0.pem", X509_V_OK, 0},
+        {"md5leaf", NULL, "sha1root.pem", X509_V_ERR_CA_MD_TOO_WEAK, 0},
+        {"underweakca", "weakca.pem", "ca0.pem", X509_V_ERR_CA_KEY_TOO_SMALL, 1},
+        {"underweakca", NULL, "weakca.pem", X509_V_ERR_CA_KEY_TOO_SMALL, 1},
+        {"undersha1ca", "sha1ca.pem", "ca0.pem", X509_V_ERR_CA_MD_TOO_WEAK, 1},
+        {"undersha1ca", NULL, "sha1ca.pem", X509_V_OK, 0}, /* an anchor is believed as it is */
+        {"undersha1root", NULL, "sha1root.pem", X509_V_OK, 0},
+        {"underweakroot", NULL, "weakroot.pem", X509_V_ERR_CA_KEY_TOO_SMALL, 1},
+    };
+    (void)state;
+    make_weak();
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sw_trust_entry e = entry(1, 4, rows[i].anchor);
+        struct sw_trust_verdict v = judge(&e, 1, rows[i].leaf, rows[i].chain);
+        print_message("%s under %s\n", rows[i].leaf, rows[i].anchor);
+        if (rows[i].error == X509_V_OK)
+            assert_vouched(&v, IDS(1));
+        else
+            assert_refused(&v, rows[i].error, rows[i].depth);
+        entry_free(&e);
+    }
+}
+
+/* docs/trust.md: a pin does not stand for a key that others can find out */
+static void test_trust_refuses_a_pinned_certificate_with_a_weak_key(void **state)
+{
+    struct sw_pin pins[2] = {{.of_key = false}, {.of_key = true}};
+    struct sw_trust_entry e[] = {{.id = 1, .pins = pins, .pin_count = 2}, entry(2, 4, "ca0.pem")};
+    (void)state;
+    make_weak();
+    pin_of("rsa1024", &pins[0]);
+    pin_of("rsa1024", &pins[1]);
+    struct sw_trust_verdict v = judge(e, 1, "rsa1024", NULL);
+    assert_refused(&v, X509_V_ERR_EE_KEY_TOO_SMALL, 0);
+    v = judge(e, 2, "rsa1024", NULL);
+    assert_refused(&v, X509_V_ERR_EE_KEY_TOO_SMALL, 0);
+    pin_of("sha1", &pins[0]); /* its issuer's signature is not what a pin rests on */
+    v = judge(e, 1, "sha1", NULL);
+    assert_vouched(&v, IDS(1));
+    entry_free(&e[1]);
+}
+
+/* ---- purposes: RFC 5280 4.2.1.3, 4.2.1.12, RFC 5924 ---- */
+
+#define EKU(list) "-addext extendedKeyUsage=" list
+#define KU(list)  "-addext keyUsage=" list
+#define SIP_OID   "1.3.6.1.5.5.7.3.20"
+
+static unsigned uses_under(const char *anchor, const char *leaf, const char *chain)
+{
+    struct sw_trust_entry e = entry(1, 4, anchor);
+    struct sw_trust_verdict v = judge(&e, 1, leaf, chain);
+    assert_vouched(&v, IDS(1));
+    entry_free(&e);
+    return v.vouched.uses[0];
+}
+
+static void test_trust_tells_what_a_certificate_may_be_used_for(void **state)
+{
+    enum { C = SW_USE_CLIENT, S = SW_USE_SERVER, P = SW_USE_SIP, KEY = SW_USE_KEY };
+    static const struct {
+        const char *options;
+        unsigned uses;
+    } rows[] = {
+        {NULL, C | S | P | KEY}, /* RFC 5924 5: no extension, no restriction */
+        {EKU("clientAuth"), C | KEY},
+        {EKU("serverAuth"), S | KEY},
+        {EKU("serverAuth,clientAuth"), C | S | KEY},
+        {EKU(SIP_OID), P | KEY},
+        {EKU("serverAuth," SIP_OID), S | P | KEY},
+        {EKU("critical,anyExtendedKeyUsage"), C | S | P | KEY},
+        {EKU("codeSigning,anyExtendedKeyUsage"), C | S | P | KEY},
+        {EKU("codeSigning,emailProtection"), KEY},
+        {EKU("1.3.6.1.5.5.7.3.21"), KEY},
+        {KU("digitalSignature"), C | S | P | SW_USE_SIGN},
+        {KU("keyEncipherment"), C | S | P | SW_USE_ENCIPHER},
+        {KU("nonRepudiation"), C | S | P},
+        {KU("critical,digitalSignature,keyEncipherment") " " EKU("serverAuth"), S | KEY},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_make(&(struct pki_cert){
+            .name = "use", .issuer = "ca0", .subject = "/CN=u", .options = rows[i].options});
+        print_message("%s\n", rows[i].options ? rows[i].options : "-");
+        assert_int_equal(uses_under("ca0.pem", "use", NULL), rows[i].uses);
+    }
+}
+
+/* A CA that may vouch for one purpose does so for no other, as anchor and below one. */
+static void test_trust_narrows_purposes_by_those_of_the_cas(void **state)
+{
+    static const struct {
+        const char *ca, *leaf;
+        unsigned uses;
+    } rows[] = {
+        {EKU("serverAuth"), EKU("serverAuth,clientAuth"), SW_USE_SERVER},
+        {EKU("serverAuth,clientAuth"), EKU("serverAuth,clientAuth"), SW_USE_SERVER | SW_USE_CLIENT},
+        {EKU("serverAuth"), EKU(SIP_OID), SW_USE_SIP}, /* RFC 5924 5 */
+        {EKU(SIP_OID), EKU("clientAuth," SIP_OID), SW_USE_SIP},
+        {EKU("codeSigning"), EKU("serverAuth,clientAuth," SIP_OID), 0},
+        {EKU("codeSigning"), NULL, 0},
+        {EKU("clientAuth"), NULL, SW_USE_CLIENT | SW_USE_SIP},
+        {EKU("anyExtendedKeyUsage"), EKU("clientAuth"), SW_USE_CLIENT},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char options[512];
+        snprintf(options, sizeof(options), PKI_CA " %s", rows[i].ca);
+        pki_make(&(struct pki_cert){
+            .name = "useca", .issuer = "ca0", .subject = "/CN=Use CA", .options = options});
+        pki_make(&(struct pki_cert){
+            .name = "use", .issuer = "useca", .subject = "/CN=u", .options = rows[i].leaf});
+        print_message("%s, %s\n", rows[i].ca, rows[i].leaf ? rows[i].leaf : "-");
+        assert_int_equal(uses_under("ca0.pem", "use", "useca.pem"), rows[i].uses | SW_USE_KEY);
+        assert_int_equal(uses_under("useca.pem", "use", NULL), rows[i].uses | SW_USE_KEY);
+    }
+}
+
+/* The same leaf by two chains: each entry tells what its own allows. */
+static void test_trust_tells_purposes_for_each_entry_by_itself(void **state)
+{
+    (void)state;
+    pki_make(&(struct pki_cert){.name = "wide", .subject = "/CN=Cross", .options = PKI_CA});
+    pki_sh("openssl req -x509 -config cnf -utf8 -key wide.key -out narrow.pem -days 60 -subj "
+           "'/CN=Cross' " PKI_CA " " EKU("serverAuth"));
+    pki_make(&(struct pki_cert){.name = "use", .issuer = "wide", .subject = "/CN=u"});
+    struct sw_trust_entry e[] = {entry(1, 4, "wide.pem"), entry(2, 4, "narrow.pem")};
+    struct sw_leafcache *cache = sw_leafcache_new();
+    const struct sw_trust_entry *list[] = {&e[0], &e[1]};
+    struct sw_trust *t = sw_trust_new(list, 2);
+    for (int round = 0; round < 2; round++) { /* the second time it is remembered */
+        struct sw_trust_verdict v = verify(t, &(struct shown){.leaf = "use", .cache = cache});
+        assert_vouched(&v, IDS(1, 2));
+        for (uint32_t i = 0; i < 2; i++)
+            assert_int_equal(v.vouched.uses[i], v.vouched.id[i] == 1
+                                                    ? SW_USE_ALL
+                                                    : SW_USE_SERVER | SW_USE_SIP | SW_USE_KEY);
+    }
+    sw_trust_free(t);
+    sw_leafcache_free(cache);
+    entry_free(&e[0]);
+    entry_free(&e[1]);
+}
+
 /* ---- revocation ---- */
 
 static void test_trust_refuses_what_a_list_of_its_issuer_names(void **state)
@@ -436,13 +635,44 @@ static void test_trust_uses_the_list_of_the_right_key_after_a_ca_changed_its_key
 
 static void test_trust_believes_a_pinned_certificate_as_it_is(void **state)
 {
-    uint8_t pin[1][SW_SHA256_BYTES];
+    struct sw_pin pin[1] = {0};
     struct sw_trust_entry e = {.id = 9, .pins = pin, .pin_count = 1};
     (void)state;
     pki_make(&(struct pki_cert){.name = "old", .issuer = "ca0", .subject = "/CN=l", .days = -1});
-    fingerprint("old", pin[0]); /* expired, of a CA nobody knows, and no depth allowed */
+    fingerprint("old", pin[0].sha256); /* expired, of a CA nobody knows, and no depth allowed */
     struct sw_trust_verdict v = judge(&e, 1, "old", NULL);
     assert_vouched(&v, IDS(9));
+    v = judge(&e, 1, "leaf0", NULL);
+    assert_refused(&v, X509_V_ERR_CERT_UNTRUSTED, 0);
+}
+
+/* A pinned key stays the same when its certificate is renewed, by whomever. RFC 7469 2.4 */
+static void test_trust_believes_a_pinned_key_in_any_certificate(void **state)
+{
+    struct sw_pin pins[2] = {{.of_key = true}, {.of_key = true}};
+    struct sw_trust_entry e = {.id = 9, .pins = pins, .pin_count = 2};
+    (void)state;
+    pin_of("leaf0", &pins[0]);
+    pki_sh(
+        "openssl req -x509 -config cnf -utf8 -key leaf0.key -out renewedleaf.pem -days 60 -subj "
+        "'/CN=other' && openssl x509 -in leaf0.pem -pubkey -noout | openssl pkey -pubin -outform "
+        "DER | openssl dgst -sha256 -binary >digest");
+    struct sw_slice digest = pki_read("digest"); /* as others compute it */
+    assert_memory_equal(digest.p, pins[0].sha256, SW_SHA256_BYTES);
+    pki_drop(digest);
+    struct sw_trust_verdict v = judge(&e, 1, "renewedleaf", NULL);
+    assert_vouched(&v, IDS(9));
+    assert_int_equal(v.vouched.uses[0], SW_USE_ALL);
+    v = judge(&e, 1, "leaf0", NULL);
+    assert_vouched(&v, IDS(9));
+    v = judge(&e, 1, "leaf1", "chain.pem");
+    assert_refused(&v, X509_V_ERR_CERT_UNTRUSTED, 0);
+    pin_of("leaf1", &pins[1]); /* a roll-over: both at once */
+    v = judge(&e, 1, "leaf1", "chain.pem");
+    assert_vouched(&v, IDS(9));
+    v = judge(&e, 1, "leaf0", NULL);
+    assert_vouched(&v, IDS(9));
+    pins[0].of_key = false; /* the digest of a key is none of a certificate */
     v = judge(&e, 1, "leaf0", NULL);
     assert_refused(&v, X509_V_ERR_CERT_UNTRUSTED, 0);
 }
@@ -450,10 +680,10 @@ static void test_trust_believes_a_pinned_certificate_as_it_is(void **state)
 /* A pin is the leaf's, never that of a CA that the peer sends along. */
 static void test_trust_does_not_believe_below_a_pinned_ca(void **state)
 {
-    uint8_t pin[1][SW_SHA256_BYTES];
+    struct sw_pin pin[1] = {0};
     struct sw_trust_entry e = {.id = 9, .depth = 8, .pins = pin, .pin_count = 1};
     (void)state;
-    fingerprint("ca0", pin[0]);
+    fingerprint("ca0", pin[0].sha256);
     struct sw_trust_verdict v = judge(&e, 1, "leaf0", "ca0.pem");
     assert_refused(&v, X509_V_ERR_CERT_UNTRUSTED, 0);
 }
@@ -462,10 +692,10 @@ static void test_trust_minds_every_bit_of_a_pin(void **state)
 {
     (void)state;
     for (int bit = 0; bit < 256; bit++) {
-        uint8_t pin[1][SW_SHA256_BYTES];
+        struct sw_pin pin[1] = {0};
         struct sw_trust_entry e = {.id = 9, .pins = pin, .pin_count = 1};
-        fingerprint("leaf0", pin[0]);
-        pin[0][bit / 8] = (uint8_t)(pin[0][bit / 8] ^ 1 << bit % 8);
+        fingerprint("leaf0", pin[0].sha256);
+        pin[0].sha256[bit / 8] ^= (uint8_t)(1 << bit % 8);
         struct sw_trust_verdict v = judge(&e, 1, "leaf0", NULL);
         assert_int_equal(v.vouched.count, 0);
     }
@@ -475,15 +705,15 @@ static void test_trust_minds_every_bit_of_a_pin(void **state)
 static void test_trust_finds_a_pin_in_every_entry_that_has_it(void **state)
 {
     enum { ENTRIES = 5, PINS = 33 };
-    static uint8_t pins[ENTRIES][PINS][SW_SHA256_BYTES];
+    static struct sw_pin pins[ENTRIES][PINS];
     struct sw_trust_entry e[ENTRIES];
     (void)state;
     for (int i = 0; i < ENTRIES; i++) {
         for (int k = 0; k < PINS; k++)
-            memset(pins[i][k], (k * 8 + i) & 0xff, SW_SHA256_BYTES);
+            memset(pins[i][k].sha256, (k * 8 + i) & 0xff, SW_SHA256_BYTES);
         if (i % 2 == 0) {
-            fingerprint("leaf0", pins[i][i]);
-            fingerprint("leaf0", pins[i][PINS - 1]);
+            fingerprint("leaf0", pins[i][i].sha256);
+            fingerprint("leaf0", pins[i][PINS - 1].sha256);
         }
         e[i] = (struct sw_trust_entry){
             .id = (uint32_t)i + 1, .pins = pins[i], .pin_count = (size_t)PINS};
@@ -547,10 +777,10 @@ static void test_trust_vouches_for_entries_with_an_old_and_a_new_certificate_of_
 /* A peer that one entry pins does not lose what another entry says of its chain. */
 static void test_trust_vouches_for_pin_and_anchor_together(void **state)
 {
-    uint8_t pin[1][SW_SHA256_BYTES];
+    struct sw_pin pin[1] = {0};
     struct sw_trust_entry e[] = {entry(1, 4, "ca0.pem"), {.id = 2, .pins = pin, .pin_count = 1}};
     (void)state;
-    fingerprint("leaf0", pin[0]);
+    fingerprint("leaf0", pin[0].sha256);
     struct sw_trust_verdict v = judge(e, 2, "leaf0", NULL);
     assert_vouched(&v, IDS(1, 2));
     pki_crl("ca0", "leaf0", "leaf0.crl");
@@ -570,7 +800,38 @@ static void test_trust_names_no_more_entries_than_it_has_room_for(void **state)
     struct sw_trust_verdict v = judge(e, count, "leaf0", NULL);
     assert_int_equal(v.error, X509_V_OK);
     assert_int_equal(v.vouched.count, SW_VOUCHED_MAX);
+    const struct sw_trust_entry *list[SW_VOUCHED_MAX + 1];
+    for (unsigned i = 0; i <= SW_VOUCHED_MAX; i++)
+        list[i] = &e[i];
+    for (unsigned more = 0; more < 2; more++) { /* `check` tells which is too many */
+        struct sw_trust *t = sw_trust_new(list, SW_VOUCHED_MAX + more);
+        assert_ptr_equal(sw_trust_crowded(t), more ? &e[SW_VOUCHED_MAX] : NULL);
+        sw_trust_free(t);
+    }
     for (unsigned i = 0; i < count; i++)
+        entry_free(&e[i]);
+}
+
+/* Entries that could not vouch do not hide those that can, wherever they stand. */
+static void test_trust_finds_the_few_that_vouch_among_many(void **state)
+{
+    enum { MANY = 100 };
+    struct sw_trust_entry e[MANY];
+    (void)state;
+    pki_make(&(struct pki_cert){.name = "other", .subject = "/CN=Other CA", .options = PKI_CA});
+    pki_make(&(struct pki_cert){.name = "twin", .subject = "/CN=CA 0", .options = PKI_CA});
+    pki_sh("cat other.pem twin.pem ca1.pem >three.pem");
+    for (unsigned i = 0; i < MANY; i++)
+        e[i] = entry(i + 1, 4, i % 2 ? "other.pem" : "twin.pem");
+    for (unsigned at = 0; at < MANY; at += 33) {
+        entry_free(&e[at]);
+        e[at] = entry(at + 1, at ? 4 : 1, at == 66 ? "three.pem" : "ca0.pem");
+    }
+    struct sw_trust_verdict v = judge(e, MANY, "leaf1", "chain.pem");
+    assert_vouched(&v, IDS(34, 67, 100)); /* the first allows one CA only */
+    v = judge(e, MANY, "leaf0", NULL);
+    assert_vouched(&v, IDS(1, 34, 100));
+    for (unsigned i = 0; i < MANY; i++)
         entry_free(&e[i]);
 }
 
@@ -614,6 +875,11 @@ int main(void)
         cmocka_unit_test(test_trust_refuses_a_leaf_that_signs),
         cmocka_unit_test(test_trust_refuses_outside_of_the_time_of_validity),
         cmocka_unit_test(test_trust_refuses_an_expired_certificate_anywhere_in_the_chain),
+        cmocka_unit_test(test_trust_refuses_weak_keys_and_signatures_by_itself),
+        cmocka_unit_test(test_trust_refuses_a_pinned_certificate_with_a_weak_key),
+        cmocka_unit_test(test_trust_tells_what_a_certificate_may_be_used_for),
+        cmocka_unit_test(test_trust_narrows_purposes_by_those_of_the_cas),
+        cmocka_unit_test(test_trust_tells_purposes_for_each_entry_by_itself),
         cmocka_unit_test(test_trust_refuses_what_a_list_of_its_issuer_names),
         cmocka_unit_test(test_trust_refuses_below_a_revoked_intermediate),
         cmocka_unit_test(test_trust_minds_a_list_for_its_own_issuer_only),
@@ -622,6 +888,7 @@ int main(void)
         cmocka_unit_test(test_trust_refuses_under_a_list_with_a_foreign_signature),
         cmocka_unit_test(test_trust_uses_the_list_of_the_right_key_after_a_ca_changed_its_key),
         cmocka_unit_test(test_trust_believes_a_pinned_certificate_as_it_is),
+        cmocka_unit_test(test_trust_believes_a_pinned_key_in_any_certificate),
         cmocka_unit_test(test_trust_does_not_believe_below_a_pinned_ca),
         cmocka_unit_test(test_trust_minds_every_bit_of_a_pin),
         cmocka_unit_test(test_trust_finds_a_pin_in_every_entry_that_has_it),
@@ -630,6 +897,7 @@ int main(void)
         cmocka_unit_test(test_trust_vouches_for_entries_with_an_old_and_a_new_certificate_of_a_ca),
         cmocka_unit_test(test_trust_vouches_for_pin_and_anchor_together),
         cmocka_unit_test(test_trust_names_no_more_entries_than_it_has_room_for),
+        cmocka_unit_test(test_trust_finds_the_few_that_vouch_among_many),
         cmocka_unit_test(test_trust_remembers_a_success_and_never_a_failure),
     };
     return cmocka_run_group_tests(tests, make_certificates, pki_finish);

@@ -51,6 +51,11 @@ static int make_certificates(void **state)
                            .days = 300,
                            .options = "-addext subjectAltName=URI:sip:example.test,IP:127.0.0.1"});
     pki_make(&(struct pki_cert){.name = "self", .subject = "/CN=self", .days = 300});
+    pki_make(&(struct pki_cert){.name = "weakca",
+                                .subject = "/CN=Weak",
+                                .options = PKI_CA,
+                                .key = "rsa:1024",
+                                .days = 300});
     pki_crl("ca", NULL, "ca.crl");
     redate("leaf.pem", "ca.key", "expired.pem", -9 * DAY_S, -DAY_S);
     redate("leaf.pem", "ca.key", "future.pem", DAY_S, 300 * DAY_S);
@@ -58,7 +63,8 @@ static int make_certificates(void **state)
     redate("ca.pem", "ca.key", "oldca.pem", -9 * DAY_S, -DAY_S);
     redate("self.pem", "self.key", "oldself.pem", -9 * DAY_S, -DAY_S);
     pki_sh("cat ca.pem leaf.pem >wrongorder.pem; cat leaf.pem ca.pem >chain.pem; : >empty; "
-           "mkdir dir; openssl pkey -in leaf.key -aes256 -passout pass:1 -out sealed.key");
+           "cat self.pem ca.pem >two.pem; mkdir dir; openssl pkey -in leaf.key -aes256 -passout "
+           "pass:1 -out sealed.key");
     return 0;
 }
 
@@ -115,6 +121,40 @@ static void test_config_trust_without_fault_says_nothing_of_it(void **state)
     sw_diags_free(&diags);
 }
 
+static void test_config_trust_reads_pins_of_every_form(void **state)
+{
+#define HEX    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HALF   "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
+#define COLONS HALF ":" HALF
+#define BASE   "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8="
+    static const struct {
+        const char *name;
+        bool of_key, text;
+    } want[] = {
+        {"two.pem", false, false},        {"two.pem#2", false, false},
+        {"sha256:" HEX, false, true},     {"sha256:" COLONS, false, true},
+        {"spki:sha256:" HEX, true, true}, {"spki:sha256:" BASE, true, true},
+        {"sha256/" BASE, true, true},
+    };
+    struct sw_config c;
+    struct sw_diags diags = {.path = "conf.yaml"};
+    (void)state;
+    load(&(struct files){.pinned = "[two.pem, \"sha256:" HEX "\", \"sha256:" COLONS
+                                   "\", \"spki:sha256:" HEX "\", \"spki:sha256:" BASE
+                                   "\", \"sha256/" BASE "\"]"},
+         &c, &diags, SW_OK);
+    const struct sw_trust_entry *e = &c.trusts[0];
+    assert_int_equal(e->pin_count, sizeof(want) / sizeof(want[0]));
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        assert_string_equal(e->pins[i].name, want[i].name);
+        assert_int_equal(e->pins[i].of_key, want[i].of_key);
+        for (size_t k = 0; want[i].text && k < SW_SHA256_BYTES; k++)
+            assert_int_equal(e->pins[i].sha256[k], k % 16 * 0x11);
+    }
+    sw_config_free(&c);
+    sw_diags_free(&diags);
+}
+
 static void test_config_trust_tells_each_fault_in_words_of_its_own(void **state)
 {
     static const struct {
@@ -144,6 +184,9 @@ static void test_config_trust_tells_each_fault_in_words_of_its_own(void **state)
         {{.pinned = "missing.pem"}, SW_DIAG_ERROR, LINE_PINNED, "No such file or directory"},
         {{.pinned = "empty"}, SW_DIAG_ERROR, LINE_PINNED, "no certificate in it"},
         {{.pinned = "oldself.pem"}, SW_DIAG_WARNING, LINE_PINNED, "CN = self expired on"},
+        {{.pinned = "weakca.pem"}, SW_DIAG_WARNING, LINE_PINNED, "weak key, RSA 1024"},
+        {{.pinned = "sha256:ab"}, SW_DIAG_ERROR, LINE_PINNED, "is no pin"},
+        {{.ca = "weakca.pem"}, SW_DIAG_WARNING, LINE_CA, "weak key, RSA 1024"},
         {{.crl = "missing.crl"}, SW_DIAG_ERROR, LINE_CRL, "No such file or directory"},
         {{.crl = "empty"}, SW_DIAG_ERROR, LINE_CRL, "no CRL in it"},
         {{.crl = "ca.pem"}, SW_DIAG_ERROR, LINE_CRL, "no CRL in it"},
@@ -183,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_trust_without_fault_says_nothing_of_it),
+        cmocka_unit_test(test_config_trust_reads_pins_of_every_form),
         cmocka_unit_test(test_config_trust_tells_each_fault_in_words_of_its_own),
         cmocka_unit_test(test_config_trust_tells_all_faults_in_one_run),
     };

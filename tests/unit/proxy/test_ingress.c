@@ -6,12 +6,12 @@ enum { OUTSIDE, INSIDE, OPEN, LISTENERS }; /* OPEN: TLS without client certifica
 enum { NAMES_MAX = 4, PIN = 0xaa };
 
 /* The peers in the order of the file; ids are indices + 100. */
-enum { PEERS = 13 };
+enum { PEERS = 17 };
 static struct sw_peer_conf peers[PEERS];
 static struct sw_slice domains[PEERS][2];
 static struct sw_endpoint addresses[PEERS];
 static struct sw_cidr sources[PEERS];
-static const uint8_t pins[][SW_SHA256_BYTES] = {{1}, {PIN}};
+static const struct sw_pin pins[] = {{{1}, false, "old"}, {{PIN}, false, "new"}};
 static struct sw_proxy_conf conf = {.peers = peers};
 
 static struct sw_peer_conf *add(const char *name, uint16_t listener, bool udp, bool tcp)
@@ -74,6 +74,11 @@ static int set_up(void **state)
     p = add_tls("strict", 1, SW_VERIFY_DOMAIN, "strict.test", NULL);
     p->listener = OPEN;
     add_source(p, "203.0.113.6", NULL);
+    add_tls("lenient", 1, SW_VERIFY_DOMAIN, "lenient.test", NULL)->purposes =
+        SW_PURPOSES_SERVER_IS_ENOUGH;
+    add_tls("any", 1, SW_VERIFY_DOMAIN, "any.test", NULL)->purposes = SW_PURPOSES_ANY;
+    add_tls("any-chain", 1, SW_VERIFY_CHAIN, "any-chain.test", NULL)->purposes = SW_PURPOSES_ANY;
+    add_tls("again-any", 1, SW_VERIFY_DOMAIN, "peer2.test", NULL)->purposes = SW_PURPOSES_ANY;
     return sw_proxy_conf_index(&conf) == SW_OK ? 0 : -1;
 }
 
@@ -96,12 +101,17 @@ struct shown {
     uint8_t fingerprint;
 };
 
+/* Of the certificate that was made last. */
+static uint8_t g_uses;
+
 static struct sw_ident ident(const struct shown *s)
 {
     static struct sw_cert_name names[NAMES_MAX];
     static uint32_t vouched;
-    struct sw_ident id = {.names = names, .vouched = &vouched, .vouched_count = s->trust != 0};
+    struct sw_ident id = {
+        .names = names, .vouched = &vouched, .uses = &g_uses, .vouched_count = s->trust != 0};
     vouched = s->trust;
+    g_uses = SW_USE_ALL;
     id.fingerprint[0] = s->fingerprint;
     for (; id.name_count < NAMES_MAX && s->names[id.name_count]; id.name_count++) {
         struct sw_slice text = sw_slice_str(s->names[id.name_count]);
@@ -290,6 +300,116 @@ static void test_ingress_server_must_be_the_peer_that_was_wanted(void **state)
     }
 }
 
+/* What is left of the uses of a certificate, and what a peer with each rule says to it. `word` is
+ * in the reason of a refusal by `strict`. RFC 5280 4.2.1.12, RFC 5924 5 */
+static const struct {
+    uint8_t uses;
+    bool strict_in, strict_out, lenient_in, lenient_out, any;
+    const char *word_in, *word_out;
+} purpose_rows[] = {
+    {SW_USE_ALL, true, true, true, true, true, NULL, NULL},
+    {SW_USE_SERVER | SW_USE_SIGN, false, true, true, true, true, "server-is-enough", NULL},
+    {SW_USE_CLIENT | SW_USE_SIGN, true, false, true, false, true, NULL, "purposes: any"},
+    {SW_USE_SIP | SW_USE_SIGN, true, true, true, true, true, NULL, NULL},
+    {SW_USE_SIGN, false, false, false, false, true, "purposes: any", "purposes: any"},
+    {SW_USE_ALL & ~SW_USE_SIGN, false, false, false, false, false, "keyUsage", "keyUsage"},
+    {SW_USE_PURPOSES, false, false, false, false, false, "keyUsage", "keyUsage"},
+    {0, false, false, false, false, false, "keyUsage", "keyUsage"},
+};
+
+static void assert_in(const char *name, uint8_t uses, const char *peer_name, bool ok,
+                      const char *word)
+{
+    const struct shown shown = {{name}, 1, 0};
+    struct sw_ident id = ident(&shown);
+    struct sw_flow f = flow_from("203.0.113.9:40000", SW_TLS, OUTSIDE);
+    g_uses = uses;
+    f.ident = &id;
+    struct sw_ingress in = sw_ingress_inbound(&conf, &f);
+    assert_int_equal(in.status, ok ? SW_OK : SW_DENIED_PURPOSE);
+    assert_string_equal(name_of(in.peer), ok ? peer_name : "nobody");
+    if (!ok && word)
+        assert_non_null(strstr(in.why, word));
+}
+
+static void assert_out(const char *name, uint8_t uses, const char *peer_name, bool ok,
+                       const char *word)
+{
+    const struct shown shown = {{name}, 1, 0};
+    struct sw_ident id = ident(&shown);
+    struct sw_flow f = flow_from("203.0.113.9:5061", SW_TLS, OUTSIDE);
+    struct sw_ingress in;
+    g_uses = uses;
+    f.ident = &id;
+    f.outbound = true;
+    assert_int_equal(sw_ingress_outbound(&conf, peer(peer_name), &f, &in),
+                     ok ? SW_OK : SW_DENIED_PURPOSE);
+    if (!ok && word)
+        assert_non_null(strstr(in.why, word));
+}
+
+static void test_ingress_purposes_are_judged_by_direction_and_rule(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < UNIT_COUNT(purpose_rows); i++) {
+        uint8_t uses = purpose_rows[i].uses;
+        print_message("uses %#x\n", uses);
+        assert_in("sip:again.test", uses, "again", purpose_rows[i].strict_in,
+                  purpose_rows[i].word_in);
+        assert_in("sip:lenient.test", uses, "lenient", purpose_rows[i].lenient_in, NULL);
+        assert_in("sip:any.test", uses, "any", purpose_rows[i].any, NULL);
+        assert_in("*.wild.test", uses, "wild", purpose_rows[i].strict_in, purpose_rows[i].word_in);
+        assert_in("sip:stranger.test", uses, "verified", purpose_rows[i].strict_in,
+                  purpose_rows[i].word_in);
+        assert_in("sips:no.identity.test", uses, "nobody", purpose_rows[i].strict_in,
+                  purpose_rows[i].word_in);
+        assert_out("sip:again.test", uses, "again", purpose_rows[i].strict_out,
+                   purpose_rows[i].word_out);
+        assert_out("sip:lenient.test", uses, "lenient", purpose_rows[i].lenient_out, NULL);
+        assert_out("sip:any.test", uses, "any", purpose_rows[i].any, NULL);
+        assert_out("sip:x.test", uses, "any-chain", purpose_rows[i].any, NULL);
+    }
+}
+
+/* A peer that minds the purpose does not stand in the way of one that does not. */
+static void test_ingress_next_peer_of_a_name_may_accept_the_purpose(void **state)
+{
+    (void)state;
+    assert_in("sip:peer2.test", SW_USE_ALL, "carrier", true, NULL);
+    assert_in("sip:peer2.test", SW_USE_SIGN | SW_USE_SERVER, "again-any", true, NULL);
+}
+
+/* RFC 5922 7.2; docs/trust.md: the name is looked at first, so a purpose tells nothing of others */
+static void test_ingress_purpose_is_no_matter_without_the_name(void **state)
+{
+    static const struct shown other = {{"sip:other.test"}, 1, 0};
+    struct sw_ident id = ident(&other);
+    struct sw_flow f = flow_from("203.0.113.9:5061", SW_TLS, OUTSIDE);
+    struct sw_ingress in;
+    (void)state;
+    g_uses = SW_USE_KEY;
+    f.ident = &id;
+    f.outbound = true;
+    assert_int_equal(sw_ingress_outbound(&conf, peer("carrier"), &f, &in), SW_DENIED_IDENTITY);
+}
+
+/* docs/trust.md: a pin stands for the purpose too */
+static void test_ingress_pin_stands_for_the_purpose(void **state)
+{
+    static const struct shown bare = {{NULL}, 0, PIN};
+    struct sw_ident id = ident(&bare);
+    struct sw_flow f = flow_from("203.0.113.9:5061", SW_TLS, OUTSIDE);
+    struct sw_ingress in;
+    (void)state;
+    g_uses = 0;
+    f.ident = &id;
+    assert_string_equal(name_of(sw_ingress_inbound(&conf, &f).peer), "branch");
+    id.fingerprint[0] = 1; /* its other pin: two at once for a roll-over */
+    assert_string_equal(name_of(sw_ingress_inbound(&conf, &f).peer), "branch");
+    f.outbound = true;
+    assert_int_equal(sw_ingress_outbound(&conf, peer("branch"), &f, &in), SW_OK);
+}
+
 static void test_ingress_server_without_certificate_is_nobody(void **state)
 {
     (void)state;
@@ -351,6 +471,10 @@ int main(void)
         cmocka_unit_test(test_ingress_source_counts_on_its_listener_and_transport),
         cmocka_unit_test(test_ingress_shown_certificate_outweighs_the_source),
         cmocka_unit_test(test_ingress_server_must_be_the_peer_that_was_wanted),
+        cmocka_unit_test(test_ingress_purposes_are_judged_by_direction_and_rule),
+        cmocka_unit_test(test_ingress_next_peer_of_a_name_may_accept_the_purpose),
+        cmocka_unit_test(test_ingress_purpose_is_no_matter_without_the_name),
+        cmocka_unit_test(test_ingress_pin_stands_for_the_purpose),
         cmocka_unit_test(test_ingress_server_without_certificate_is_nobody),
         cmocka_unit_test(test_ingress_many_peers_are_searched_as_by_a_walk),
     };

@@ -156,6 +156,12 @@ static void test_domain_proof_is_as_wide_as_configured(void **state)
         {{{IP("192.0.2.2")}}, "example.com", false, false, false},
         {{{IP("::ffff:192.0.2.1")}}, "example.com", false, false, false},
         {{{DNS("192.0.2.1")}}, "example.com", false, false, false},
+        {{{DNS("*.0.2.1")}}, "192.0.2.1", false, false, false}, /* an address has no labels */
+        {{{DNS("*.example.com"), DNS("*.net")}}, "example.net", false, false, false},
+        {{{DNS("*.*.com")}}, "a.example.com", false, false, false},
+        {{{DNS("*a.example.com")}}, "xa.example.com", false, false, false},
+        {{{DNS("*.example.com")}}, "*.example.com", true, true, true},
+        {{{DNS("*.example.com"), DNS("a.example.net")}}, "b.example.com", false, true, false},
         {{{URI("sip:x.com"), IP("192.0.2.1")}}, "example.com", false, false, true},
         {{{DNS("example.com")}}, "", false, false, false},
         {{{{0}}}, "example.com", false, false, false},

@@ -12,7 +12,6 @@
 enum {
     HANDSHAKE_FAILURE = 40,
     BAD_CERTIFICATE = 42,
-    UNSUPPORTED_CERTIFICATE = 43,
     CERTIFICATE_REVOKED = 44,
     CERTIFICATE_EXPIRED = 45,
     UNKNOWN_CA = 48,
@@ -27,7 +26,7 @@ enum { CA, SHALLOW, ROGUE, SUB, REVOKES, REVOKES_SUB, PIN, PIN_EXPIRED, ENTRIES 
 
 static struct sw_tls_worker *g_worker;
 static struct sw_trust_entry g_entries[ENTRIES];
-static uint8_t g_pins[2][1][SW_SHA256_BYTES];
+static struct sw_pin g_pins[2][1];
 static struct sw_tls_identity *g_good;
 static struct sw_trust *g_believes_good;
 static struct pair g_pair;
@@ -49,7 +48,7 @@ static void pin(unsigned entry, unsigned number, const char *file)
     struct sw_cert_facts f;
     struct sw_certs certs = pki_certs(file);
     sw_cert_facts(certs.c[0], &f);
-    memcpy(g_pins[number][0], f.sha256, sizeof(f.sha256));
+    memcpy(g_pins[number][0].sha256, f.sha256, sizeof(f.sha256));
     g_entries[entry].pins = g_pins[number];
     g_entries[entry].pin_count = 1;
     sw_certs_free(&certs);
@@ -166,6 +165,7 @@ static void assert_refuses(struct side *s, int alert, const char *subject)
     assert_true(s->said.alert_sent);
     assert_true(strstr(s->said.why, "certificate") || strstr(s->said.why, "trust entry"));
     assert_string_equal(s->said.subject, subject);
+    assert_string_not_equal(s->said.code, "");
     assert_string_not_equal(s->said.help, "");
     assert_true(!id || id->vouched_count == 0);
     sw_ident_free(id);
@@ -238,26 +238,75 @@ static void test_refusal_depends_on_certificate_and_trust(void **state)
     }
 }
 
-/* RFC 5280 4.2.1.12 */
-static void test_refusal_minds_what_a_certificate_is_for(void **state)
+/* The handshake does not know yet whose it is: what a certificate is for is told with the identity,
+ * and judged with the peer. RFC 5280 4.2.1.12 */
+static void test_refusal_leaves_it_open_what_a_certificate_is_for(void **state)
 {
     (void)state;
     struct sw_trust *trust = trust_in(BIT(CA));
-    for (unsigned k = 0; k < 8; k++) { /* twice: a success in one role is none in the other */
+    for (unsigned k = 0; k < 8; k++) { /* twice: the second time the leaf is known */
         bool for_clients = k & 1, is_clients = k >> 1 & 1;
         struct sw_tls_identity *shown =
             pair_identity(2, for_clients ? "forclients" : "forservers", NULL);
         struct side *s = judge(shown, trust, is_clients, SW_POLICY_STANDARD);
-        if (for_clients == is_clients) {
-            assert_accepts(s, BIT(CA));
-        } else {
-            assert_refuses(s, UNSUPPORTED_CERTIFICATE, for_clients ? "CN = c" : "CN = s");
-            assert_non_null(strstr(s->said.help, for_clients ? "serverAuth" : "clientAuth"));
-        }
+        assert_accepts(s, BIT(CA));
+        struct sw_ident *id = sw_tls_ident(s->t);
+        assert_int_equal(sw_ident_uses(id, ID(CA)),
+                         SW_USE_KEY | (for_clients ? SW_USE_CLIENT : SW_USE_SERVER));
+        sw_ident_free(id);
         pair_close(&g_pair);
         pair_identity_free(shown);
     }
     sw_trust_free(trust);
+}
+
+/* With static RSA a server's key decrypts, else it signs: RFC 5246 7.4.2, RFC 5280 4.2.1.3 */
+static void test_refusal_use_of_a_servers_key_depends_on_the_key_exchange(void **state)
+{
+    static struct sw_tls_policy policies[2];
+    static const struct {
+        const char *usage;
+        bool statically, fits;
+    } rows[] = {
+        {"keyEncipherment", true, true},
+        {"digitalSignature", true, false},
+        {"digitalSignature", false, true},
+        {"digitalSignature,keyEncipherment", true, true},
+        {"digitalSignature,keyEncipherment", false, true},
+    };
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        policies[i] = *sw_tls_policy_builtin(SW_POLICY_LEGACY);
+        policies[i].max_version = SW_TLS_1_2;
+        policies[i].ciphers = i ? "AES128-GCM-SHA256" : "ECDHE-RSA-AES128-GCM-SHA256";
+    }
+    struct sw_tls_worker *w = sw_tls_worker_new(policies, 2, NULL);
+    struct sw_trust *trust = trust_in(BIT(CA));
+    assert_non_null(w);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char options[128];
+        snprintf(options, sizeof(options), "-addext keyUsage=%s", rows[i].usage);
+        pki_make(&(struct pki_cert){.name = "rsa",
+                                    .issuer = "ca",
+                                    .subject = "/CN=rsa",
+                                    .key = "rsa:2048",
+                                    .options = options});
+        struct sw_tls_identity *shown = pair_identity(2, "rsa", NULL);
+        const struct sw_tls_params client = {.policy = rows[i].statically, .trust = trust};
+        const struct sw_tls_params server = {
+            .server = true, .policy = rows[i].statically, .identity = shown};
+        pair_open(&g_pair, w, &client, &server, NULL);
+        pair_shake(&g_pair);
+        assert_int_equal(g_pair.client.status, SW_OK);
+        struct sw_ident *id = sw_tls_ident(g_pair.client.t);
+        print_message("%s, static %d\n", rows[i].usage, rows[i].statically);
+        assert_int_equal((sw_ident_uses(id, ID(CA)) & SW_USE_SIGN) != 0, rows[i].fits);
+        sw_ident_free(id);
+        pair_close(&g_pair);
+        pair_identity_free(shown);
+    }
+    sw_trust_free(trust);
+    sw_tls_worker_free(w);
 }
 
 static void test_refusal_of_everybody_without_trust(void **state)
@@ -398,7 +447,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusal_depends_on_certificate_and_trust),
-        cmocka_unit_test(test_refusal_minds_what_a_certificate_is_for),
+        cmocka_unit_test(test_refusal_leaves_it_open_what_a_certificate_is_for),
+        cmocka_unit_test(test_refusal_use_of_a_servers_key_depends_on_the_key_exchange),
         cmocka_unit_test(test_refusal_of_everybody_without_trust),
         cmocka_unit_test(test_refusal_is_not_undone_by_a_store_that_is_gone),
         cmocka_unit_test(test_refusal_of_a_client_without_certificate),
