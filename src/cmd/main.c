@@ -45,6 +45,23 @@ static const struct sw_cmd commands[] = {
      "\n"
      "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
      sw_cmd_ctl},
+    {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
+     "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"
+     "then close_notify. URI is a sip: or sips: URI, HOST or HOST:PORT; TLS unless it says\n"
+     "transport=tcp or transport=udp.\n"
+     "\n"
+     "  --cert FILE --key FILE  the certificate to show, PEM, leaf first (none without)\n"
+     "  --ca FILE               the CAs to believe (the system's store without)\n"
+     "  --domain NAME           the name it must prove, also sent as server name (the URI's host)\n"
+     "  --via HOST[:PORT]       where to connect, whatever the URI says\n"
+     "  --policy NAME           modern, standard (without) or legacy\n"
+     "  -c FILE --peer NAME     all this, and the URI, as a peer of a configuration has it\n"
+     "  --timeout S             seconds for each of the phases and for OPTIONS (5)\n"
+     "  --json                  one JSON object instead of text\n"
+     "\n"
+     "Exit: 0 all phases passed and OPTIONS was answered; 1 a phase failed, which is named; 2 the\n"
+     "arguments, or a file that they name, are wrong.\n",
+     sw_cmd_probe},
     {"version", "[--json]", "print the version, the TLS library and the features", "Exit: 0.\n",
      sw_cmd_version},
 };

@@ -90,7 +90,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
     sw_log(level, "connection_open", f, n);
 }
 
-static const char *help_with_phase(enum sw_status status, const struct sw_conn *c)
+const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state)
 {
     if (status == SW_DENIED_IDENTITY)
         return "the peer's `domain` must be a name that its certificate carries as SAN URI "
@@ -98,9 +98,9 @@ static const char *help_with_phase(enum sw_status status, const struct sw_conn *
     if (status == SW_DENIED_PURPOSE)
         return "the peer needs a certificate with this purpose: serverAuth when we connect, "
                "clientAuth when it does";
-    if (c->state == SW_CONN_OPEN)
+    if (state == SW_CONN_OPEN)
         return "a TLS 1.3 server that refuses our certificate says so only now: its log tells why";
-    if (c->state == SW_CONN_CONNECTING)
+    if (state == SW_CONN_CONNECTING)
         return "is the peer up, and does a firewall let TCP through?";
     return status == SW_PEER_TIMEOUT ? "the other side did not go on with the handshake in time"
                                      : "the other side's log should say why it closed";
@@ -140,7 +140,8 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
         f[n++] = sw_field_str("alert", sw_tls_alert_name((unsigned)tls.alert));
         f[n++] = sw_field_str("alert_from", tls.alert_sent ? "us" : "peer");
     }
-    f[n++] = sw_field_str("help", tls_says ? tls.help : help_with_phase(status, c));
+    f[n++] = sw_field_str("help", tls_says ? tls.help
+                                           : sw_attempt_help(status, (enum sw_conn_state)c->state));
     sw_log(SW_LEVEL_WARN, "connection_failed", f, n);
 }
 

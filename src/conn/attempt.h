@@ -29,6 +29,9 @@ struct sw_attempt_text {
 size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                       struct sw_field f[SW_ATTEMPT_FIELDS_MAX]);
 
+/** What would help against a failure in `state` that TLS says nothing about; static text. */
+const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state);
+
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);
 

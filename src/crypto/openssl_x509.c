@@ -319,6 +319,49 @@ enum sw_status sw_cert_der_facts(struct sw_slice der, struct sw_cert_facts *out)
     return SW_OK;
 }
 
+/* The names of RFC 5280 4.2.1.12 and RFC 5924 4; others by number. */
+static const char *purpose_name(const ASN1_OBJECT *o, char text[64])
+{
+    OBJ_obj2txt(text, 64, o, 1);
+    switch (OBJ_obj2nid(o)) {
+    case NID_server_auth:
+        return "serverAuth";
+    case NID_client_auth:
+        return "clientAuth";
+    case NID_anyExtendedKeyUsage:
+        return "any";
+    default:
+        return strcmp(text, "1.3.6.1.5.5.7.3.20") == 0 ? "sipDomain" : text;
+    }
+}
+
+void sw_cert_purposes_put(struct sw_buf *b, const struct sw_cert *cert)
+{
+    char text[64];
+    int critical;
+    EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(sw_x509(cert), NID_ext_key_usage, &critical, NULL);
+    if (!eku)
+        sw_buf_str(b, critical == -1 ? "any" : "unreadable");
+    for (int i = 0; eku && i < sk_ASN1_OBJECT_num(eku); i++) {
+        if (i)
+            sw_buf_char(b, ' ');
+        sw_buf_str(b, purpose_name(sk_ASN1_OBJECT_value(eku, i), text));
+    }
+    EXTENDED_KEY_USAGE_free(eku);
+    ERR_clear_error();
+}
+
+enum sw_status sw_name_der_text(struct sw_slice der, char out[256])
+{
+    const unsigned char *p = (const unsigned char *)der.p;
+    X509_NAME *name = der.n <= LONG_MAX ? d2i_X509_NAME(NULL, &p, (long)der.n) : NULL;
+    if (name)
+        name_line(name, out, 256);
+    X509_NAME_free(name);
+    ERR_clear_error();
+    return name ? SW_OK : SW_PEER_SYNTAX;
+}
+
 /* ---- what a certificate proves ---- */
 
 /* One name into `out`; false for kinds that prove nothing to a SIP element. */

@@ -65,6 +65,12 @@ void sw_cert_facts(const struct sw_cert *cert, struct sw_cert_facts *out);
 /** The facts of one certificate in DER, as it stands in a handshake. SW_PEER_SYNTAX */
 SW_MUST_USE enum sw_status sw_cert_der_facts(struct sw_slice der, struct sw_cert_facts *out);
 
+/** Appends what its extendedKeyUsage allows, such as "serverAuth clientAuth"; "any" without one. */
+void sw_cert_purposes_put(struct sw_buf *b, const struct sw_cert *cert);
+
+/** A distinguished name in DER as one line. SW_PEER_SYNTAX */
+SW_MUST_USE enum sw_status sw_name_der_text(struct sw_slice der, char out[256]);
+
 /**
  * What a certificate proves, in one block of memory that sw_ident_free gives back. `vouched` is
  * copied; `uses` of each is what the certificate itself says. NULL: memory is out, or it has more

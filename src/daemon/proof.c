@@ -65,11 +65,10 @@ static void told(struct proof *p, const struct sw_tls_identity *id, const char *
 
 /* The certificate is its own trust: what is proved is that key, chain and policy work. */
 static struct sw_trust *trust_in(const struct sw_tls_identity *id, struct sw_trust_entry *entry,
-                                 uint8_t pin[1][SW_SHA256_BYTES])
+                                 const struct sw_cert_facts *facts, struct sw_pin *pin)
 {
-    struct sw_cert_facts facts;
-    sw_cert_facts(id->chain.c[0], &facts);
-    memcpy(pin[0], facts.sha256, SW_SHA256_BYTES);
+    *pin = (struct sw_pin){.name = "itself"};
+    memcpy(pin->sha256, facts->sha256, SW_SHA256_BYTES);
     *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pin, .pin_count = 1};
     const struct sw_trust_entry *list[] = {entry};
     return sw_trust_new(list, 1);
@@ -79,7 +78,11 @@ static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned po
                   struct sw_mark mark)
 {
     struct sw_trust_entry entry;
-    uint8_t pin[1][SW_SHA256_BYTES];
+    struct sw_pin pin;
+    struct sw_cert_facts facts;
+    sw_cert_facts(id->chain.c[0], &facts);
+    if (facts.weak_key) /* we would not believe it ourselves; the policy has warned of it */
+        return;
     for (size_t i = 0; i < p->tried_count; i++)
         if (p->tried[i].identity == id->id && p->tried[i].policy == policy)
             return;
@@ -87,7 +90,7 @@ static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned po
     struct sw_tls_params params = {.policy = policy,
                                    .identity = id,
                                    .client_cert = SW_CERT_REQUIRE,
-                                   .trust = trust_in(id, &entry, pin)};
+                                   .trust = trust_in(id, &entry, &facts, &pin)};
     p->client.t = params.trust ? sw_tls_new(p->client.w, &params, NULL) : NULL;
     params.server = true;
     p->server.t = p->client.t ? sw_tls_new(p->server.w, &params, NULL) : NULL;

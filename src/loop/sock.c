@@ -83,14 +83,15 @@ int sw_sock_listen(const struct sw_sock_conf *c)
     return -1;
 }
 
-int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from)
+static int start_connect(int type, const struct sw_endpoint *to, const struct sw_endpoint *from)
 {
     union sw_sockaddr a, b;
     socklen_t n = sw_sockaddr_put(to, &a);
-    int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(a.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    set_on(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (type == SOCK_STREAM)
+        set_on(fd, IPPROTO_TCP, TCP_NODELAY);
     if (from->family == to->family && !sw_endpoint_is_wildcard(from)) {
         struct sw_endpoint any_port = *from;
         any_port.port = 0;
@@ -107,6 +108,16 @@ fail:;
     close(fd);
     errno = e;
     return -1;
+}
+
+int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from)
+{
+    return start_connect(SOCK_STREAM, to, from);
+}
+
+int sw_sock_connect_datagram(const struct sw_endpoint *to, const struct sw_endpoint *from)
+{
+    return start_connect(SOCK_DGRAM, to, from);
 }
 
 enum sw_status sw_sock_connected(int fd)

@@ -37,6 +37,9 @@ int sw_sock_listen(const struct sw_sock_conf *conf);
  */
 int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from);
 
+/** A datagram socket that talks to `to` only, with its errors; `from` as above. -1 with errno. */
+int sw_sock_connect_datagram(const struct sw_endpoint *to, const struct sw_endpoint *from);
+
 /** SW_OK if a started connection is there, else why it is not. */
 enum sw_status sw_sock_connected(int fd);
 

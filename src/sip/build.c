@@ -118,6 +118,31 @@ void sw_build_response(struct sw_buf *b, const struct sw_msg *m, const struct sw
         clean(b->p, b->n);
 }
 
+static void put_pieces(struct sw_buf *b, const struct sw_slice *s, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sw_buf_slice(b, s[i]);
+}
+
+void sw_build_request(struct sw_buf *b, const struct sw_own_request *r)
+{
+    const struct sw_slice pieces[] = {
+        r->method,    SW_SLICE(" "),
+        r->uri,       SW_SLICE(" SIP/2.0\r\nVia: SIP/2.0/"),
+        r->transport, SW_SLICE(" "),
+        r->sent_by,   SW_SLICE(";branch="),
+        r->branch,    SW_SLICE(";rport\r\nMax-Forwards: 70\r\nFrom: <"),
+        r->from,      SW_SLICE(">;tag="),
+        r->from_tag,  SW_SLICE("\r\nTo: <"),
+        r->to,        SW_SLICE(">\r\nCall-ID: "),
+        r->call_id,   SW_SLICE("\r\nCSeq: 1 "),
+        r->method,    SW_SLICE("\r\nContact: <"),
+        r->contact,   SW_SLICE(">\r\n"),
+        r->extra,     SW_SLICE("Content-Length: 0\r\n\r\n"),
+    };
+    put_pieces(b, pieces, sizeof(pieces) / sizeof(pieces[0]));
+}
+
 /* What ACK and CANCEL share: request line, the top Via alone, Max-Forwards, Route. */
 static void put_hop_request(struct sw_buf *b, const struct sw_msg *sent, struct sw_slice method)
 {

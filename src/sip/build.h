@@ -28,6 +28,19 @@ struct sw_response {
 void sw_build_response(struct sw_buf *b, const struct sw_msg *m, const struct sw_via *via,
                        const struct sw_endpoint *source, const struct sw_response *r);
 
+/* A request made here, outside of a dialog. */
+struct sw_own_request {
+    struct sw_slice method, uri;
+    struct sw_slice transport; /* of the Via: "TLS" */
+    struct sw_slice sent_by;   /* HOST:PORT */
+    struct sw_slice branch, from_tag, call_id;
+    struct sw_slice from, to, contact; /* URIs */
+    struct sw_slice extra;             /* further header lines with their CRLF, or empty */
+};
+
+/** Appends a request without body, CSeq 1 and asking for rport. RFC 3261 8.1.1, RFC 3581 3 */
+void sw_build_request(struct sw_buf *b, const struct sw_own_request *r);
+
 /**
  * Appends the ACK for a non-2xx response `to`-header row to the INVITE `sent`, which is the request
  * as it left us. RFC 3261 17.1.1.3

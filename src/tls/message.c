@@ -47,6 +47,8 @@ static const struct word alerts[] = {
 };
 
 static const struct word suites[] = {
+    {0x00ff, "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"},
+    {0x5600, "TLS_FALLBACK_SCSV"},
     {0x1301, "TLS_AES_128_GCM_SHA256"},
     {0x1302, "TLS_AES_256_GCM_SHA384"},
     {0x1303, "TLS_CHACHA20_POLY1305_SHA256"},
@@ -62,6 +64,27 @@ static const struct word suites[] = {
     {0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
 };
 
+static const struct word extensions[] = {
+    {0, "server_name"},
+    {5, "status_request"},
+    {10, "supported_groups"},
+    {11, "ec_point_formats"},
+    {13, "signature_algorithms"},
+    {16, "application_layer_protocol_negotiation"},
+    {22, "encrypt_then_mac"},
+    {23, "extended_master_secret"},
+    {28, "record_size_limit"},
+    {35, "session_ticket"},
+    {42, "early_data"},
+    {43, "supported_versions"},
+    {45, "psk_key_exchange_modes"},
+    {47, "certificate_authorities"},
+    {49, "post_handshake_auth"},
+    {50, "signature_algorithms_cert"},
+    {51, "key_share"},
+    {0xff01, "renegotiation_info"},
+};
+
 static const struct word groups[] = {
     {0x0017, "secp256r1"}, {0x0018, "secp384r1"}, {0x0019, "secp521r1"}, {0x001d, "x25519"},
     {0x001e, "x448"},      {0x0100, "ffdhe2048"}, {0x0101, "ffdhe3072"}, {0x0102, "ffdhe4096"},
@@ -69,10 +92,23 @@ static const struct word groups[] = {
 };
 
 static const struct word signatures[] = {
-    {0x0401, "rsa_pkcs1_sha256"},       {0x0501, "rsa_pkcs1_sha384"},
-    {0x0403, "ecdsa_secp256r1_sha256"}, {0x0503, "ecdsa_secp384r1_sha384"},
-    {0x0804, "rsa_pss_rsae_sha256"},    {0x0805, "rsa_pss_rsae_sha384"},
-    {0x0806, "rsa_pss_rsae_sha512"},    {0x0807, "ed25519"},
+    {0x0401, "rsa_pkcs1_sha256"},
+    {0x0501, "rsa_pkcs1_sha384"},
+    {0x0601, "rsa_pkcs1_sha512"},
+    {0x0301, "rsa_pkcs1_sha224"},
+    {0x0303, "ecdsa_sha224"},
+    {0x0201, "rsa_pkcs1_sha1"},
+    {0x0203, "ecdsa_sha1"},
+    {0x0603, "ecdsa_secp521r1_sha512"},
+    {0x0808, "ed448"},
+    {0x080a, "rsa_pss_pss_sha384"},
+    {0x080b, "rsa_pss_pss_sha512"},
+    {0x0403, "ecdsa_secp256r1_sha256"},
+    {0x0503, "ecdsa_secp384r1_sha384"},
+    {0x0804, "rsa_pss_rsae_sha256"},
+    {0x0805, "rsa_pss_rsae_sha384"},
+    {0x0806, "rsa_pss_rsae_sha512"},
+    {0x0807, "ed25519"},
     {0x0809, "rsa_pss_pss_sha256"},
 };
 
@@ -129,12 +165,25 @@ const char *sw_tls_alert_name(unsigned alert)
     return name ? name : "unknown_alert";
 }
 
+/* A ServerHello with this random asks for another ClientHello. RFC 8446 4.1.3 */
+static bool is_retry(struct sw_slice bytes)
+{
+    static const uint8_t random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
+                                       0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+                                       0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
+                                       0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    return bytes.n >= 6 + sizeof(random) && bytes.p[0] == 2 &&
+           memcmp(bytes.p + 6, random, sizeof(random)) == 0;
+}
+
 const char *sw_tls_message_name(unsigned content_type, struct sw_slice bytes)
 {
     if (content_type == SW_TLS_CCS)
         return "ChangeCipherSpec";
     if (content_type == SW_TLS_ALERT)
         return "Alert";
+    if (is_retry(bytes))
+        return "HelloRetryRequest";
     const char *name = bytes.n ? FIND(handshake, (uint8_t)bytes.p[0]) : NULL;
     return name ? name : "unknown handshake message";
 }
@@ -192,7 +241,14 @@ static void put_groups(struct sw_buf *b, struct reader ext)
     }
 }
 
-enum { EXT_SNI = 0, EXT_GROUPS = 10, EXT_VERSIONS = 43, EXT_KEY_SHARE = 51 };
+enum {
+    EXT_SNI = 0,
+    EXT_GROUPS = 10,
+    EXT_SIGNATURES = 13,
+    EXT_VERSIONS = 43,
+    EXT_AUTHORITIES = 47,
+    EXT_KEY_SHARE = 51
+};
 
 /* One extension out of a list of them. */
 static bool extension(struct reader list, unsigned wanted, struct reader *out)
@@ -347,7 +403,130 @@ void sw_tls_message_describe(struct sw_buf *b, unsigned content_type, unsigned v
     case 20:
         sw_buf_lit(b, "the handshake is confirmed");
         break;
+    case 4:
+        sw_buf_lit(b, "a session that may be resumed, for ");
+        sw_buf_u64(b, get(&r, 4));
+        sw_buf_lit(b, " s");
+        break;
     default:
         break;
     }
+}
+
+/* ---- lists ---- */
+
+#define PUT_LIST(b, what, table, list)                                                             \
+    put_list(b, what, table, sizeof(table) / sizeof((table)[0]), list)
+
+/* "WHAT: A, B, C" and a line end; nothing for an empty list. */
+static void put_list(struct sw_buf *b, const char *what, const struct word *table, size_t count,
+                     struct reader list)
+{
+    for (bool first = true; list.s.n >= 2; first = false) {
+        unsigned v = get(&list, 2);
+        sw_buf_str(b, first ? what : ", ");
+        put_word(b, find(table, count, v), v);
+        if (list.s.n < 2)
+            sw_buf_char(b, '\n');
+    }
+}
+
+static void put_extensions(struct sw_buf *b, struct reader exts)
+{
+    for (bool first = true; exts.s.n && !exts.bad; first = false) {
+        unsigned type = get(&exts, 2);
+        sub(&exts, 2);
+        if (exts.bad)
+            break;
+        sw_buf_str(b, first ? "extensions: " : ", ");
+        put_word(b, FIND(extensions, type), type);
+        if (!exts.s.n)
+            sw_buf_char(b, '\n');
+    }
+}
+
+static void client_hello_lists(struct sw_buf *b, struct reader r)
+{
+    struct reader ext;
+    get(&r, 2);
+    r.s = sw_slice_from(r.s, 32); /* the random */
+    sub(&r, 1);
+    PUT_LIST(b, "suites: ", suites, sub(&r, 2));
+    sub(&r, 1);
+    struct reader exts = sub(&r, 2);
+    if (extension(exts, EXT_SIGNATURES, &ext))
+        PUT_LIST(b, "signatures: ", signatures, sub(&ext, 2));
+    put_extensions(b, exts);
+}
+
+static void put_authorities(struct sw_buf *b, struct reader list)
+{
+    char name[256];
+    if (!list.s.n)
+        sw_buf_lit(b, "acceptable CAs: none is named\n");
+    while (list.s.n && !list.bad) {
+        struct reader der = sub(&list, 2);
+        if (der.bad || sw_name_der_text(der.s, name) != SW_OK)
+            return;
+        sw_buf_lit(b, "acceptable CA: ");
+        sw_buf_str(b, name);
+        sw_buf_char(b, '\n');
+    }
+}
+
+static void certificate_request_lists(struct sw_buf *b, struct reader r, unsigned version)
+{
+    struct reader ext, authorities = {.bad = false};
+    sub(&r, 1); /* 1.3: a context; 1.2: kinds of certificates */
+    if (version >= 0x0304) {
+        struct reader exts = sub(&r, 2);
+        if (extension(exts, EXT_SIGNATURES, &ext))
+            PUT_LIST(b, "signatures: ", signatures, sub(&ext, 2));
+        if (extension(exts, EXT_AUTHORITIES, &ext))
+            authorities = sub(&ext, 2);
+    } else {
+        if (version == 0x0303)
+            PUT_LIST(b, "signatures: ", signatures, sub(&r, 2));
+        authorities = sub(&r, 2);
+    }
+    put_authorities(b, authorities);
+}
+
+void sw_tls_message_lists(struct sw_buf *b, unsigned content_type, unsigned version,
+                          struct sw_slice bytes)
+{
+    struct reader r = {.s = sw_slice_from(bytes, 4)};
+    if (content_type != SW_TLS_HANDSHAKE || bytes.n < 4)
+        return;
+    switch ((uint8_t)bytes.p[0]) {
+    case 1:
+        client_hello_lists(b, r);
+        break;
+    case 8:
+        put_extensions(b, sub(&r, 2));
+        break;
+    case 13:
+        certificate_request_lists(b, r, version);
+        break;
+    default:
+        break;
+    }
+}
+
+size_t sw_tls_message_certificates(unsigned version, struct sw_slice bytes, struct sw_slice *der,
+                                   size_t cap)
+{
+    struct reader r = {.s = sw_slice_from(bytes, 4)};
+    size_t n = 0;
+    if (version >= 0x0304)
+        sub(&r, 1); /* a context */
+    struct reader list = sub(&r, 3);
+    while (list.s.n && !list.bad && n < cap) {
+        struct reader one = sub(&list, 3);
+        if (version >= 0x0304)
+            sub(&list, 2); /* its extensions */
+        if (!one.bad)
+            der[n++] = one.s;
+    }
+    return n;
 }

@@ -21,6 +21,17 @@ const char *sw_tls_alert_name(unsigned alert);
 void sw_tls_message_describe(struct sw_buf *b, unsigned content_type, unsigned version,
                              struct sw_slice bytes);
 
+/**
+ * Appends, a line each, the lists that a log line has no room for: what a hello offers, what a
+ * CertificateRequest accepts. RFC 8446 4.1.2, 4.2, 4.3.2; RFC 5246 7.4.4
+ */
+void sw_tls_message_lists(struct sw_buf *b, unsigned content_type, unsigned version,
+                          struct sw_slice bytes);
+
+/** The certificates of a Certificate message, in DER, leaf first; at most `cap`. RFC 8446 4.4.2 */
+size_t sw_tls_message_certificates(unsigned version, struct sw_slice bytes, struct sw_slice *der,
+                                   size_t cap);
+
 /** Appends the name of a protocol version, such as "TLS 1.3". */
 void sw_tls_version_put(struct sw_buf *b, unsigned version);
 

@@ -18,6 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!sw_tls_message_name(type, s))
         abort();
     sw_tls_message_describe(&b, type, version, s);
+    b = sw_buf(text, sizeof(text));
+    sw_tls_message_lists(&b, type, version, s);
+    struct sw_slice der[4];
+    if (sw_tls_message_certificates(version, s, der, 4) > 4)
+        abort();
     free(copy);
     return 0;
 }

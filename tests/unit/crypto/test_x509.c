@@ -78,6 +78,44 @@ static void test_x509_facts_are_those_of_the_certificate(void **state)
     assert_true(f.self_issued);
 }
 
+/* RFC 5280 4.2.1.12, RFC 5924 4 */
+static void test_x509_purposes_have_the_names_of_the_standards(void **state)
+{
+    static const struct {
+        const char *usage, *purposes;
+    } rows[] = {
+        {NULL, "any"},
+        {"serverAuth,clientAuth", "serverAuth clientAuth"},
+        {"1.3.6.1.5.5.7.3.20", "sipDomain"},
+        {"anyExtendedKeyUsage,codeSigning", "any 1.3.6.1.5.5.7.3.3"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char options[128] = "", text[128];
+        struct sw_buf b = sw_buf(text, sizeof(text) - 1);
+        if (rows[i].usage)
+            snprintf(options, sizeof(options), "-addext extendedKeyUsage=%s", rows[i].usage);
+        pki_make(&(struct pki_cert){
+            .name = "usage", .issuer = "ca", .subject = "/CN=u", .options = options});
+        struct sw_certs certs = pki_certs("usage.pem");
+        sw_cert_purposes_put(&b, certs.c[0]);
+        text[b.n] = 0;
+        assert_string_equal(text, rows[i].purposes);
+        sw_certs_free(&certs);
+    }
+}
+
+static void test_x509_name_in_der_is_one_line(void **state)
+{
+    static const char name[] = "\60\14\61\12\60\10\6\3\125\4\3\14\1A";
+    char text[256];
+    (void)state;
+    assert_int_equal(sw_name_der_text(sw_slice(name, sizeof(name) - 1), text), SW_OK);
+    assert_string_equal(text, "CN = A");
+    for (size_t n = 0; n < sizeof(name) - 1; n++)
+        assert_int_equal(sw_name_der_text(sw_slice(name, n), text), SW_PEER_SYNTAX);
+}
+
 static void test_x509_facts_name_the_kind_of_key(void **state)
 {
     static const struct {
@@ -421,6 +459,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_x509_facts_are_those_of_the_certificate),
+        cmocka_unit_test(test_x509_purposes_have_the_names_of_the_standards),
+        cmocka_unit_test(test_x509_name_in_der_is_one_line),
         cmocka_unit_test(test_x509_facts_name_the_kind_of_key),
         cmocka_unit_test(test_x509_facts_escape_control_characters_and_clip),
         cmocka_unit_test(test_x509_der_cut_anywhere_is_refused),

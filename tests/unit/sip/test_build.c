@@ -248,6 +248,38 @@ static void test_build_cancel_repeats_the_request(void **state)
     message_free(&x);
 }
 
+/* RFC 3261 8.1.1, 11.1 */
+static void test_build_own_request_has_all_that_a_request_must_have(void **state)
+{
+    (void)state;
+    char text[1024];
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    const struct sw_own_request r = {
+        .method = SW_SLICE("OPTIONS"),
+        .uri = SW_SLICE("sips:b.test"),
+        .transport = SW_SLICE("TLS"),
+        .sent_by = SW_SLICE("192.0.2.1:5061"),
+        .branch = SW_SLICE("z9hG4bKx"),
+        .from_tag = SW_SLICE("t"),
+        .call_id = SW_SLICE("c"),
+        .from = SW_SLICE("sips:a.test"),
+        .to = SW_SLICE("sips:b.test"),
+        .contact = SW_SLICE("sips:a@192.0.2.1"),
+        .extra = SW_SLICE("Accept: application/sdp\r\n"),
+    };
+    sw_build_request(&b, &r);
+    text[b.n] = 0;
+    message(&x, text);
+    struct sw_vitals v;
+    struct sw_verdict verdict;
+    assert_int_equal(sw_check_request(&x.m, false, &v, &verdict), SW_OK);
+    assert_slice(v.call_id, "c");
+    assert_slice(v.via.branch, "z9hG4bKx");
+    assert_slice(sw_msg_value(&x.m, SW_HDR_CONTACT), "<sips:a@192.0.2.1>");
+    assert_true(v.has_length && v.via.rport.name.p && v.max_forwards == 70);
+    message_free(&x);
+}
+
 static void test_build_cancel_of_a_request_without_via_is_not_to_be_sent(void **state)
 {
     (void)state;
@@ -272,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_build_too_little_room_is_remembered),
         cmocka_unit_test(test_build_ack_repeats_the_invite_with_the_responses_to),
         cmocka_unit_test(test_build_cancel_repeats_the_request),
+        cmocka_unit_test(test_build_own_request_has_all_that_a_request_must_have),
         cmocka_unit_test(test_build_cancel_of_a_request_without_via_is_not_to_be_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/hmac.h"
 #include "support/random.h"
 #include "support/tlspair.h"
 #include "tls/message.h"
@@ -232,6 +233,82 @@ static void test_message_says_that_no_certificate_is_shown(void **state)
     }
 }
 
+static void assert_lists(const char *name, bool sent, const char *line)
+{
+    char text[4 * TEXT];
+    const struct seen *m = find(name, sent);
+    struct sw_buf b = sw_buf(text, sizeof(text) - 1);
+    sw_tls_message_lists(&b, m->content_type, m->version, m->bytes);
+    text[b.n] = 0;
+    if (!strstr(text, line))
+        print_error("%s: %s\n", name, text);
+    assert_non_null(strstr(text, line));
+}
+
+/* RFC 8446 4.1.2, 4.3.2; RFC 5246 7.4.4 */
+static void test_message_lists_what_is_offered_and_accepted(void **state)
+{
+    static const unsigned policies[] = {SW_POLICY_MODERN, POLICY_1_2};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        record(policies[i], g_client);
+        assert_lists("ClientHello", true,
+                     i ? "suites: TLS_ECDHE_" : "suites: TLS_AES_128_GCM_SHA256, ");
+        assert_lists("ClientHello", true, "\nsignatures: ecdsa_secp256r1_sha256, ");
+        assert_lists("ClientHello", true, "\nextensions: server_name, ");
+        assert_lists("CertificateRequest", false, "signatures: ecdsa_secp256r1_sha256, ");
+        assert_lists("CertificateRequest", false, "acceptable CAs: none is named\n");
+    }
+}
+
+static void test_message_lists_the_authorities_of_a_request(void **state)
+{
+    /* CN=A; TLS 1.3: no context, certificate_authorities alone; TLS 1.2: no kinds, no signatures */
+    static const char v13[] = "\15\0\0\31\0\0\26\0\57\0\22\0\20\0\16"
+                              "\60\14\61\12\60\10\6\3\125\4\3\14\1A";
+    static const char v12[] = "\15\0\0\25\0\0\0\0\20\0\16"
+                              "\60\14\61\12\60\10\6\3\125\4\3\14\1A";
+    const struct sw_slice both[] = {sw_slice(v13, sizeof(v13) - 1), sw_slice(v12, sizeof(v12) - 1)};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char text[TEXT];
+        struct sw_buf b = sw_buf(text, sizeof(text) - 1);
+        sw_tls_message_lists(&b, SW_TLS_HANDSHAKE, i ? SW_TLS_1_2 : SW_TLS_1_3, both[i]);
+        text[b.n] = 0;
+        assert_string_equal(text, "acceptable CA: CN = A\n");
+    }
+}
+
+static void test_message_gives_the_certificates_of_a_chain(void **state)
+{
+    static const unsigned policies[] = {SW_POLICY_MODERN, POLICY_1_2};
+    struct sw_slice der[4];
+    struct sw_cert_facts f;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        record(policies[i], g_client);
+        const struct seen *m = find("Certificate", false);
+        assert_int_equal(sw_tls_message_certificates(m->version, m->bytes, der, 4), 2);
+        assert_int_equal(sw_cert_der_facts(der[0], &f), SW_OK);
+        assert_string_equal(f.subject, "CN = server.test");
+        assert_int_equal(sw_cert_der_facts(der[1], &f), SW_OK);
+        assert_string_equal(f.subject, "CN = Sub");
+        assert_int_equal(sw_tls_message_certificates(m->version, m->bytes, der, 1), 1);
+    }
+}
+
+/* RFC 8446 4.1.3: SHA-256 of "HelloRetryRequest" as its random */
+static void test_message_names_a_hello_retry_request(void **state)
+{
+    char hello[64] = {2, 0, 0, 60, 3, 3};
+    (void)state;
+    assert_string_equal(sw_tls_message_name(SW_TLS_HANDSHAKE, sw_slice(hello, 64)), "ServerHello");
+    sw_sha256("HelloRetryRequest", 17, (uint8_t *)hello + 6);
+    assert_string_equal(sw_tls_message_name(SW_TLS_HANDSHAKE, sw_slice(hello, 64)),
+                        "HelloRetryRequest");
+    assert_string_equal(sw_tls_message_name(SW_TLS_HANDSHAKE, sw_slice(hello, 37)), "ServerHello");
+}
+
 /* A name in a hello is the peer's: it goes to logs and terminals. */
 static void test_message_shows_no_control_characters_of_a_server_name(void **state)
 {
@@ -260,6 +337,15 @@ static size_t try(const struct seen *m, struct sw_slice bytes, unsigned version,
     assert_non_null(sw_tls_message_name(m->content_type, s));
     sw_tls_message_describe(&b, m->content_type, version, s);
     assert_in_range(b.n, 0, room);
+    struct sw_buf lists = sw_buf(text, room);
+    struct sw_slice der[4];
+    sw_tls_message_lists(&lists, m->content_type, version, s);
+    assert_in_range(lists.n, 0, room);
+    size_t certificates = sw_tls_message_certificates(version, s, der, 4);
+    assert_in_range(certificates, 0, 4);
+    for (size_t i = 0; i < certificates; i++) {
+        assert_true(der[i].p >= s.p && der[i].p + der[i].n <= s.p + s.n);
+    }
     free((void *)(uintptr_t)s.p);
     free(text);
     return b.n;
@@ -427,6 +513,10 @@ int main(void)
         cmocka_unit_test(test_message_says_what_a_tls_1_3_handshake_carries),
         cmocka_unit_test(test_message_says_what_a_tls_1_2_handshake_carries),
         cmocka_unit_test(test_message_says_that_no_certificate_is_shown),
+        cmocka_unit_test(test_message_lists_what_is_offered_and_accepted),
+        cmocka_unit_test(test_message_lists_the_authorities_of_a_request),
+        cmocka_unit_test(test_message_gives_the_certificates_of_a_chain),
+        cmocka_unit_test(test_message_names_a_hello_retry_request),
         cmocka_unit_test(test_message_shows_no_control_characters_of_a_server_name),
         cmocka_unit_test(test_message_cut_anywhere_gives_less_text),
         cmocka_unit_test(test_message_fits_any_room),
