@@ -39,6 +39,9 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);
 
+/** The kind of a key, such as "EC P-256" or "RSA 2048"; empty without a key. */
+void sw_pkey_name(EVP_PKEY *key, char *out, size_t cap);
+
 /** Seconds since 1970 of an ASN.1 time. */
 int64_t sw_asn1_time_s(const ASN1_TIME *t);
 
