@@ -2,6 +2,8 @@
 #ifndef SW_CMD_CMD_H
 #define SW_CMD_CMD_H
 
+#include <stdbool.h>
+
 #define SW_VERSION "0.1.0"
 
 struct sw_cmd {
@@ -10,6 +12,7 @@ struct sw_cmd {
     const char *summary;               /* one line */
     const char *help;                  /* what `sipward help NAME` prints besides */
     int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit code */
+    bool has_commands;                 /* with help of their own, which `run` prints on --help */
 };
 
 enum { SW_EXIT_OK = 0, SW_EXIT_FAILED = 1, SW_EXIT_USAGE = 2 };
@@ -18,6 +21,7 @@ int sw_cmd_run(int argc, char **argv);
 int sw_cmd_probe(int argc, char **argv);
 int sw_cmd_check(int argc, char **argv);
 int sw_cmd_ctl(int argc, char **argv);
+int sw_cmd_pki(int argc, char **argv);
 int sw_cmd_version(int argc, char **argv);
 
 /** Prints the usage of a sub-command to stderr with what was wrong; returns SW_EXIT_USAGE. */

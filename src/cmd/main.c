@@ -17,7 +17,7 @@ static const struct sw_cmd commands[] = {
      "\n"
      "Exit: 0 stopped in good order; 1 it could not serve, or broke; 2 the arguments or the\n"
      "configuration are wrong (each mistake as FILE:LINE:COLUMN: what (what would be right)).\n",
-     sw_cmd_run},
+     sw_cmd_run, false},
     {"check", "-c FILE [--strict] [--json]", "read a configuration and say what is wrong or weak",
      "Reads the configuration and every file that it names, and starts nothing.\n"
      "\n"
@@ -26,7 +26,7 @@ static const struct sw_cmd commands[] = {
      "  --json     the findings as a JSON array\n"
      "\n"
      "Exit: 0 it can run; 1 it can, but weakly, with --strict; 2 it cannot.\n",
-     sw_cmd_check},
+     sw_cmd_check, false},
     {"ctl", "[-s SOCKET] [--json] QUESTION [PEER]", "ask the running gateway",
      "  status         what it is, since when, how much it has to do\n"
      "  peers          each peer, and whether it is up\n"
@@ -44,7 +44,7 @@ static const struct sw_cmd commands[] = {
      "  --json      the answer as it came\n"
      "\n"
      "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
-     sw_cmd_ctl},
+     sw_cmd_ctl, false},
     {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
      "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"
      "then close_notify. URI is a sip: or sips: URI, HOST or HOST:PORT; TLS unless it says\n"
@@ -61,9 +61,21 @@ static const struct sw_cmd commands[] = {
      "\n"
      "Exit: 0 all phases passed and OPTIONS was answered; 1 a phase failed, which is named; 2 the\n"
      "arguments, or a file that they name, are wrong.\n",
-     sw_cmd_probe},
+     sw_cmd_probe, false},
+    {"pki", "init|issue|revoke|crl|list|show ...", "a small private CA, and what certificates say",
+     "  init DIR                         make a CA\n"
+     "  issue DIR NAME --domain D ...    make a key and a certificate for a SIP domain\n"
+     "  revoke DIR NAME                  revoke it, and renew the revocation list\n"
+     "  crl DIR                          renew the revocation list\n"
+     "  list DIR                         what was issued\n"
+     "  show FILE                        certificates, revocation lists and keys in words\n"
+     "\n"
+     "`sipward help pki COMMAND` says more of each.\n"
+     "\n"
+     "Exit: 0 done; 1 it failed; 2 wrong arguments.\n",
+     sw_cmd_pki, true},
     {"version", "[--json]", "print the version, the TLS library and the features", "Exit: 0.\n",
-     sw_cmd_version},
+     sw_cmd_version, false},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -118,7 +130,12 @@ static int help(int argc, char **argv)
         overview(stdout);
         return SW_EXIT_OK;
     }
-    return find(argv[1]) ? sw_cmd_help(argv[1]) : unknown(argv[1]);
+    const struct sw_cmd *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    if (c->has_commands && argc > 2)
+        return c->run(3, (char *[]){argv[1], argv[2], "--help"});
+    return sw_cmd_help(c->name);
 }
 
 static int asks_for_help(int argc, char **argv)
@@ -144,7 +161,7 @@ int main(int argc, char **argv)
     const struct sw_cmd *c = find(argv[1]);
     if (!c)
         return unknown(argv[1]);
-    if (asks_for_help(argc - 1, argv + 1))
+    if (!c->has_commands && asks_for_help(argc - 1, argv + 1))
         return sw_cmd_help(c->name);
     return c->run(argc - 1, argv + 1);
 }

@@ -52,6 +52,8 @@ bool sw_x509_weak_signature(X509 *x);
 
 /** SHA-256 of the SubjectPublicKeyInfo, as RFC 7469 2.4 has it; false: memory is out. */
 bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES]);
+/** The kind of a key, such as "EC P-256" or "RSA 2048"; empty without a key. */
+void sw_pkey_name(EVP_PKEY *key, char *out, size_t cap);
 
 /** Seconds since 1970 of an ASN.1 time. */
 int64_t sw_asn1_time_s(const ASN1_TIME *t);

@@ -189,9 +189,8 @@ static void name_line(X509_NAME *name, char *out, size_t cap)
     BIO_free(bio);
 }
 
-static void key_line(X509 *x, char *out, size_t cap)
+void sw_pkey_name(EVP_PKEY *key, char *out, size_t cap)
 {
-    EVP_PKEY *key = X509_get0_pubkey(x);
     struct sw_buf b = sw_buf(out, cap - 1);
     char group[32];
     size_t n = 0;
@@ -284,7 +283,7 @@ static void facts(X509 *x, struct sw_cert_facts *f)
     const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
     struct sw_buf b = sw_buf(f->serial, sizeof(f->serial) - 1);
     sw_buf_hex(&b, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
-    key_line(x, f->key, sizeof(f->key));
+    sw_pkey_name(X509_get0_pubkey(x), f->key, sizeof(f->key));
     b = sw_buf(f->signature, sizeof(f->signature) - 1);
     sw_buf_str(&b, OBJ_nid2ln(X509_get_signature_nid(x)));
     if (!sw_x509_key_sha256(x, f->key_sha256))
@@ -467,4 +466,13 @@ struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouche
 void sw_ident_free(struct sw_ident *ident)
 {
     free(ident);
+}
+
+void sw_crl_facts(const struct sw_crl *crl, struct sw_crl_facts *out)
+{
+    memset(out, 0, sizeof(*out));
+    name_line(X509_CRL_get_issuer(sw_x509_crl(crl)), out->issuer, sizeof(out->issuer));
+    out->this_update_s = sw_asn1_time_s(X509_CRL_get0_lastUpdate(sw_x509_crl(crl)));
+    out->next_update_s = sw_crl_next_update_s(crl);
+    ERR_clear_error();
 }

@@ -80,4 +80,11 @@ struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouche
                               uint32_t vouched_count);
 void sw_ident_free(struct sw_ident *ident);
 
+struct sw_crl_facts {
+    char issuer[256];                     /* one line, UTF-8 */
+    int64_t this_update_s, next_update_s; /* seconds since 1970; next 0: it does not say */
+};
+
+void sw_crl_facts(const struct sw_crl *crl, struct sw_crl_facts *out);
+
 #endif

@@ -64,8 +64,8 @@ static void told(struct proof *p, const struct sw_tls_identity *id, const char *
 }
 
 /* The certificate is its own trust: what is proved is that key, chain and policy work. */
-static struct sw_trust *trust_in(const struct sw_tls_identity *id, struct sw_trust_entry *entry,
-                                 const struct sw_cert_facts *facts, struct sw_pin *pin)
+static struct sw_trust *trust_in(const struct sw_cert_facts *facts, struct sw_trust_entry *entry,
+                                 struct sw_pin *pin)
 {
     *pin = (struct sw_pin){.name = "itself"};
     memcpy(pin->sha256, facts->sha256, SW_SHA256_BYTES);
@@ -90,7 +90,7 @@ static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned po
     struct sw_tls_params params = {.policy = policy,
                                    .identity = id,
                                    .client_cert = SW_CERT_REQUIRE,
-                                   .trust = trust_in(id, &entry, &facts, &pin)};
+                                   .trust = trust_in(&facts, &entry, &pin)};
     p->client.t = params.trust ? sw_tls_new(p->client.w, &params, NULL) : NULL;
     params.server = true;
     p->server.t = p->client.t ? sw_tls_new(p->server.w, &params, NULL) : NULL;
