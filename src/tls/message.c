@@ -60,6 +60,37 @@ static const struct word suites[] = {
     {0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"},
     {0xc013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
     {0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
+    {0xc009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
+    {0xc00a, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"},
+    {0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"},
+    {0xc024, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"},
+    {0xc027, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"},
+    {0xc028, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"},
+    {0x0033, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"},
+    {0x0039, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"},
+    {0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"},
+    {0x006b, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"},
+    {0x009e, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"},
+    {0x009f, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"},
+    {0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+    {0x003c, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
+    {0x003d, "TLS_RSA_WITH_AES_256_CBC_SHA256"},
+    {0x009c, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
+    {0x009d, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
+    {0x0001, "TLS_RSA_WITH_NULL_MD5"},
+    {0x0002, "TLS_RSA_WITH_NULL_SHA"},
+    {0x003b, "TLS_RSA_WITH_NULL_SHA256"},
+    {0x0003, "TLS_RSA_EXPORT_WITH_RC4_40_MD5"},
+    {0x0008, "TLS_RSA_EXPORT_WITH_DES40_CBC_SHA"},
+    {0x0004, "TLS_RSA_WITH_RC4_128_MD5"},
+    {0x0005, "TLS_RSA_WITH_RC4_128_SHA"},
+    {0xc011, "TLS_ECDHE_RSA_WITH_RC4_128_SHA"},
+    {0x0009, "TLS_RSA_WITH_DES_CBC_SHA"},
+    {0x000a, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"},
+    {0xc012, "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"},
+    {0x0018, "TLS_DH_anon_WITH_RC4_128_MD5"},
+    {0x0034, "TLS_DH_anon_WITH_AES_128_CBC_SHA"},
+    {0xc018, "TLS_ECDH_anon_WITH_AES_128_CBC_SHA"},
 };
 
 static const struct word groups[] = {
@@ -73,7 +104,10 @@ static const struct word signatures[] = {
     {0x0403, "ecdsa_secp256r1_sha256"}, {0x0503, "ecdsa_secp384r1_sha384"},
     {0x0804, "rsa_pss_rsae_sha256"},    {0x0805, "rsa_pss_rsae_sha384"},
     {0x0806, "rsa_pss_rsae_sha512"},    {0x0807, "ed25519"},
-    {0x0809, "rsa_pss_pss_sha256"},
+    {0x0809, "rsa_pss_pss_sha256"},     {0x080a, "rsa_pss_pss_sha384"},
+    {0x080b, "rsa_pss_pss_sha512"},     {0x0601, "rsa_pkcs1_sha512"},
+    {0x0603, "ecdsa_secp521r1_sha512"}, {0x0808, "ed448"},
+    {0x0201, "rsa_pkcs1_sha1"},         {0x0203, "ecdsa_sha1"},
 };
 
 #define FIND(table, value) find(table, sizeof(table) / sizeof((table)[0]), value)
@@ -127,6 +161,21 @@ const char *sw_tls_alert_name(unsigned alert)
 {
     const char *name = FIND(alerts, alert);
     return name ? name : "unknown_alert";
+}
+
+const char *sw_tls_suite_name(unsigned suite)
+{
+    return FIND(suites, suite);
+}
+
+const char *sw_tls_group_name(unsigned group)
+{
+    return FIND(groups, group);
+}
+
+const char *sw_tls_signature_name(unsigned algorithm)
+{
+    return FIND(signatures, algorithm);
 }
 
 const char *sw_tls_message_name(unsigned content_type, struct sw_slice bytes)
