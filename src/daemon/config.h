@@ -83,6 +83,7 @@ struct sw_config_build {
     const struct sw_config *before; /* NULL: there is none */
     struct sw_diags *diags;
     int64_t now_s;
+    const char **policy_weakness; /* per policy; empty: it has none */
 };
 
 void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, policies */
@@ -112,8 +113,12 @@ const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path
 /** The store for one trust entry, or for a list of them; equal lists share one. */
 struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entries, size_t count);
 
-/** The number of the policy that a text names, `standard` if it is not given. */
-unsigned sw_config_policy(struct sw_config_build *b, const struct sw_text *name);
+/**
+ * The number of the policy that a text names, `standard` if it is not given. What is weak in it is
+ * a warning that names who uses it: `whose` is "listener" or "peer", `user` its name.
+ */
+unsigned sw_config_policy(struct sw_config_build *b, const struct sw_text *name, const char *whose,
+                          const struct sw_text *user);
 
 static inline bool sw_text_is(const struct sw_text *t, const char *word)
 {

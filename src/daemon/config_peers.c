@@ -223,7 +223,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
             "a tls peer lacks \"domain\" (the names its certificate must prove, unless its "
             "trust is pinned)");
     rules_in_words(d, p, cp);
-    cp->tls.policy = sw_config_policy(b, &d->policy);
+    cp->tls.policy = sw_config_policy(b, &d->policy, "peer", &d->name);
     if (p->domain_count && p->domains[0].n) {
         struct sw_endpoint ip;
         if (!sw_endpoint_ip_parse(p->domains[0], &ip))

@@ -272,11 +272,10 @@ static void trust_entries(struct sw_config_build *b)
     }
 }
 
-static uint16_t version_of(const struct sw_text *t)
+static uint16_t version_of(const struct sw_text *t, uint16_t standard)
 {
-    if (!t->s.p)
-        return SW_TLS_1_2;
-    return (uint16_t)(SW_TLS_1_0 + (t->s.p[2] - '0'));
+    bool fits = t->s.n == 3 && t->s.p[2] >= '0' && t->s.p[2] <= '3';
+    return fits ? (uint16_t)(SW_TLS_1_0 + (t->s.p[2] - '0')) : standard;
 }
 
 static const char *or_default(const struct sw_text *t, const char *standard)
@@ -284,61 +283,71 @@ static const char *or_default(const struct sw_text *t, const char *standard)
     return t->s.p && t->s.n ? t->s.p : standard;
 }
 
+/* Keeps what is weak in a policy, for each that uses it. */
+static void judge_policy(struct sw_config_build *b, uint32_t number, struct sw_mark mark, bool own)
+{
+    const struct sw_tls_policy *p = &b->c->policies[number];
+    char *why = sw_config_alloc(b, SW_WHY_MAX);
+    b->policy_weakness[number] = why;
+    if (sw_tls_policy_check(p, why) != SW_OK) {
+        sw_diag_error(b->diags, mark, "TLS policy \"%s\": %s", p->name ? p->name : "", why);
+        why[0] = 0;
+    } else if (why[0] && own) {
+        sw_diag_warning(b->diags, mark, "TLS policy \"%s\": %s", p->name ? p->name : "", why);
+    }
+}
+
+static void own_policy(struct sw_config_build *b, const struct sw_policy_directive *d,
+                       uint32_t number)
+{
+    const struct sw_tls_policy *standard = sw_tls_policy_builtin(SW_POLICY_STANDARD);
+    b->c->policies[number] = (struct sw_tls_policy){
+        .name = d->name.s.p ? d->name.s.p : "",
+        .min_version = version_of(&d->min_version, standard->min_version),
+        .max_version = version_of(&d->max_version, standard->max_version),
+        .ciphers = or_default(&d->ciphers, standard->ciphers),
+        .ciphersuites = or_default(&d->ciphersuites, standard->ciphersuites),
+        .groups = or_default(&d->groups, standard->groups),
+        .signature_algorithms =
+            or_default(&d->signature_algorithms, standard->signature_algorithms),
+    };
+    if (sw_tls_policy_builtin_find(d->name.s) >= 0)
+        sw_diag_error(b->diags, d->name.mark,
+                      "\"%s\" is a policy that always exists (another name)", d->name.s.p);
+    judge_policy(b, number, d->ciphers.mark.line ? d->ciphers.mark : d->mark, true);
+}
+
 static void policies(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
     const struct sw_policy_directive *d = c->d.tls_policies.item;
-    const struct sw_tls_policy *standard = sw_tls_policy_builtin(SW_POLICY_STANDARD);
-    char why[SW_WHY_MAX];
     c->policy_count = (uint32_t)(SW_POLICIES + c->d.tls_policies.count);
     c->policies = sw_config_alloc(b, c->policy_count * sizeof(*c->policies));
-    for (unsigned i = 0; i < SW_POLICIES; i++)
+    b->policy_weakness = sw_config_alloc(b, c->policy_count * sizeof(*b->policy_weakness));
+    for (uint32_t i = 0; i < SW_POLICIES; i++) {
         c->policies[i] = *sw_tls_policy_builtin(i);
+        judge_policy(b, i, c->d.mark, false);
+    }
     sw_names_build(b, &c->policy_names, "TLS policy", &c->d.tls_policies, sizeof(*d),
                    offsetof(struct sw_policy_directive, name));
-    for (size_t i = 0; i < c->d.tls_policies.count; i++) {
-        struct sw_tls_policy *p = &c->policies[SW_POLICIES + i];
-        uint16_t min = version_of(&d[i].min_version);
-        *p = (struct sw_tls_policy){
-            .name = d[i].name.s.p,
-            .min_version = min,
-            .max_version = SW_TLS_1_3,
-            .ciphers = or_default(&d[i].ciphers, standard->ciphers),
-            .ciphersuites = or_default(&d[i].ciphersuites, standard->ciphersuites),
-            .groups = or_default(&d[i].groups, standard->groups),
-            .security_level = min < SW_TLS_1_2 ? 0 : standard->security_level,
-        };
-        if (sw_tls_policy_builtin_find(d[i].name.s) >= 0)
-            sw_diag_error(b->diags, d[i].name.mark,
-                          "\"%s\" is a policy that always exists (another "
-                          "name)",
-                          d[i].name.s.p);
-        if (sw_tls_policy_check(p, why) != SW_OK)
-            sw_diag_error(b->diags, d[i].mark, "TLS policy \"%s\": %s", p->name ? p->name : "",
-                          why);
-        else if (why[0])
-            sw_diag_warning(b->diags, d[i].ciphers.mark.line ? d[i].ciphers.mark : d[i].mark,
-                            "TLS policy \"%s\": %s", p->name ? p->name : "", why);
-        if (min < SW_TLS_1_2)
-            sw_diag_warning(
-                b->diags, d[i].min_version.mark,
-                "TLS 1.0 and 1.1 are broken (RFC 8996): only for a peer that has nothing "
-                "better");
-    }
+    for (uint32_t i = 0; i < c->d.tls_policies.count; i++)
+        own_policy(b, &d[i], SW_POLICIES + i);
 }
 
-unsigned sw_config_policy(struct sw_config_build *b, const struct sw_text *name)
+unsigned sw_config_policy(struct sw_config_build *b, const struct sw_text *name, const char *whose,
+                          const struct sw_text *user)
 {
-    int builtin = name->s.p ? sw_tls_policy_builtin_find(name->s) : SW_POLICY_STANDARD;
-    if (builtin == SW_POLICY_LEGACY)
-        sw_diag_warning(
-            b->diags, name->mark,
-            "policy legacy admits TLS 1.0, CBC and static RSA: only for a peer that has "
-            "nothing better");
-    if (builtin >= 0)
-        return (unsigned)builtin;
-    int64_t i = sw_names_find(b, &b->c->policy_names, name, "policy");
-    return i < 0 ? SW_POLICY_STANDARD : (unsigned)(SW_POLICIES + i);
+    int64_t number = name->s.p ? sw_tls_policy_builtin_find(name->s) : SW_POLICY_STANDARD;
+    if (number < 0) {
+        int64_t i = sw_names_find(b, &b->c->policy_names, name, "policy");
+        number = i < 0 ? SW_POLICY_STANDARD : SW_POLICIES + i;
+    }
+    const char *weakness = b->policy_weakness[number];
+    if (weakness[0])
+        sw_diag_warning(b->diags, name->mark,
+                        "%s \"%s\" uses policy %s: %s (only for a peer that has nothing better)",
+                        whose, user->s.p ? user->s.p : "", b->c->policies[number].name, weakness);
+    return (unsigned)number;
 }
 
 struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entries, size_t count)

@@ -92,10 +92,14 @@ static const struct sw_key_def policy_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_policy_directive, name), true, NULL, NULL},
     {"min_version", SW_KEY_TEXT, offsetof(struct sw_policy_directive, min_version), false,
      "1.0|1.1|1.2|1.3", NULL},
+    {"max_version", SW_KEY_TEXT, offsetof(struct sw_policy_directive, max_version), false,
+     "1.0|1.1|1.2|1.3", NULL},
     {"ciphers", SW_KEY_TEXT, offsetof(struct sw_policy_directive, ciphers), false, NULL, NULL},
     {"ciphersuites", SW_KEY_TEXT, offsetof(struct sw_policy_directive, ciphersuites), false, NULL,
      NULL},
     {"groups", SW_KEY_TEXT, offsetof(struct sw_policy_directive, groups), false, NULL, NULL},
+    {"signature_algorithms", SW_KEY_TEXT,
+     offsetof(struct sw_policy_directive, signature_algorithms), false, NULL, NULL},
 };
 static const struct sw_schema policy_schema =
     SCHEMA("a TLS policy", policy_keys, sw_policy_directive);

@@ -41,7 +41,8 @@ struct sw_route_directive {
 
 struct sw_policy_directive {
     struct sw_mark mark;
-    struct sw_text name, min_version, ciphers, ciphersuites, groups;
+    struct sw_text name, min_version, max_version, ciphers, ciphersuites, groups,
+        signature_algorithms;
 };
 
 struct sw_registrar_directive {

@@ -14,6 +14,11 @@ const char *sw_tls_message_name(unsigned content_type, struct sw_slice bytes);
 /** The name of an alert, such as "unknown_ca". RFC 8446 6 */
 const char *sw_tls_alert_name(unsigned alert);
 
+/** The standard names of a suite, a group, a signature algorithm; NULL: it has none here. */
+const char *sw_tls_suite_name(unsigned suite);
+const char *sw_tls_group_name(unsigned group);
+const char *sw_tls_signature_name(unsigned algorithm);
+
 /**
  * Appends what the message carries in words a reader knows. `version` is that of the session, 0
  * while unknown. Broken bytes give less text, never a failure.

@@ -4,6 +4,7 @@
 #include "crypto/openssl_types.h"
 #include "tls/message.h"
 #include "tls/openssl_lib.h"
+#include "tls/openssl_policy.h"
 #include "tls/openssl_words.h"
 #include "tls/session.h"
 
@@ -30,6 +31,8 @@ struct sw_tls {
     SSL *ssl;
     struct sw_tls_worker *w;
     const struct sw_trust *trust;
+    const struct sw_tls_policy *policy;
+    struct sw_tls_offer *offer; /* the peer's, while the handshake lasts; NULL: none came yet */
     void *user;
     struct sw_slice in; /* not read yet by the library */
     struct sw_trust_verdict verdict;
@@ -130,6 +133,24 @@ static void alert_seen(const SSL *ssl, int where, int value)
     }
 }
 
+/* The peer's hello, until the handshake is done: if it fails, the reason names what was offered. */
+static void keep_offer(struct sw_tls *t, struct sw_slice message)
+{
+    struct sw_tls_offer offer;
+    if (!sw_tls_offer_read(message, &offer))
+        return;
+    if (!t->offer)
+        t->offer = malloc(sizeof(*t->offer));
+    if (t->offer)
+        *t->offer = offer;
+}
+
+static void drop_offer(struct sw_tls *t)
+{
+    free(t->offer);
+    t->offer = NULL;
+}
+
 static void message_seen(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
                          void *unused)
 {
@@ -143,77 +164,13 @@ static void message_seen(int sent, int version, int type, const void *p, size_t 
         .version = (unsigned)(SSL_version(ssl) ? SSL_version(ssl) : version),
         .bytes = sw_slice(p, n),
     };
-    t->w->seen(t->user, &m);
+    if (type == SW_TLS_HANDSHAKE && !sent)
+        keep_offer(t, m.bytes);
+    if (t->w->seen)
+        t->w->seen(t->user, &m);
 }
 
 /* ---- contexts ---- */
-
-static bool apply_policy(SSL_CTX *ctx, const struct sw_tls_policy *p)
-{
-    SSL_CTX_set_security_level(ctx, (int)p->security_level);
-    bool ok = SSL_CTX_set_min_proto_version(ctx, p->min_version) == 1 &&
-              SSL_CTX_set_max_proto_version(ctx, p->max_version) == 1 &&
-              SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1 &&
-              SSL_CTX_set_ciphersuites(ctx, p->ciphersuites) == 1 &&
-              SSL_CTX_set1_groups_list(ctx, p->groups) == 1;
-    SSL_CTX_set_security_level(ctx, (int)p->security_level); /* whatever @SECLEVEL said */
-    return ok;
-}
-
-/* A suite that protects nothing or proves nobody, whatever a policy says; NULL: there is none.
- * RFC 9325 4.1 */
-static const SSL_CIPHER *useless_suite(SSL_CTX *ctx)
-{
-    enum { LEAST_BITS = 112 };
-    STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
-    for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
-        const SSL_CIPHER *c = sk_SSL_CIPHER_value(list, i);
-        if (SSL_CIPHER_get_bits(c, NULL) < LEAST_BITS ||
-            SSL_CIPHER_get_auth_nid(c) == NID_auth_null || SSL_CIPHER_get_cipher_nid(c) == NID_rc4)
-            return c;
-    }
-    return NULL;
-}
-
-/* A suite without forward secrecy or AEAD; NULL: there is none. RFC 9325 4.1, 4.2 */
-static const SSL_CIPHER *weak_suite(SSL_CTX *ctx)
-{
-    STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
-    for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
-        const SSL_CIPHER *c = sk_SSL_CIPHER_value(list, i);
-        if (SSL_CIPHER_get_kx_nid(c) == NID_kx_rsa || !SSL_CIPHER_is_aead(c))
-            return c;
-    }
-    return NULL;
-}
-
-enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX])
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-    bool known = ctx && apply_policy(ctx, p);
-    const SSL_CIPHER *useless = known ? useless_suite(ctx) : NULL;
-    const SSL_CIPHER *weak = known ? weak_suite(ctx) : NULL;
-    unsigned long e = ERR_peek_error();
-    const char *reason = e ? ERR_reason_error_string(e) : NULL;
-    struct sw_buf b = sw_buf(why, SW_WHY_MAX - 1);
-    if (useless) {
-        sw_buf_str(&b, SSL_CIPHER_get_name(useless));
-        sw_buf_lit(&b, " encrypts nothing, too weakly, or proves nobody: such a suite is never "
-                       "used (append :!eNULL:!aNULL:!RC4)");
-    } else if (weak) {
-        sw_buf_str(&b, SSL_CIPHER_get_name(weak));
-        sw_buf_lit(&b, " has no forward secrecy or no AEAD: only for a peer that has nothing "
-                       "better");
-    } else if (!known) {
-        sw_buf_lit(&b, "the TLS library does not know what it names: ");
-        sw_buf_str(&b, reason ? reason : "no reason given");
-        sw_buf_lit(&b, " (OpenSSL names, see openssl ciphers)");
-    }
-    why[b.n] = 0;
-    ERR_clear_error();
-    SSL_CTX_free(ctx);
-    return known && !useless ? SW_OK : SW_PEER_SYNTAX;
-}
 
 const char *sw_tls_library(void)
 {
@@ -226,19 +183,16 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
         SSL_CTX_new_ex(w->lib.ctx, NULL, server ? TLS_server_method() : TLS_client_method());
     if (!ctx)
         return NULL;
-    if (!apply_policy(ctx, &w->policies[policy])) {
+    if (!sw_tls_policy_apply(ctx, &w->policies[policy])) {
         SSL_CTX_free(ctx);
         return NULL;
     }
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
     SSL_CTX_set_info_callback(ctx, alert_seen);
-    if (w->seen)
-        SSL_CTX_set_msg_callback(ctx, message_seen);
+    SSL_CTX_set_msg_callback(ctx, message_seen);
     return ctx;
 }
 
@@ -364,7 +318,11 @@ struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *p
     struct sw_tls *t = ctx ? calloc(1, sizeof(*t)) : NULL;
     if (!t)
         return NULL;
-    *t = (struct sw_tls){.w = w, .trust = params->trust, .user = user, .alert = -1};
+    *t = (struct sw_tls){.w = w,
+                         .trust = params->trust,
+                         .policy = &w->policies[params->policy],
+                         .user = user,
+                         .alert = -1};
     t->ssl = SSL_new(ctx);
     if (!t->ssl || !set_up(t, params)) {
         ERR_clear_error();
@@ -379,6 +337,7 @@ void sw_tls_free(struct sw_tls *t)
     if (!t)
         return;
     SSL_free(t->ssl);
+    drop_offer(t);
     free(t->why);
     free(t->refused);
     free(t);
@@ -408,6 +367,8 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .alert = t->alert,
         .alert_sent = t->alert_sent,
         .verify_error = t->verified ? t->verdict.error : X509_V_OK,
+        .offer = t->offer,
+        .policy = t->policy,
     };
 }
 
@@ -442,6 +403,8 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
 {
     ERR_clear_error();
     int r = SSL_do_handshake(t->ssl);
+    if (r == 1)
+        drop_offer(t);
     return r == 1 ? SW_OK : outcome(t, r);
 }
 

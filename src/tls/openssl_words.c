@@ -92,6 +92,40 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
     }
 }
 
+/* What we offered to a peer that refused it. */
+static void put_offered(struct sw_buf *b, const struct sw_tls_trouble *x)
+{
+    if (x->alert != SSL_AD_PROTOCOL_VERSION && x->alert != SSL_AD_HANDSHAKE_FAILURE &&
+        x->alert != SSL_AD_INSUFFICIENT_SECURITY)
+        return;
+    sw_buf_lit(b, ": policy ");
+    sw_buf_str(b, x->policy->name);
+    sw_buf_lit(b, " has ");
+    sw_tls_policy_put_versions(b, x->policy);
+}
+
+/* What is missing, under which policy, and what the peer offers, or chose. */
+static void put_gap(struct sw_buf *b, const struct sw_tls_trouble *x, enum sw_tls_gap gap)
+{
+    static const char *const what[] = {"TLS version", "cipher suite", "group",
+                                       "signature algorithm"};
+    sw_buf_lit(b, "no ");
+    sw_buf_str(b, what[gap]);
+    sw_buf_lit(b, " in common under policy ");
+    sw_buf_str(b, x->policy->name);
+    if (gap == SW_TLS_GAP_VERSION) {
+        sw_buf_lit(b, " (");
+        sw_tls_policy_put_versions(b, x->policy);
+        sw_buf_lit(b, ")");
+    } else if (gap != SW_TLS_GAP_GROUP) {
+        sw_buf_lit(b, ", or none for the key of our certificate");
+    }
+    if (!x->offer)
+        return;
+    sw_buf_lit(b, ": ");
+    sw_tls_offer_put_gap(b, x->offer, gap);
+}
+
 void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 {
     const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
@@ -99,16 +133,27 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
     if (x->alert >= 0 && !x->alert_sent) {
         sw_buf_lit(b, "the peer refused with alert ");
         sw_buf_str(b, sw_tls_alert_name((unsigned)x->alert));
+        put_offered(b, x);
     } else if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
         sw_buf_lit(b, "the peer showed no certificate, and one is required here");
     } else if (code == SSL_R_HTTP_REQUEST) {
         sw_buf_lit(b, "the peer speaks HTTP, not TLS");
     } else if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_UNKNOWN_PROTOCOL) {
         sw_buf_lit(b, "what came is not TLS, perhaps plain SIP on the TLS port");
-    } else if (code == SSL_R_NO_SHARED_CIPHER) {
-        sw_buf_lit(b, "no cipher suite in common, or none that fits the key of our certificate");
-    } else if (code == SSL_R_UNSUPPORTED_PROTOCOL) {
-        sw_buf_lit(b, "no TLS version in common");
+    } else if (code == SSL_R_NO_SHARED_CIPHER || code == SSL_R_WRONG_CIPHER_RETURNED ||
+               code == SSL_R_UNKNOWN_CIPHER_RETURNED) {
+        put_gap(b, x, SW_TLS_GAP_SUITE);
+    } else if (code == SSL_R_UNSUPPORTED_PROTOCOL || code == SSL_R_VERSION_TOO_LOW ||
+               code == SSL_R_WRONG_SSL_VERSION) {
+        put_gap(b, x, SW_TLS_GAP_VERSION);
+    } else if (code == SSL_R_NO_SUITABLE_KEY_SHARE || code == SSL_R_NO_SUITABLE_GROUPS) {
+        put_gap(b, x, SW_TLS_GAP_GROUP);
+    } else if (code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
+               code == SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS) {
+        put_gap(b, x, SW_TLS_GAP_SIGNATURE);
+    } else if (code == SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED) {
+        sw_buf_lit(b, "the peer lacks the renegotiation_info extension (RFC 5746), without which "
+                      "no policy speaks to a server");
     } else {
         sw_buf_str(b, reason ? reason : "the TLS library gave no reason");
     }

@@ -4,12 +4,15 @@
 
 #include "base/buf.h"
 #include "crypto/trust.h"
+#include "tls/offer.h"
 
 struct sw_tls_trouble {
-    unsigned long library; /* the library's error code, 0: none */
-    int alert;             /* -1: none */
-    bool alert_sent;       /* by us, else by the peer */
-    int verify_error;      /* X509_V_OK: no certificate was refused */
+    unsigned long library;              /* the library's error code, 0: none */
+    int alert;                          /* -1: none */
+    bool alert_sent;                    /* by us, else by the peer */
+    int verify_error;                   /* X509_V_OK: no certificate was refused */
+    const struct sw_tls_offer *offer;   /* of the peer; NULL: none came */
+    const struct sw_tls_policy *policy; /* ours */
 };
 
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x);

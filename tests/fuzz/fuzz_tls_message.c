@@ -1,5 +1,6 @@
 /* Handshake messages in words: broken bytes give less text, never a failure. */
 #include "tls/message.h"
+#include "tls/offer.h"
 
 #include <stdlib.h>
 
@@ -23,6 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sw_slice der[4];
     if (sw_tls_message_certificates(version, s, der, 4) > 4)
         abort();
+    struct sw_tls_offer offer;
+    for (unsigned gap = 0; gap <= SW_TLS_GAP_SIGNATURE && sw_tls_offer_read(s, &offer); gap++) {
+        b.n = 0;
+        sw_tls_offer_put_gap(&b, &offer, (enum sw_tls_gap)gap);
+    }
     free(copy);
     return 0;
 }

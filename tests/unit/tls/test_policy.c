@@ -103,13 +103,93 @@ static void test_policy_legacy_prefers_what_the_others_have(void **state)
     assert_int_equal(legacy[strlen(standard)], ':');
 }
 
-/* OpenSSL's levels: 2 is 112 bits and no SHA-1 */
-static void test_policy_strength_is_only_legacys_to_lower(void **state)
+/* RFC 9155: no SHA-1, no MD5; RFC 8446 9.1: these three at least */
+static void is_sha_2(const char *word)
+{
+    assert_true(strstr(word, "sha256") || strstr(word, "sha384") || strstr(word, "sha512") ||
+                strcmp(word, "ed25519") == 0 || strcmp(word, "ed448") == 0);
+}
+
+static void test_policy_signatures_are_of_sha_2_in_all(void **state)
 {
     (void)state;
-    assert_int_equal(sw_tls_policy_builtin(SW_POLICY_MODERN)->security_level, 2);
-    assert_int_equal(sw_tls_policy_builtin(SW_POLICY_STANDARD)->security_level, 2);
-    assert_int_equal(sw_tls_policy_builtin(SW_POLICY_LEGACY)->security_level, 0);
+    for (unsigned i = 0; i < SW_POLICIES; i++) {
+        const char *list = sw_tls_policy_builtin(i)->signature_algorithms;
+        assert_true(each(list, is_sha_2) >= 3);
+        assert_true(has(list, "rsa_pkcs1_sha256"));
+        assert_true(has(list, "rsa_pss_rsae_sha256"));
+        assert_true(has(list, "ecdsa_secp256r1_sha256"));
+    }
+}
+
+static void test_policy_lists_are_cut_into_elements(void **state)
+{
+    static const char *const want[] = {"A", "B+C", "!D", "@STRENGTH"};
+    struct sw_slice list = SW_SLICE("::A:B+C, !D;@STRENGTH:"), element;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(sw_tls_list_next(&list, &element));
+        assert_true(sw_slice_eq(element, sw_slice_str(want[i])));
+    }
+    assert_false(sw_tls_list_next(&list, &element));
+    assert_int_equal(element.n, 0);
+}
+
+/* RFC 9325 4.1, 4.5; RFC 7465; RFC 9155: whatever the library of the build has */
+static void test_policy_elements_that_none_may_have_are_known(void **state)
+{
+    static const struct {
+        enum sw_tls_list kind;
+        const char *element, *why;
+    } rows[] = {
+        {SW_TLS_CIPHERS, "RC4-SHA", "RFC 7465"},
+        {SW_TLS_CIPHERS, "ECDHE-RSA-RC4-SHA", "RFC 7465"},
+        {SW_TLS_CIPHERS, "kRSA+RC4", "RFC 7465"},
+        {SW_TLS_CIPHERS, "rc4", "RFC 7465"},
+        {SW_TLS_CIPHERS, "NULL-SHA256", "does not encrypt"},
+        {SW_TLS_CIPHERS, "eNULL", "does not encrypt"},
+        {SW_TLS_CIPHERS, "TLS_RSA_WITH_NULL_SHA", "does not encrypt"},
+        {SW_TLS_CIPHERS, "aNULL", "nobody proves"},
+        {SW_TLS_CIPHERS, "ADH-AES256-SHA", "nobody proves"},
+        {SW_TLS_CIPHERS, "AECDH-AES128-SHA", "nobody proves"},
+        {SW_TLS_CIPHERS, "TLS_DH_anon_WITH_AES_128_CBC_SHA", "nobody proves"},
+        {SW_TLS_CIPHERS, "EXP-RC4-MD5", "export"},
+        {SW_TLS_CIPHERS, "EXP1024-DES-CBC-SHA", "export"},
+        {SW_TLS_CIPHERS, "TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5", "export"},
+        {SW_TLS_CIPHERS, "EXPORT", "export"},
+        {SW_TLS_CIPHERS, "LOW", "112 bits"},
+        {SW_TLS_CIPHERS, "DES-CBC3-SHA", "blocks of 64"},
+        {SW_TLS_CIPHERS, "3DES", "blocks of 64"},
+        {SW_TLS_CIPHERS, "IDEA-CBC-SHA", "blocks of 64"},
+        {SW_TLS_CIPHERS, "DHE-DSS-AES128-SHA", "DSA"},
+        {SW_TLS_CIPHERS, "MD5", "MD5"},
+        {SW_TLS_SUITES, "TLS_RSA_WITH_RC4_128_SHA", "RFC 7465"},
+        {SW_TLS_GROUPS, "P-192", "RFC 9325 4.5"},
+        {SW_TLS_GROUPS, "secp160r1", "RFC 9325 4.5"},
+        {SW_TLS_GROUPS, "sect163k1", "RFC 9325 4.5"},
+        {SW_TLS_SIGNATURES, "rsa_pkcs1_sha1", "RFC 9155"},
+        {SW_TLS_SIGNATURES, "ECDSA+SHA1", "RFC 9155"},
+        {SW_TLS_SIGNATURES, "RSA+MD5", "RFC 9155"},
+        {SW_TLS_SIGNATURES, "DSA+SHA256", "DSA"},
+        {SW_TLS_CIPHERS, "!RC4", NULL},
+        {SW_TLS_CIPHERS, "-aNULL", NULL},
+        {SW_TLS_CIPHERS, "AES128-SHA", NULL},
+        {SW_TLS_CIPHERS, "ECDHE+AESGCM", NULL},
+        {SW_TLS_CIPHERS, "", NULL},
+        {SW_TLS_SUITES, "TLS_AES_128_GCM_SHA256", NULL},
+        {SW_TLS_GROUPS, "p-256", NULL},
+        {SW_TLS_SIGNATURES, "ECDSA+SHA256", NULL},
+        {SW_TLS_SIGNATURES, "ecdsa_secp256r1_sha256", NULL},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *why = sw_tls_list_never(rows[i].kind, sw_slice_str(rows[i].element));
+        if (rows[i].why && (!why || !strstr(why, rows[i].why)))
+            print_error("%s: %s\n", rows[i].element, why ? why : "may be");
+        assert_int_equal(why != NULL, rows[i].why != NULL);
+        if (why)
+            assert_non_null(strstr(why, rows[i].why));
+    }
 }
 
 static void test_policy_of_an_unknown_number_is_standard(void **state)
@@ -138,7 +218,9 @@ int main(void)
         cmocka_unit_test(test_policy_suites_are_ephemeral_and_authenticated_unless_legacy),
         cmocka_unit_test(test_policy_suites_that_the_standards_ask_for_are_offered),
         cmocka_unit_test(test_policy_legacy_prefers_what_the_others_have),
-        cmocka_unit_test(test_policy_strength_is_only_legacys_to_lower),
+        cmocka_unit_test(test_policy_signatures_are_of_sha_2_in_all),
+        cmocka_unit_test(test_policy_lists_are_cut_into_elements),
+        cmocka_unit_test(test_policy_elements_that_none_may_have_are_known),
         cmocka_unit_test(test_policy_of_an_unknown_number_is_standard),
         cmocka_unit_test(test_policy_number_and_name_belong_together),
     };
