@@ -61,7 +61,7 @@ static bool proxy_require(struct sw_proxy *p, const struct sw_request *q, struct
     sw_buf_lit(&b, "\r\n");
     if (s == SW_PEER_SYNTAX)
         return sw_refuse(out, 400, "Bad Proxy-Require", "Proxy-Require is no list of option tags",
-                         "RFC 3261 20.29");
+                         "RFC 3261 20.29, 25.1: option tags with a comma between two");
     sw_refuse(out, 420, NULL, "Proxy-Require names an extension that is not supported here",
               "the sender must do without it: see Unsupported in the answer");
     out->extra = b.full ? sw_slice("", 0) : sw_buf_view(&b);

@@ -61,8 +61,11 @@ enum sw_status sw_via_next(struct sw_lex *l, struct sw_via *out)
         return SW_PEER_SYNTAX;
     v.whole = sw_slice(from, (size_t)(l->p - from));
     sw_lex_ws(l);
-    if (!sw_lex_end(l) && !sw_lex_sep(l, ','))
-        return SW_PEER_SYNTAX;
+    if (!sw_lex_end(l)) {
+        if (!sw_lex_sep(l, ','))
+            return SW_PEER_SYNTAX;
+        v.comma_last = sw_lex_end(l);
+    }
     *out = v;
     return SW_OK;
 }

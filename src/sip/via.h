@@ -17,6 +17,7 @@ struct sw_via {
     uint16_t port;                  /* of sent-by; 0: none */
     bool version_ok;                /* SIP/2.0 */
     bool branch_twice;              /* the first counts here; the checks refuse it */
+    bool comma_last;                /* a comma follows, and then nothing; the checks refuse it */
 };
 
 #define SW_MAGIC_COOKIE SW_SLICE("z9hG4bK")

@@ -93,6 +93,28 @@ static void test_via_next_walks_a_list(void **state)
     assert_true(sw_lex_end(&l));
 }
 
+/* RFC 3261 25.1: a comma stands between two values */
+static void test_via_comma_without_a_further_value_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool comma_last;
+    } rows[] = {{"SIP/2.0/UDP h", false},
+                {"SIP/2.0/UDP h, SIP/2.0/UDP i", false},
+                {"SIP/2.0/UDP h,x", false},
+                {"SIP/2.0/UDP h,", true},
+                {"SIP/2.0/UDP h;branch=b ,\r\n ", true}};
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text));
+        struct sw_lex l = sw_lex(text);
+        struct sw_via v;
+        assert_int_equal(sw_via_next(&l, &v), SW_OK);
+        assert_int_equal(v.comma_last, rows[i].comma_last);
+        unit_free(text);
+    }
+}
+
 static void test_via_broken_values_are_refused(void **state)
 {
     (void)state;
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_via_parameters_are_remembered),
         cmocka_unit_test(test_via_first_of_two_equal_parameters_counts),
         cmocka_unit_test(test_via_next_walks_a_list),
+        cmocka_unit_test(test_via_comma_without_a_further_value_is_told),
         cmocka_unit_test(test_via_broken_values_are_refused),
         cmocka_unit_test(test_via_magic_cookie_tells_the_new_branches),
     };
