@@ -25,7 +25,8 @@ struct daemon {
     struct sw_worker_listener *listeners;
     struct sw_gateway *gateways;
     struct sw_peer_state *peers;
-    unsigned started; /* workers whose thread runs */
+    struct sw_counters *counters; /* per worker */
+    unsigned started;             /* workers whose thread runs */
     uint32_t instance;
     struct sw_sip_key table_key;
 };
@@ -147,7 +148,8 @@ static enum sw_status make_gateway(struct daemon *d, uint16_t i, bool trace)
                    .worker = i,
                    .directory = d->config.workers > 1,
                    .transactions_max = share(d->config.limits.transactions, d->config.workers, 16),
-                   .table_key = d->table_key},
+                   .table_key = d->table_key,
+                   .counters = &d->counters[i]},
         .proxy = &d->config.proxy,
         .peers = d->peers,
         .pings = i == 0,
@@ -170,6 +172,7 @@ static enum sw_status make_worker(struct daemon *d, uint16_t i, bool trace)
         .instance = d->instance,
         .node = d->config.proxy.node,
         .worker = i,
+        .counters = &d->counters[i],
     };
     conf.limits.connections = share(d->config.limits.connections, d->config.workers, 1);
     const struct sw_step step = {&d->gateways[i], sw_gateway_step, sw_gateway_deadline};
@@ -187,10 +190,11 @@ static enum sw_status make_all(struct daemon *d)
     d->instance = (uint32_t)random | 1;
     d->peers = calloc(d->config.proxy.peer_count + 1, sizeof(*d->peers));
     d->gateways = calloc(n, sizeof(*d->gateways));
+    d->counters = calloc(n, sizeof(*d->counters));
     d->all.worker = aligned_alloc(64, n * ((sizeof(struct sw_worker) + 63) & ~(size_t)63));
     d->all.pool = sw_pool_new();
     d->all.directory = n > 1 ? sw_directory_new(d->config.limits.transactions) : NULL;
-    if (s != SW_OK || !d->peers || !d->gateways || !d->all.worker || !d->all.pool ||
+    if (s != SW_OK || !d->peers || !d->gateways || !d->counters || !d->all.worker || !d->all.pool ||
         (n > 1 && !d->all.directory))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
@@ -217,6 +221,7 @@ static void free_all(struct daemon *d)
     sw_directory_free(d->all.directory);
     free(d->all.worker);
     free(d->gateways);
+    free(d->counters);
     free(d->peers);
     close_listeners(d);
     sw_config_free(&d->config);
@@ -247,6 +252,21 @@ static uint64_t open_transactions(struct daemon *d)
     return n;
 }
 
+/* With what all workers counted. */
+static void log_stopped(const struct daemon *d, uint64_t abandoned)
+{
+    struct sw_field fields[SW_COUNTERS + 1] = {sw_field_number("abandoned", (int64_t)abandoned)};
+    size_t n = 1;
+    for (int c = 0; c < SW_COUNTERS; c++) {
+        uint64_t total = 0;
+        for (unsigned i = 0; i < d->config.workers; i++)
+            total += sw_counted(&d->counters[i], (enum sw_counter)c);
+        if (total)
+            fields[n++] = sw_field_number(sw_counter_name((enum sw_counter)c), (int64_t)total);
+    }
+    sw_log(SW_LEVEL_INFO, "stopped", fields, n);
+}
+
 static void stop(struct daemon *d)
 {
     int64_t until = sw_clock_ms() + d->config.limits.drain_ms;
@@ -263,7 +283,7 @@ static void stop(struct daemon *d)
     wake_all(d);
     for (unsigned i = 0; i < d->started; i++)
         pthread_join(d->all.worker[i].thread, NULL);
-    SW_LOG(SW_LEVEL_INFO, "stopped", sw_field_number("abandoned", (int64_t)left));
+    log_stopped(d, left);
 }
 
 static void wait_for_signal(int fd)

@@ -128,6 +128,7 @@ static void trying(struct sw_proxy *p, struct sw_server *s, const struct sw_msg 
 /* Nothing new is begun: no slot or memory, or too late already. RFC 3261 21.5.4 */
 static void refuse_busy(struct sw_proxy *p, const struct sw_request *q, const char *why)
 {
+    sw_proxy_count(p, SW_COUNT_STATELESS_503);
     const struct sw_refusal busy = {
         .code = 503, .extra = SW_SLICE("Retry-After: 5\r\n"), .why = why};
     refuse_stateless(p, q, &busy);
@@ -139,7 +140,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     struct sw_refusal refusal = {0};
     struct sw_targets targets;
     if (p->e->now_ms < p->overloaded_until_ms && q->v->to_tag.n == 0) {
-        p->stats.overloads++;
+        sw_proxy_count(p, SW_LIMITED_LATENESS);
         refuse_busy(p, q, "limit lateness");
         return;
     }
@@ -153,7 +154,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
         refuse_busy(p, q, "limit transactions");
         return;
     }
-    p->stats.requests++;
+    sw_proxy_count(p, SW_COUNT_REQUESTS);
     if (!allowed || !sw_target_find(p, q, &targets, &refusal)) {
         refuse(p, s, q, &refusal);
         return;
@@ -249,7 +250,6 @@ static void note_malformed(struct sw_proxy *p, const struct sw_flow *flow, const
         sw_field_text("peer", sw_proxy_peer_name(p, flow->peer)),
         sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
     };
-    p->stats.malformed++;
     sw_engine_note(p->e, SW_LEVEL_INFO, "message_malformed", fields, 5);
 }
 
@@ -266,20 +266,23 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
         verdict.code = checked == SW_OK || verdict.code ? 513 : 0;
         verdict.why = sw_reason(513);
         verdict.rule = "limit: body_bytes";
+        sw_proxy_count(p, SW_LIMITED_BODY_BYTES);
     } else if (s == SW_OK && sw_check_request(m, datagram, v, &verdict) == SW_OK) {
         return true;
     } else if (s == SW_LIMIT) { /* what stands after the last row that was read is not known */
         enum sw_status checked = sw_check_request(m, datagram, v, &verdict);
         verdict.code = checked == SW_OK || verdict.code ? 400 : 0;
         verdict.why = "Too Many Header Fields";
-        verdict.rule = "limit: header rows";
+        verdict.rule = "limit: headers";
+        sw_proxy_count(p, SW_LIMITED_HEADERS);
     }
     note_malformed(p, flow, m, verdict.why, verdict.rule);
     if (verdict.code && m->method != SW_ACK) {
         const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
+        sw_proxy_count(p, SW_COUNT_MALFORMED_ANSWERED);
         sw_response_stateless(p, m, v, flow, &r);
     } else {
-        p->stats.dropped++;
+        sw_proxy_count(p, SW_COUNT_MALFORMED_DROPPED);
     }
     return false;
 }
@@ -302,11 +305,12 @@ static bool nobody(struct sw_proxy *p, struct sw_flow *flow, struct sw_request *
                            .reason = "Not Known Here",
                            .why = "the sender is no peer",
                            .help = "a peer is known by its certificate or by its source address"};
-    p->stats.dropped++;
     if (p->conf->listeners[flow->listener].unknown == SW_UNKNOWN_REJECT) {
+        sw_proxy_count(p, SW_COUNT_NOBODY_ANSWERED);
         refuse_stateless(p, q, &r);
         return true;
     }
+    sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED);
     r.code = 0;
     r.why = "the sender is no peer, and the listener drops what is nobody's";
     note_refusal(p, q, &r);
@@ -325,7 +329,7 @@ static void request(struct sw_gateway *g, const struct sw_event *ev)
         flow.peer = sw_ingress_inbound(p->conf, &flow).peer;
     if (flow.peer == SW_PEER_NOBODY && flow.transport == SW_UDP &&
         p->conf->listeners[flow.listener].unknown == SW_UNKNOWN_DROP && !p->conf->best_effort) {
-        p->stats.dropped++; /* not worth a look */
+        sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED); /* not worth a look */
         return;
     }
     if (!read_request(g, ev, &flow, &m, &v))
@@ -360,7 +364,6 @@ static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const st
         sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
         sw_field_text("call_id", v->call_id),
     };
-    p->stats.dropped++;
     sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
 }
 
@@ -372,19 +375,23 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
     struct sw_verdict verdict = {0, "Bad Status-Line", "RFC 3261 7.2"};
     bool ended = false;
     enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, &m);
-    if (s == SW_LIMIT)
-        verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: header rows"};
+    if (s == SW_LIMIT) {
+        verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: headers"};
+        sw_proxy_count(p, SW_LIMITED_HEADERS);
+    }
     if (s != SW_OK || sw_check_response(&m, ev->flow->transport == SW_UDP, &v, &verdict) != SW_OK) {
+        sw_proxy_count(p, SW_COUNT_MALFORMED_DROPPED);
         note_malformed(p, ev->flow, &m, verdict.why, verdict.rule);
         return;
     }
     struct sw_client *c = sw_client_match(p->e, &v);
     /* RFC 6026 7.3: never forwarded; RFC 3261 18.1.2: nor with a sent-by that we do not write */
     if (!c || !sw_proxy_is_ours(p->conf, v.via.host, v.via.port)) {
-        p->e->stats.stray_responses++;
+        sw_proxy_count(p, SW_COUNT_STRAY_RESPONSES);
         return;
     }
     if (!may_answer(c, ev->flow)) {
+        sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         note_foreign(p, c, ev->flow, &m, &v);
         return;
     }
@@ -541,6 +548,7 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
 {
     struct sw_gateway *g = gateway;
     struct sw_proxy *p = &g->proxy;
+    uint64_t lost = out->lost;
     if (ev->kind == SW_EV_TIME)
         judge_lateness(p, now_ms);
     sw_engine_begin(p->e, out, now_ms);
@@ -577,4 +585,5 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
     }
     if (g->trace)
         sw_trace_out(g);
+    sw_count_many(p->e->conf.counters, SW_LIMITED_ACTIONS, out->lost - lost);
 }

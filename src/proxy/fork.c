@@ -198,7 +198,7 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
         if (t->clear && (!c->tls_refused || c->tls_failed))
             continue;
         if (t->alternative)
-            p->stats.failovers++;
+            sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))
             return true;
     }

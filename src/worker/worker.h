@@ -32,11 +32,6 @@ struct sw_workers {
     _Atomic bool stopping; /* close all and end */
 };
 
-struct sw_worker_stats {
-    uint64_t turns, messages_in, messages_out, mails, mail_lost, handed, accepted;
-    uint64_t refused_accepts;
-};
-
 /* An event that an action caused, for after the actions. */
 struct sw_pending {
     struct sw_event ev;
@@ -65,7 +60,7 @@ struct sw_worker {
     _Atomic uint32_t load;                /* connections, for the choice of a worker */
     _Atomic uint32_t open_transactions;   /* without final response, for a drain */
     uint32_t (*transactions)(void *user); /* of the step */
-    struct sw_worker_stats stats;
+    struct sw_counters *counters;         /* of this worker, borrowed */
 };
 
 /** Everything but the thread. The step, `transactions` and the sockets are the caller's. */

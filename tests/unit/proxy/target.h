@@ -27,6 +27,7 @@ static struct sw_proxy_conf conf = {.domains = &domain,
                                     .routes = routes};
 static struct sw_slab slab;
 static struct sw_engine engine;
+static struct sw_counters counters;
 static struct sw_actions actions;
 static struct sw_proxy proxy = {.e = &engine, .conf = &conf, .peers = states};
 
@@ -59,7 +60,7 @@ static struct sw_peer_conf *add_peer(int peer, const char *address, bool udp, bo
 static int set_up(void **state)
 {
     (void)state;
-    static const struct sw_engine_conf small = {.transactions_max = 4};
+    static const struct sw_engine_conf small = {.transactions_max = 4, .counters = &counters};
     memset(routes, 0, sizeof(routes));
     memset(states, 0, sizeof(states));
     conf.route_count = 0;
