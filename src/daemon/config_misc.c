@@ -1,6 +1,7 @@
 /* Workers, log, limits, the sealing key; and what this version does not act on yet. */
 #include "daemon/config.h"
 
+#include "proxy/target.h"
 #include "sys/file.h"
 #include "sys/random.h"
 #include <errno.h>
@@ -52,6 +53,7 @@ static void limits(struct sw_config_build *b)
     l->connections = limit(b, &d->connections, 100000, 1, 10000000);
     l->connections_per_peer = limit(b, &d->connections_per_peer, 0, 1, 1024);
     b->c->proxy.lateness_ms = limit(b, &d->lateness, 500, 0, 60000);
+    b->c->proxy.branches_max = limit(b, &d->branches, 32, 1, SW_TARGETS_MAX);
     l->transactions = limit(b, &d->transactions, 500000, 16, 50000000);
 }
 

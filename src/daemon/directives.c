@@ -150,6 +150,7 @@ static const struct sw_key_def limits_keys[] = {
      offsetof(struct sw_limits_directive, connections_per_peer), false, NULL, NULL},
     {"transactions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, transactions), false, NULL,
      NULL},
+    {"branches", SW_KEY_COUNT, offsetof(struct sw_limits_directive, branches), false, NULL, NULL},
     {"messages_per_second", SW_KEY_COUNT, offsetof(struct sw_limits_directive, messages_per_second),
      false, NULL, NULL},
     {"lateness", SW_KEY_DURATION, offsetof(struct sw_limits_directive, lateness), false, NULL,

@@ -58,7 +58,8 @@ struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
     struct sw_slice user, domain, method; /* globs; .p NULL: any */
-    const uint16_t *to;                   /* indices of peers, in the order they are tried */
+    const uint16_t *to;                   /* indices of peers, in the order of the file */
+    const uint16_t *q;                    /* of each, 0 to SW_Q_MAX; NULL: all that */
     uint32_t to_count;
     uint8_t fork;     /* enum sw_fork_rule */
     uint16_t reject;  /* the response to give instead; 0: none */
@@ -83,8 +84,9 @@ struct sw_proxy_conf {
     uint32_t domain_count, listener_count, peer_count, route_count;
     struct sw_hmac_key seal_key;
     uint16_t node;
-    uint32_t lateness_ms; /* timers later than that: new requests get 503; 0: never */
-    bool best_effort;     /* a peer has security: best-effort */
+    uint32_t branches_max; /* targets at which a request is tried */
+    uint32_t lateness_ms;  /* timers later than that: new requests get 503; 0: never */
+    bool best_effort;      /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */

@@ -24,7 +24,8 @@ static struct sw_proxy_conf conf = {.domains = &domain,
                                     .listener_count = UNIT_COUNT(listeners),
                                     .peers = peers,
                                     .peer_count = PEERS,
-                                    .routes = routes};
+                                    .routes = routes,
+                                    .branches_max = 32};
 static struct sw_slab slab;
 static struct sw_engine engine;
 static struct sw_counters counters;
