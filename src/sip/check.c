@@ -169,10 +169,12 @@ static void move(struct sw_slice *s, const char *from, const char *to)
 void sw_vitals_move(struct sw_vitals *v, const char *from, const char *to)
 {
     struct sw_slice *const slices[] = {
-        &v->via.whole,      &v->via.transport,   &v->via.host,        &v->via.branch,
-        &v->via.received,   &v->via.maddr,       &v->via.ttl,         &v->via.received_whole,
-        &v->via.rport.name, &v->via.rport.value, &v->via.rport.whole, &v->call_id,
-        &v->from_tag,       &v->to_tag,          &v->cseq_method,
+        &v->via.whole,      &v->via.transport,   &v->via.host,
+        &v->via.params,     &v->via.branch,      &v->via.received,
+        &v->via.maddr,      &v->via.ttl,         &v->via.received_whole,
+        &v->via.rport.name, &v->via.rport.value, &v->via.rport.whole,
+        &v->call_id,        &v->from_tag,        &v->to_tag,
+        &v->cseq_method,
     };
     for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++)
         move(slices[i], from, to);
