@@ -140,6 +140,8 @@ static const struct sw_key_def limits_keys[] = {
     {"message", SW_KEY_DURATION, offsetof(struct sw_limits_directive, message), false, NULL, NULL},
     {"header_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, header_bytes), false, NULL,
      NULL},
+    {"headers", SW_KEY_COUNT, offsetof(struct sw_limits_directive, headers), false, NULL, NULL},
+    {"uri_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, uri_bytes), false, NULL, NULL},
     {"body_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, body_bytes), false, NULL,
      NULL},
     {"output_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, output_bytes), false, NULL,
@@ -153,6 +155,8 @@ static const struct sw_key_def limits_keys[] = {
     {"branches", SW_KEY_COUNT, offsetof(struct sw_limits_directive, branches), false, NULL, NULL},
     {"messages_per_second", SW_KEY_COUNT, offsetof(struct sw_limits_directive, messages_per_second),
      false, NULL, NULL},
+    {"source_messages_per_second", SW_KEY_COUNT,
+     offsetof(struct sw_limits_directive, source_messages_per_second), false, NULL, NULL},
     {"lateness", SW_KEY_DURATION, offsetof(struct sw_limits_directive, lateness), false, NULL,
      NULL},
 };

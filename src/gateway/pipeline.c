@@ -14,6 +14,9 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
     g->proxy = (struct sw_proxy){.e = &g->engine, .conf = conf->proxy, .peers = conf->peers};
     sw_list_init(&g->proxy.forks);
     enum sw_status s = sw_engine_init(&g->engine, &conf->engine, &g->slab, now_ms);
+    if (s == SW_OK)
+        s = sw_sources_init(&g->sources, conf->proxy->source_messages_per_s,
+                            conf->engine.table_key);
     if (s == SW_OK && conf->pings)
         s = sw_health_init(&g->health, &g->proxy);
     return s;
@@ -25,6 +28,7 @@ void sw_gateway_fini(struct sw_gateway *g)
     while (!sw_list_empty(&g->proxy.forks))
         sw_fork_free(&g->proxy, SW_CONTAINER(g->proxy.forks.next, struct sw_fork, node));
     sw_health_fini(&g->health, &g->proxy);
+    sw_sources_fini(&g->sources);
     sw_engine_fini(&g->engine);
     sw_slab_fini(&g->slab);
 }
@@ -253,13 +257,45 @@ static void note_malformed(struct sw_proxy *p, const struct sw_flow *flow, const
     sw_engine_note(p->e, SW_LEVEL_INFO, "message_malformed", fields, 5);
 }
 
+static void note_source(struct sw_proxy *p, const struct sw_flow *flow, uint32_t dropped)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    if (!text)
+        return;
+    const struct sw_field fields[] = {
+        sw_field_str("why", "limit source_messages_per_second"),
+        sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport)),
+        sw_field_text("listener", p->conf->listeners[flow->listener].name),
+        sw_field_number("limit", p->conf->source_messages_per_s),
+        sw_field_number("dropped", dropped),
+        sw_field_str("help", "make it a peer with source if its messages are wanted"),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "source_limited", fields, 7);
+}
+
+/* True if a datagram of nobody is one too many of its address: it is dropped unread. */
+static bool one_too_many(struct sw_gateway *g, const struct sw_event *ev)
+{
+    struct sw_proxy *p = &g->proxy;
+    uint32_t say;
+    if (ev->kind != SW_EV_MESSAGE || ev->handed || ev->flow->transport != SW_UDP ||
+        sw_proxy_is_clear_address(p->conf, &ev->flow->remote) ||
+        sw_sources_take(&g->sources, &ev->flow->remote, p->e->now_ms, &say))
+        return false;
+    sw_proxy_count(p, SW_LIMITED_SOURCE_MESSAGES_PER_SECOND);
+    if (say)
+        note_source(p, ev->flow, say);
+    return true;
+}
+
 /* Parses and checks a request; what fails is answered if it can be. */
 static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
                          const struct sw_flow *flow, struct sw_msg *m, struct sw_vitals *v)
 {
     struct sw_proxy *p = &g->proxy;
     struct sw_verdict verdict = {0, "Not A SIP Request", "RFC 3261 25.1"};
-    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, m);
+    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, p->conf->headers_max, m);
     bool datagram = flow->transport == SW_UDP;
     if (ev->status == SW_LIMIT_SIZE) { /* only its head is here: RFC 3261 21.5.7 */
         enum sw_status checked = sw_check_request(m, true, v, &verdict);
@@ -268,7 +304,10 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
         verdict.rule = "limit: body_bytes";
         sw_proxy_count(p, SW_LIMITED_BODY_BYTES);
     } else if (s == SW_OK && sw_check_request(m, datagram, v, &verdict) == SW_OK) {
-        return true;
+        if (m->uri_n <= p->conf->uri_max)
+            return true;
+        verdict = (struct sw_verdict){414, sw_reason(414), "limit: uri_bytes"};
+        sw_proxy_count(p, SW_LIMITED_URI_BYTES); /* RFC 3261 21.4.13 */
     } else if (s == SW_LIMIT) { /* what stands after the last row that was read is not known */
         enum sw_status checked = sw_check_request(m, datagram, v, &verdict);
         verdict.code = checked == SW_OK || verdict.code ? 400 : 0;
@@ -332,6 +371,8 @@ static void request(struct sw_gateway *g, const struct sw_event *ev)
         sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED); /* not worth a look */
         return;
     }
+    if (flow.peer == SW_PEER_NOBODY && one_too_many(g, ev))
+        return;
     if (!read_request(g, ev, &flow, &m, &v))
         return;
     sw_routes_read(p->conf, &m, &v, &routes);
@@ -367,6 +408,17 @@ static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const st
     sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
 }
 
+/* A response that comes from no peer's address and has no branch of a transaction that runs. */
+static bool unasked(const struct sw_proxy *p, const struct sw_event *ev)
+{
+    struct sw_owner o;
+    if (ev->flow->transport != SW_UDP ||
+        sw_ingress_inbound(p->conf, ev->flow).peer != SW_PEER_NOBODY)
+        return false;
+    return !sw_owner_peek(ev->bytes, &o) || o.instance != p->e->conf.instance ||
+           !sw_client_get(p->e, o.client);
+}
+
 static void response(struct sw_gateway *g, const struct sw_event *ev)
 {
     struct sw_proxy *p = &g->proxy;
@@ -374,7 +426,9 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
     struct sw_vitals v;
     struct sw_verdict verdict = {0, "Bad Status-Line", "RFC 3261 7.2"};
     bool ended = false;
-    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, &m);
+    if (unasked(p, ev) && one_too_many(g, ev))
+        return;
+    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, p->conf->headers_max, &m);
     if (s == SW_LIMIT) {
         verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: headers"};
         sw_proxy_count(p, SW_LIMITED_HEADERS);

@@ -8,8 +8,9 @@
 #include "sip/tables.h"
 #include "sip/via.h"
 
-/* Header rows of one message: real ones have 10 to 40; more than this is an attack on memory. */
-enum { SW_HDRS_MAX = 256 };
+/* Header rows that a message may have at most, whatever the limit `headers` says: real ones have 10
+ * to 40; more is an attack on memory. */
+enum { SW_HDRS_MAX = 512 };
 
 struct sw_hdr {
     uint32_t at;      /* of the name */

@@ -25,6 +25,7 @@ static struct sw_proxy_conf conf = {.domains = &domain,
                                     .peers = peers,
                                     .peer_count = PEERS,
                                     .routes = routes,
+                                    .uri_max = 8192,
                                     .branches_max = 32};
 static struct sw_slab slab;
 static struct sw_engine engine;
