@@ -319,6 +319,7 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
     if (verdict.code && m->method != SW_ACK) {
         const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
         sw_proxy_count(p, SW_COUNT_MALFORMED_ANSWERED);
+        m->bad.rule = verdict.rule; /* so that the answer copies nothing unseen */
         sw_response_stateless(p, m, v, flow, &r);
     } else {
         sw_proxy_count(p, SW_COUNT_MALFORMED_DROPPED);
