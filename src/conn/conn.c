@@ -43,6 +43,7 @@ enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *con
     next.instance = s->conf.instance;
     next.node = s->conf.node;
     next.worker = s->conf.worker;
+    next.counters = s->conf.counters;
     next.limits.frame = s->conf.limits.frame;
     next.limits.connections = s->conf.limits.connections;
     enum sw_status st = sw_tls_worker_adopt(s->tls, conf->policies, conf->policy_count);
@@ -157,7 +158,6 @@ enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, b
     enum sw_status st = make(s, fd, &flow, tls ? &l->tls : NULL, SW_WANT_READ, out);
     if (st != SW_OK)
         return st;
-    s->accepted++;
     enter(s, *out, tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return SW_OK;
 }
@@ -198,7 +198,6 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
         make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
     if (st != SW_OK)
         return st;
-    s->dialled++;
     enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
     return SW_OK;
 }
@@ -294,7 +293,7 @@ void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
     sw_list_del(&c->steps);
     sw_list_del(&c->paused);
     c->is_paused = false;
-    s->closed++;
+    sw_count(s->conf.counters, SW_COUNT_CONNECTIONS_CLOSED);
     if (st != SW_OK || peer_closed) {
         sw_conn_drop(s, c);
         return;

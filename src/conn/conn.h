@@ -3,6 +3,7 @@
 #ifndef SW_CONN_CONN_H
 #define SW_CONN_CONN_H
 
+#include "base/counters.h"
 #include "base/flow.h"
 #include "base/hold.h"
 #include "base/ident.h"
@@ -65,6 +66,7 @@ struct sw_conn_conf {
     struct sw_hold *hold; /* of all that stands above; NULL: it is never replaced */
     uint32_t instance;
     uint16_t node, worker;
+    struct sw_counters *counters; /* of this worker, borrowed */
 };
 
 /* Somebody who waits for a dialled connection. */
@@ -127,7 +129,6 @@ struct sw_conns {
     size_t plain_cap;
     int64_t now_ms;
     uint64_t generation;
-    uint64_t accepted, dialled, failed, closed, paused_times;
 };
 
 /** `seen`: see sw_tls_worker_new; its user is the struct sw_conn. SW_LIMIT_MEMORY */

@@ -186,7 +186,7 @@ bool sw_conn_pause(struct sw_conns *s, struct sw_conn *c)
     }
     if (!limit || c->this_second < limit)
         return false;
-    s->paused_times++;
+    sw_count(s->conf.counters, SW_LIMITED_MESSAGES_PER_SECOND);
     set_paused(s, c, true);
     sw_attempt_paused(s, c);
     return true;

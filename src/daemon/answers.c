@@ -63,6 +63,20 @@ static const char *date(int64_t at_s, char out[DATE_BYTES])
 
 /* ---- status ---- */
 
+/* What all workers counted since the start. */
+static void counters(const struct sw_daemon *d, struct sw_answer *a)
+{
+    struct sw_field f[SW_COUNTERS];
+    bool first = true;
+    for (int c = 0; c < SW_COUNTERS; c++) {
+        uint64_t total = 0;
+        for (unsigned i = 0; i < d->started; i++)
+            total += sw_counted(&d->counters[i], (enum sw_counter)c);
+        f[c] = sw_field_number(sw_counter_name((enum sw_counter)c), (int64_t)total);
+    }
+    row(a, &first, f, SW_COUNTERS);
+}
+
 static void status(struct sw_daemon *d, struct sw_answer *a)
 {
     char started[DATE_BYTES], loaded[DATE_BYTES];
@@ -91,6 +105,8 @@ static void status(struct sw_daemon *d, struct sw_answer *a)
     };
     text(a, "{\"status\":");
     row(a, &first, f, sizeof(f) / sizeof(f[0]));
+    text(a, ",\"counters\":");
+    counters(d, a);
     text(a, "}\n");
 }
 

@@ -1,6 +1,7 @@
 /* Workers, log, limits, the sealing key; and what this version does not act on yet. */
 #include "daemon/config.h"
 
+#include "proxy/target.h"
 #include "sys/file.h"
 #include "sys/random.h"
 #include <errno.h>
@@ -53,7 +54,12 @@ static void limits(struct sw_config_build *b)
     l->conn.output_max = limit(b, &d->output_bytes, 1024 * KIB, 64 * KIB, 1u << 30);
     l->connections = limit(b, &d->connections, 100000, 1, 10000000);
     l->connections_per_peer = limit(b, &d->connections_per_peer, 0, 1, 1024);
-    b->c->proxy.lateness_ms = limit(b, &d->lateness, 500, 0, 60000);
+    struct sw_proxy_conf *p = &b->c->proxy;
+    p->lateness_ms = limit(b, &d->lateness, 500, 0, 60000);
+    p->headers_max = limit(b, &d->headers, 256, 32, SW_HDRS_MAX);
+    p->uri_max = limit(b, &d->uri_bytes, 8 * KIB, KIB / 2, HEADER_MAX);
+    p->branches_max = limit(b, &d->branches, 32, 1, SW_TARGETS_MAX);
+    p->source_messages_per_s = limit(b, &d->source_messages_per_second, 50, 0, 1000000);
     l->transactions = limit(b, &d->transactions, 500000, 16, 50000000);
 }
 

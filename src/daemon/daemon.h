@@ -16,6 +16,7 @@ struct sw_daemon {
     struct sw_workers all;
     struct sw_worker_listener *listeners;
     struct sw_gateway *gateways;
+    struct sw_counters *counters; /* per worker */
     unsigned started; /* workers whose thread runs */
     uint32_t instance;
     struct sw_sip_key table_key;

@@ -32,7 +32,8 @@ static enum sw_status make_gateway(struct sw_daemon *d, uint16_t i, bool trace)
                    .worker = i,
                    .directory = c->workers > 1,
                    .transactions_max = sw_share(c->limits.transactions, c->workers, 16),
-                   .table_key = d->table_key},
+                   .table_key = d->table_key,
+                   .counters = &d->counters[i]},
         .live = d->now->gateway,
         .pings = i == 0,
         .trace = trace,
@@ -54,14 +55,16 @@ static enum sw_status make_all(struct sw_daemon *d)
     bool trace = c->log_level >= SW_LEVEL_DEBUG;
     enum sw_status s = sw_random(&d->table_key, sizeof(d->table_key));
     d->gateways = calloc(n, sizeof(*d->gateways));
+    d->counters = calloc(n, sizeof(*d->counters));
     d->all.worker = aligned_alloc(64, n * ((sizeof(struct sw_worker) + 63) & ~(size_t)63));
     d->all.pool = sw_pool_new();
     d->all.directory = n > 1 ? sw_directory_new(c->limits.transactions) : NULL;
-    if (s != SW_OK || !d->gateways || !d->all.worker || !d->all.pool ||
+    if (s != SW_OK || !d->gateways || !d->counters || !d->all.worker || !d->all.pool ||
         (n > 1 && !d->all.directory))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
     d->all.count = (uint16_t)n;
+    d->all.counters = d->counters;
     d->all.listeners = d->listeners;
     d->all.listener_count = (uint16_t)c->proxy.listener_count;
     atomic_store(&d->all.conf, &d->now->live);
@@ -85,6 +88,7 @@ static void free_all(struct sw_daemon *d)
     sw_directory_free(d->all.directory);
     free(d->all.worker);
     free(d->gateways);
+    free(d->counters);
     if (d->now)
         sw_listeners_close(d);
     while (d->retired) {
@@ -120,6 +124,21 @@ uint64_t sw_daemon_open_transactions(const struct sw_daemon *d)
 
 /* ---- stopping ---- */
 
+/* With what all workers counted. */
+static void log_stopped(const struct sw_daemon *d, uint64_t abandoned)
+{
+    struct sw_field fields[SW_COUNTERS + 1] = {sw_field_number("abandoned", (int64_t)abandoned)};
+    size_t n = 1;
+    for (int c = 0; c < SW_COUNTERS; c++) {
+        uint64_t total = 0;
+        for (unsigned i = 0; i < d->all.count; i++)
+            total += sw_counted(&d->counters[i], (enum sw_counter)c);
+        if (total)
+            fields[n++] = sw_field_number(sw_counter_name((enum sw_counter)c), (int64_t)total);
+    }
+    sw_log(SW_LEVEL_INFO, "stopped", fields, n);
+}
+
 static void stop(struct sw_daemon *d)
 {
     int64_t until = sw_clock_ms() + d->now->config.limits.drain_ms;
@@ -136,7 +155,7 @@ static void stop(struct sw_daemon *d)
     sw_daemon_wake(d);
     for (unsigned i = 0; i < d->started; i++)
         pthread_join(d->all.worker[i].thread, NULL);
-    SW_LOG(SW_LEVEL_INFO, "stopped", sw_field_number("abandoned", (int64_t)left));
+    log_stopped(d, left);
 }
 
 static int open_signals(void)

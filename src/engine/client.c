@@ -68,7 +68,7 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     struct sw_ref ref;
     struct sw_client *c = sw_table_add(&e->clients, (uint32_t)sw_prng_next(&e->prng), &ref);
     if (!c) {
-        e->stats.limit_transactions++;
+        sw_engine_count(e, SW_LIMITED_TRANSACTIONS);
         return NULL;
     }
     bool reliable = sw_transport_reliable(flow->transport);
@@ -87,7 +87,6 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     c->txn = sw_txn(method == SW_INVITE ? SW_ICT : SW_NICT, reliable);
     if (reliable)
         join_flow(e, c);
-    e->stats.clients++;
     return c;
 }
 
@@ -253,7 +252,7 @@ bool sw_client_receive(struct sw_engine *e, struct sw_client *c, const struct sw
 {
     struct sw_txn_out o = sw_txn_event(&c->txn, sw_txn_response(m->status));
     if (!(o.todo & SW_DO_PASS))
-        e->stats.retransmissions_in++;
+        sw_engine_count(e, SW_COUNT_REPEATS_RECEIVED);
     if (o.todo & SW_DO_ACK)
         acknowledge(e, c, m);
     *ended = apply(e, c, &o);
@@ -299,7 +298,7 @@ struct sw_due sw_client_due(struct sw_engine *e, struct sw_client *c, enum sw_tx
     struct sw_due due = {.kind = SW_DUE_NONE, .user = c->user, .user_kind = c->user_kind};
     struct sw_txn_out o = sw_txn_event(&c->txn, event);
     if (o.todo & SW_DO_SEND) {
-        e->stats.retransmissions_out++;
+        sw_engine_count(e, SW_COUNT_REPEATS_SENT);
         send_request(e, c);
     }
     if (o.todo & SW_DO_TIMEOUT && c->user)

@@ -4,6 +4,7 @@
 #define SW_ENGINE_ENGINE_H
 
 #include "base/arena.h"
+#include "base/counters.h"
 #include "base/timer.h"
 #include "crypto/prng.h"
 #include "engine/action.h"
@@ -33,18 +34,11 @@ enum sw_timer_fifo {
 struct sw_engine_conf {
     uint32_t instance; /* of the process, random */
     uint16_t worker;
-    bool directory;              /* there are other workers: INVITE transactions are published */
-    uint32_t transactions_max;   /* server transactions of this worker; client ones twice that */
-    struct sw_sip_key table_key; /* of all workers: the INVITE directory uses it too */
-    struct sw_sip_key seed;      /* of this worker's random numbers */
-};
-
-struct sw_engine_stats {
-    uint64_t servers, clients;    /* made so far */
-    uint64_t retransmissions_in;  /* requests and responses absorbed */
-    uint64_t retransmissions_out; /* sent by timers */
-    uint64_t stray_responses;     /* without a transaction, dropped: RFC 6026 7.3 */
-    uint64_t limit_transactions;  /* requests refused for want of a slot */
+    bool directory;               /* there are other workers: INVITE transactions are published */
+    uint32_t transactions_max;    /* server transactions of this worker; client ones twice that */
+    struct sw_sip_key table_key;  /* of all workers: the INVITE directory uses it too */
+    struct sw_sip_key seed;       /* of this worker's random numbers */
+    struct sw_counters *counters; /* of this worker, borrowed */
 };
 
 struct sw_engine {
@@ -63,7 +57,6 @@ struct sw_engine {
     int64_t now_ms;
     struct sw_list stranded; /* clients whose connection closed, not yet told */
     uint32_t pending;        /* server transactions without a final response */
-    struct sw_engine_stats stats;
 };
 
 /* What time brought about, for the transaction's user. */
@@ -89,6 +82,12 @@ SW_MUST_USE enum sw_status sw_engine_init(struct sw_engine *e, const struct sw_e
 
 /** Frees all transactions and tables. Users' structures are theirs. */
 void sw_engine_fini(struct sw_engine *e);
+
+/** Counts one of what `c` stands for. */
+static inline void sw_engine_count(const struct sw_engine *e, enum sw_counter c)
+{
+    sw_count(e->conf.counters, c);
+}
 
 /** Starts the handling of one event: its actions go to `out`, its time is `now_ms`. */
 void sw_engine_begin(struct sw_engine *e, struct sw_actions *out, int64_t now_ms);

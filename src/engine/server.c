@@ -81,7 +81,7 @@ struct sw_server *sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
     struct sw_ref ref;
     struct sw_server *s = sw_table_add(&e->servers, (uint32_t)sw_prng_next(&e->prng), &ref);
     if (!s) {
-        e->stats.limit_transactions++;
+        sw_engine_count(e, SW_LIMITED_TRANSACTIONS);
         return NULL;
     }
     sw_timer_init(&s->retry, SW_TK_SERVER_RETRY);
@@ -103,7 +103,6 @@ struct sw_server *sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
         a->key = key;
         s->published = true;
     }
-    e->stats.servers++;
     e->pending++;
     struct sw_txn_out o = sw_txn_event(&s->txn, SW_TXN_START);
     apply(e, s, &o);
@@ -151,7 +150,7 @@ static void send_again(struct sw_engine *e, struct sw_server *s)
     if (!s->resp)
         return;
     struct sw_cookie c = cookie(s);
-    e->stats.retransmissions_out++;
+    sw_engine_count(e, SW_COUNT_REPEATS_SENT);
     struct sw_slice *copy = sw_arena_get(&e->scratch, sizeof(*copy));
     struct sw_slice bytes = sw_arena_dup(&e->scratch, sw_slice(s->resp, s->resp_n));
     if (!copy || !bytes.p)
@@ -193,7 +192,7 @@ bool sw_server_again(struct sw_engine *e, struct sw_server *s, enum sw_txn_event
 {
     struct sw_txn_out o = sw_txn_event(&s->txn, event);
     if (event == SW_TXN_REQUEST)
-        e->stats.retransmissions_in++;
+        sw_engine_count(e, SW_COUNT_REPEATS_RECEIVED);
     if (o.todo & SW_DO_SEND)
         send_again(e, s);
     if (s->txn.state == SW_TXN_CONFIRMED)

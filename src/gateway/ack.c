@@ -44,7 +44,7 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
         .any_of_peer = t->any_of_peer,
     };
     if (sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
-        p->stats.dropped++;
+        sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
 }
 
 void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
@@ -54,7 +54,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     struct sw_forwarded x;
     if (q->v->max_forwards == 0 || !sw_policy_request(p, q, &refusal) ||
         !sw_target_find(p, q, &targets, &refusal)) {
-        p->stats.dropped++; /* an ACK is never answered */
+        sw_proxy_count(p, SW_COUNT_ACKS_DROPPED); /* it is never answered */
         return;
     }
     const struct sw_target *t = &targets.t[0];
@@ -72,14 +72,14 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     const struct sw_cookie cookie = {
         .why = SW_FOR_ACK, .transport = t->transport, .listener = t->listener, .peer = t->peer};
     if (sw_forward_render(p->conf, &p->e->scratch, &f, &x) != SW_OK) {
-        p->stats.dropped++;
+        sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
         return;
     }
     if (t->transport == SW_UDP || t->prefer.generation)
         sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
     else
         park(p, &x, t, &cookie);
-    p->stats.relayed++;
+    sw_proxy_count(p, SW_COUNT_RELAYED);
 }
 
 /* Where an ACK goes when its dialog's connection is gone: the next Route or the Request-URI, if
@@ -119,7 +119,7 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
         sw_send_park_bytes(p->e, response ? SW_SEND_RESPONSE : SW_SEND_ACK, failed, &want) != SW_OK)
-        p->stats.dropped++;
+        sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
 /* The second try of an ACK: a new connection to its next hop. */
@@ -150,7 +150,7 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
         sw_field_str("why", "its connection closed and no other could be opened"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
-    p->stats.dropped++;
+    sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
 void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_event *ev)

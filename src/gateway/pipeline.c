@@ -17,6 +17,9 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
         (struct sw_proxy){.e = &g->engine, .conf = conf->live.proxy, .peers = conf->live.peers};
     sw_list_init(&g->proxy.forks);
     enum sw_status s = sw_engine_init(&g->engine, &conf->engine, &g->slab, now_ms);
+    if (s == SW_OK)
+        s = sw_sources_init(&g->sources, conf->live.proxy->source_messages_per_s,
+                            conf->engine.table_key);
     if (s == SW_OK && conf->pings)
         s = sw_health_init(&g->health, &g->proxy);
     return s;
@@ -28,6 +31,7 @@ void sw_gateway_fini(struct sw_gateway *g)
     while (!sw_list_empty(&g->proxy.forks))
         sw_fork_free(&g->proxy, SW_CONTAINER(g->proxy.forks.next, struct sw_fork, node));
     sw_health_fini(&g->health, &g->proxy);
+    sw_sources_fini(&g->sources);
     sw_engine_fini(&g->engine);
     sw_slab_fini(&g->slab);
 }
@@ -131,6 +135,7 @@ static void trying(struct sw_proxy *p, struct sw_server *s, const struct sw_msg 
 /* Nothing new is begun: no slot or memory, or too late already. RFC 3261 21.5.4 */
 static void refuse_busy(struct sw_proxy *p, const struct sw_request *q, const char *why)
 {
+    sw_proxy_count(p, SW_COUNT_STATELESS_503);
     const struct sw_refusal busy = {
         .code = 503, .extra = SW_SLICE("Retry-After: 5\r\n"), .why = why};
     refuse_stateless(p, q, &busy);
@@ -142,7 +147,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     struct sw_refusal refusal = {0};
     struct sw_targets targets;
     if (p->e->now_ms < p->overloaded_until_ms && q->v->to_tag.n == 0) {
-        p->stats.overloads++;
+        sw_proxy_count(p, SW_LIMITED_LATENESS);
         refuse_busy(p, q, "limit lateness");
         return;
     }
@@ -156,7 +161,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
         refuse_busy(p, q, "limit transactions");
         return;
     }
-    p->stats.requests++;
+    sw_proxy_count(p, SW_COUNT_REQUESTS);
     if (!allowed || !sw_target_find(p, q, &targets, &refusal)) {
         refuse(p, s, q, &refusal);
         return;
@@ -252,8 +257,39 @@ static void note_malformed(struct sw_proxy *p, const struct sw_flow *flow, const
         sw_field_text("peer", sw_proxy_peer_name(p, flow->peer)),
         sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
     };
-    p->stats.malformed++;
     sw_engine_note(p->e, SW_LEVEL_INFO, "message_malformed", fields, 5);
+}
+
+static void note_source(struct sw_proxy *p, const struct sw_flow *flow, uint32_t dropped)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    if (!text)
+        return;
+    const struct sw_field fields[] = {
+        sw_field_str("why", "limit source_messages_per_second"),
+        sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport)),
+        sw_field_text("listener", p->conf->listeners[flow->listener].name),
+        sw_field_number("limit", p->conf->source_messages_per_s),
+        sw_field_number("dropped", dropped),
+        sw_field_str("help", "make it a peer with source if its messages are wanted"),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "source_limited", fields, 7);
+}
+
+/* True if a datagram of nobody is one too many of its address: it is dropped unread. */
+static bool one_too_many(struct sw_gateway *g, const struct sw_event *ev)
+{
+    struct sw_proxy *p = &g->proxy;
+    uint32_t say;
+    if (ev->kind != SW_EV_MESSAGE || ev->handed || ev->flow->transport != SW_UDP ||
+        sw_proxy_is_clear_address(p->conf, &ev->flow->remote) ||
+        sw_sources_take(&g->sources, &ev->flow->remote, p->e->now_ms, &say))
+        return false;
+    sw_proxy_count(p, SW_LIMITED_SOURCE_MESSAGES_PER_SECOND);
+    if (say)
+        note_source(p, ev->flow, say);
+    return true;
 }
 
 /* Parses and checks a request; what fails is answered if it can be. */
@@ -262,27 +298,34 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
 {
     struct sw_proxy *p = &g->proxy;
     struct sw_verdict verdict = {0, "Not A SIP Request", "RFC 3261 25.1"};
-    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, m);
+    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, p->conf->headers_max, m);
     bool datagram = flow->transport == SW_UDP;
     if (ev->status == SW_LIMIT_SIZE) { /* only its head is here: RFC 3261 21.5.7 */
         enum sw_status checked = sw_check_request(m, true, v, &verdict);
         verdict.code = checked == SW_OK || verdict.code ? 513 : 0;
         verdict.why = sw_reason(513);
         verdict.rule = "limit: body_bytes";
+        sw_proxy_count(p, SW_LIMITED_BODY_BYTES);
     } else if (s == SW_OK && sw_check_request(m, datagram, v, &verdict) == SW_OK) {
-        return true;
+        if (m->uri_n <= p->conf->uri_max)
+            return true;
+        verdict = (struct sw_verdict){414, sw_reason(414), "limit: uri_bytes"};
+        sw_proxy_count(p, SW_LIMITED_URI_BYTES); /* RFC 3261 21.4.13 */
     } else if (s == SW_LIMIT) { /* what stands after the last row that was read is not known */
         enum sw_status checked = sw_check_request(m, datagram, v, &verdict);
         verdict.code = checked == SW_OK || verdict.code ? 400 : 0;
         verdict.why = "Too Many Header Fields";
-        verdict.rule = "limit: header rows";
+        verdict.rule = "limit: headers";
+        sw_proxy_count(p, SW_LIMITED_HEADERS);
     }
     note_malformed(p, flow, m, verdict.why, verdict.rule);
     if (verdict.code && m->method != SW_ACK) {
         const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
+        sw_proxy_count(p, SW_COUNT_MALFORMED_ANSWERED);
+        m->bad.rule = verdict.rule; /* so that the answer copies nothing unseen */
         sw_response_stateless(p, m, v, flow, &r);
     } else {
-        p->stats.dropped++;
+        sw_proxy_count(p, SW_COUNT_MALFORMED_DROPPED);
     }
     return false;
 }
@@ -305,11 +348,12 @@ static bool nobody(struct sw_proxy *p, struct sw_flow *flow, struct sw_request *
                            .reason = "Not Known Here",
                            .why = "the sender is no peer",
                            .help = "a peer is known by its certificate or by its source address"};
-    p->stats.dropped++;
     if (p->conf->listeners[flow->listener].unknown == SW_UNKNOWN_REJECT) {
+        sw_proxy_count(p, SW_COUNT_NOBODY_ANSWERED);
         refuse_stateless(p, q, &r);
         return true;
     }
+    sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED);
     r.code = 0;
     r.why = "the sender is no peer, and the listener drops what is nobody's";
     note_refusal(p, q, &r);
@@ -328,9 +372,11 @@ static void request(struct sw_gateway *g, const struct sw_event *ev)
         flow.peer = sw_ingress_inbound(p->conf, &flow).peer;
     if (flow.peer == SW_PEER_NOBODY && flow.transport == SW_UDP &&
         p->conf->listeners[flow.listener].unknown == SW_UNKNOWN_DROP && !p->conf->best_effort) {
-        p->stats.dropped++; /* not worth a look */
+        sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED); /* not worth a look */
         return;
     }
+    if (flow.peer == SW_PEER_NOBODY && one_too_many(g, ev))
+        return;
     if (!read_request(g, ev, &flow, &m, &v))
         return;
     sw_routes_read(p->conf, &m, &v, &routes);
@@ -363,8 +409,18 @@ static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const st
         sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
         sw_field_text("call_id", v->call_id),
     };
-    p->stats.dropped++;
     sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
+}
+
+/* A response that comes from no peer's address and has no branch of a transaction that runs. */
+static bool unasked(const struct sw_proxy *p, const struct sw_event *ev)
+{
+    struct sw_owner o;
+    if (ev->flow->transport != SW_UDP ||
+        sw_ingress_inbound(p->conf, ev->flow).peer != SW_PEER_NOBODY)
+        return false;
+    return !sw_owner_peek(ev->bytes, &o) || o.instance != p->e->conf.instance ||
+           !sw_client_get(p->e, o.client);
 }
 
 static void response(struct sw_gateway *g, const struct sw_event *ev)
@@ -374,20 +430,26 @@ static void response(struct sw_gateway *g, const struct sw_event *ev)
     struct sw_vitals v;
     struct sw_verdict verdict = {0, "Bad Status-Line", "RFC 3261 7.2"};
     bool ended = false;
-    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, SW_HDRS_MAX, &m);
-    if (s == SW_LIMIT)
-        verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: header rows"};
+    if (unasked(p, ev) && one_too_many(g, ev))
+        return;
+    enum sw_status s = sw_msg_parse(ev->bytes.p, ev->bytes.n, g->hdrs, p->conf->headers_max, &m);
+    if (s == SW_LIMIT) {
+        verdict = (struct sw_verdict){0, "Too Many Header Fields", "limit: headers"};
+        sw_proxy_count(p, SW_LIMITED_HEADERS);
+    }
     if (s != SW_OK || sw_check_response(&m, ev->flow->transport == SW_UDP, &v, &verdict) != SW_OK) {
+        sw_proxy_count(p, SW_COUNT_MALFORMED_DROPPED);
         note_malformed(p, ev->flow, &m, verdict.why, verdict.rule);
         return;
     }
     struct sw_client *c = sw_client_match(p->e, &v);
     /* RFC 6026 7.3: never forwarded; RFC 3261 18.1.2: nor with a sent-by that we do not write */
     if (!c || !sw_proxy_is_ours(p->conf, v.via.host, v.via.port)) {
-        p->e->stats.stray_responses++;
+        sw_proxy_count(p, SW_COUNT_STRAY_RESPONSES);
         return;
     }
     if (!may_answer(c, ev->flow)) {
+        sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         note_foreign(p, c, ev->flow, &m, &v);
         return;
     }
@@ -535,6 +597,10 @@ static void adopt(struct sw_gateway *g, const struct sw_gateway_live *live)
     const struct sw_proxy_conf *old = p->conf;
     p->conf = live->proxy;
     p->peers = live->peers;
+    if (g->sources.sets)
+        g->sources.per_s = p->conf->source_messages_per_s;
+    else if (sw_sources_init(&g->sources, p->conf->source_messages_per_s, g->sources.key) != SW_OK)
+        g->sources.per_s = 0; /* memory is out: as before the reload */
     if (g->pings)
         sw_health_adopt(&g->health, p, old);
 }
@@ -557,6 +623,7 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
 {
     struct sw_gateway *g = gateway;
     struct sw_proxy *p = &g->proxy;
+    uint64_t lost = out->lost;
     if (ev->kind == SW_EV_TIME)
         judge_lateness(p, now_ms);
     sw_engine_begin(p->e, out, now_ms);
@@ -599,4 +666,5 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
     }
     if (g->trace)
         sw_trace_out(g);
+    sw_count_many(p->e->conf.counters, SW_LIMITED_ACTIONS, out->lost - lost);
 }

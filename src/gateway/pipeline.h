@@ -3,6 +3,7 @@
 #ifndef SW_GATEWAY_PIPELINE_H
 #define SW_GATEWAY_PIPELINE_H
 
+#include "gateway/sources.h"
 #include "proxy/fork.h"
 #include "proxy/health.h"
 
@@ -24,6 +25,7 @@ struct sw_gateway {
     struct sw_engine engine;
     struct sw_proxy proxy;
     struct sw_health health;
+    struct sw_sources sources;       /* senders of datagrams that are nobody's */
     struct sw_hdr hdrs[SW_HDRS_MAX]; /* of the message at hand */
     bool trace;
     bool pings;

@@ -92,7 +92,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
     b->client = c->ref;
     c->server = f->server;
     sw_client_start(p->e, c, x.segs, x.count, x.total);
-    p->stats.relayed++;
+    sw_proxy_count(p, SW_COUNT_RELAYED);
     if (f->msg.method == SW_INVITE)
         sw_timer_start_fifo(&p->e->timers, &b->timer_c, SW_FIFO_TIMER_C,
                             p->e->now_ms + SW_TIMER_C_MS);

@@ -62,6 +62,8 @@ static void index_peer(struct sw_proxy_conf *c, uint16_t i)
             c->by_source[c->by_source_count++] = (struct sw_peer_source){p->sources[k].base, i};
     if (has_range(p))
         c->by_range[c->by_range_count++] = i;
+    if (p->best_effort)
+        c->clear[c->clear_count++] = i;
     if (p->verify == SW_VERIFY_WILDCARD || p->verify == SW_VERIFY_ADDRESS || p->pin_count)
         c->wide[c->wide_count++] = i;
 }
@@ -77,8 +79,9 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
     c->by_source = calloc(sources, sizeof(*c->by_source));
     c->by_range = calloc(peers, sizeof(*c->by_range));
     c->by_id = calloc(peers, sizeof(*c->by_id));
+    c->clear = calloc(peers, sizeof(*c->clear));
     c->wide = calloc(peers, sizeof(*c->wide));
-    if (!c->by_domain || !c->by_source || !c->by_range || !c->by_id || !c->wide) {
+    if (!c->by_domain || !c->by_source || !c->by_range || !c->by_id || !c->clear || !c->wide) {
         sw_proxy_conf_fini(c);
         return SW_LIMIT_MEMORY;
     }
@@ -96,10 +99,13 @@ void sw_proxy_conf_fini(struct sw_proxy_conf *c)
     free(c->by_source);
     free(c->by_range);
     free(c->by_id);
+    free(c->clear);
     free(c->wide);
     c->by_domain = NULL;
     c->by_source = NULL;
-    c->by_range = c->by_id = c->wide = NULL;
+    c->by_range = c->by_id = c->clear = c->wide = NULL;
+    c->by_domain_count = c->by_source_count = c->by_range_count = 0;
+    c->clear_count = c->wide_count = 0;
 }
 
 const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t id)
@@ -182,6 +188,14 @@ bool sw_proxy_is_ours(const struct sw_proxy_conf *c, struct sw_slice host, uint1
         return true;
     for (uint32_t i = 0; i < c->listener_count; i++)
         if (listener_is_meant(&c->listeners[i], host, numeric ? &ip : NULL, port))
+            return true;
+    return false;
+}
+
+bool sw_proxy_is_clear_address(const struct sw_proxy_conf *c, const struct sw_endpoint *e)
+{
+    for (uint32_t i = 0; i < c->clear_count; i++)
+        if (sw_endpoint_ip_eq(&c->peers[c->clear[i]].clear_address, e))
             return true;
     return false;
 }

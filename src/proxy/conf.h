@@ -66,7 +66,8 @@ struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
     struct sw_slice user, domain, method; /* globs; .p NULL: any */
-    const uint16_t *to;                   /* indices of peers, in the order they are tried */
+    const uint16_t *to;                   /* indices of peers, in the order of the file */
+    const uint16_t *q;                    /* of each, 0 to SW_Q_MAX; NULL: all that */
     uint32_t to_count;
     uint8_t fork;     /* enum sw_fork_rule */
     uint16_t reject;  /* the response to give instead; 0: none */
@@ -91,15 +92,20 @@ struct sw_proxy_conf {
     uint32_t domain_count, listener_count, peer_count, route_count;
     struct sw_hmac_key seal_key;
     uint16_t node;
-    uint32_t lateness_ms; /* timers later than that: new requests get 503; 0: never */
-    bool best_effort;     /* a peer has security: best-effort */
+    uint32_t headers_max;           /* rows of one message, up to SW_HDRS_MAX */
+    uint32_t uri_max;               /* bytes of a Request-URI or a Route's URI */
+    uint32_t branches_max;          /* targets at which a request is tried */
+    uint32_t source_messages_per_s; /* from one address that is nobody's, by UDP; 0: all */
+    uint32_t lateness_ms;           /* timers later than that: new requests get 503; 0: never */
+    bool best_effort;               /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */
     uint16_t *by_range;               /* peers with a range among their sources */
     uint16_t *by_id;                  /* peers sorted by id */
+    uint16_t *clear;                  /* peers with security: best-effort */
     uint16_t *wide;                   /* peers whose name rule is wider than equality */
-    uint32_t by_domain_count, by_source_count, by_range_count, wide_count;
+    uint32_t by_domain_count, by_source_count, by_range_count, clear_count, wide_count;
 };
 
 /**
@@ -123,6 +129,9 @@ uint32_t sw_proxy_domain_id(struct sw_slice domain);
  * or advertised name of a listener, whose port must then be that listener's if it is given.
  */
 bool sw_proxy_is_ours(const struct sw_proxy_conf *c, struct sw_slice host, uint16_t port);
+
+/** True if this is the `clear_address` of a peer with security: best-effort, whatever the port. */
+bool sw_proxy_is_clear_address(const struct sw_proxy_conf *c, const struct sw_endpoint *e);
 
 /** Orders slices by bytes: for the sorted tables. */
 int sw_slice_order(struct sw_slice a, struct sw_slice b);

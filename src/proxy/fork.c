@@ -155,8 +155,9 @@ static bool answer_stored(struct sw_proxy *p, struct sw_fork *f, struct sw_serve
     struct sw_msg m;
     struct sw_vitals v;
     struct sw_verdict verdict;
-    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
-    if (!f->best.p || !hdrs || sw_msg_parse(f->best.p, f->best.n, hdrs, SW_HDRS_MAX, &m) != SW_OK ||
+    uint32_t rows = p->conf->headers_max;
+    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, rows * sizeof(*hdrs));
+    if (!f->best.p || !hdrs || sw_msg_parse(f->best.p, f->best.n, hdrs, rows, &m) != SW_OK ||
         sw_check_response(&m, true, &v, &verdict) != SW_OK)
         return false;
     sw_response_forward(p, s, &m, &v, challenges(p, f));
@@ -198,7 +199,7 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
         if (t->clear && (!c->tls_refused || c->tls_failed))
             continue;
         if (t->alternative)
-            p->stats.failovers++;
+            sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))
             return true;
     }

@@ -61,7 +61,7 @@ static bool proxy_require(struct sw_proxy *p, const struct sw_request *q, struct
     sw_buf_lit(&b, "\r\n");
     if (s == SW_PEER_SYNTAX)
         return sw_refuse(out, 400, "Bad Proxy-Require", "Proxy-Require is no list of option tags",
-                         "RFC 3261 20.29");
+                         "RFC 3261 20.29, 25.1: option tags with a comma between two");
     sw_refuse(out, 420, NULL, "Proxy-Require names an extension that is not supported here",
               "the sender must do without it: see Unsupported in the answer");
     out->extra = b.full ? sw_slice("", 0) : sw_buf_view(&b);
@@ -82,13 +82,26 @@ struct sw_slice sw_policy_warning(struct sw_proxy *p, const struct sw_flow *flow
     return b.full ? sw_slice("", 0) : sw_buf_view(&b);
 }
 
+/* Route is used, so it must be well-formed, and is limited. RFC 3261 16.3 step 1, 20.34 */
+static bool bad_route(struct sw_proxy *p, const struct sw_routes *r, struct sw_refusal *out)
+{
+    if (r->too_long) {
+        sw_proxy_count(p, SW_LIMITED_URI_BYTES);
+        return sw_refuse(out, 400, "Bad Route", "limit uri_bytes: a URI in Route is too long",
+                         "raise limits.uri_bytes if it is wanted");
+    }
+    if (r->too_many)
+        sw_proxy_count(p, SW_LIMITED_ROUTES);
+    return sw_refuse(out, 400, "Bad Route", "a Route value is no address, or there are too many",
+                     "RFC 3261 20.34");
+}
+
 /* A request inside a dialog must come from one of the two that the seal names. */
-static bool dialog(struct sw_request *q, struct sw_refusal *out)
+static bool dialog(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out)
 {
     q->side = -1;
     if (q->r->bad_value)
-        return sw_refuse(out, 400, "Bad Route",
-                         "a Route value is no address, or there are too many", "RFC 3261 20.34");
+        return bad_route(p, q->r, out);
     if (q->r->bad_seal)
         return sw_refuse(out, 403, "Route Not Valid Here",
                          "the sealed value in our Route does not hold for this Call-ID and key",
@@ -157,5 +170,5 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
                          "two systems send it to each other: compare the routes of both");
     if (!breadth(q, out) || !proxy_require(p, q, out))
         return false;
-    return dialog(q, out) && (q->side >= 0 || sips(p, q, out));
+    return dialog(p, q, out) && (q->side >= 0 || sips(p, q, out));
 }

@@ -15,17 +15,6 @@ struct sw_peer_state {
     _Atomic bool ping_failed;
 };
 
-struct sw_proxy_stats {
-    uint64_t requests;  /* taken up: a server transaction was made */
-    uint64_t relayed;   /* sent to a target */
-    uint64_t responses; /* passed back */
-    uint64_t rejected;  /* answered by ourselves with 3xx to 6xx */
-    uint64_t dropped;   /* requests of nobody, and what cannot be answered */
-    uint64_t malformed; /* messages that failed sip/check */
-    uint64_t overloads; /* requests refused with 503 because timers came too late */
-    uint64_t failovers; /* a further target was tried */
-};
-
 struct sw_proxy {
     struct sw_engine *e;
     const struct sw_proxy_conf *conf;
@@ -33,7 +22,6 @@ struct sw_proxy {
     struct sw_list forks;        /* all response contexts */
     int64_t late_since_ms;       /* timers come too late since then; 0: they do not */
     int64_t overloaded_until_ms; /* timers came too late: nothing new is begun until then */
-    struct sw_proxy_stats stats;
 };
 
 /* Kinds of sw_client.user, and of timers beyond the engine's. */
@@ -43,6 +31,12 @@ enum sw_proxy_timer {
     SW_TK_ANSWER,               /* in a branch: `timeout` of its peer */
     SW_TK_PING,                 /* in a ping */
 };
+
+/** Counts one of what `c` stands for. */
+static inline void sw_proxy_count(const struct sw_proxy *p, enum sw_counter c)
+{
+    sw_engine_count(p->e, c);
+}
 
 /** The state of a configured peer, or NULL for an id that is none. */
 static inline struct sw_peer_state *sw_proxy_state(const struct sw_proxy *p,

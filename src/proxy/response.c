@@ -53,7 +53,7 @@ void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_
     }
     *seg = bytes;
     if (r->code >= 300)
-        p->stats.rejected++;
+        sw_count_answer(p->e->conf.counters, r->code);
     sw_server_respond(p->e, s, r->code, seg, 1, bytes.n);
 }
 
@@ -69,7 +69,7 @@ void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const str
     if (!bytes.p)
         return;
     if (r->code >= 300)
-        p->stats.rejected++;
+        sw_count_answer(p->e->conf.counters, r->code);
     sw_engine_send_bytes(p->e, &flow->id, &to, bytes, &cookie);
 }
 
@@ -116,7 +116,7 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
         give_up(p, s, m->status);
         return;
     }
-    p->stats.responses++;
+    sw_proxy_count(p, SW_COUNT_RESPONSES);
     sw_server_respond(p->e, s, m->status, segs, count, total);
 }
 

@@ -31,13 +31,15 @@ static bool take_seal(const struct sw_proxy_conf *c, struct sw_slice call_id,
     return true;
 }
 
-static bool read_values(const struct sw_msg *m, struct sw_routes *r)
+static bool read_values(const struct sw_proxy_conf *c, const struct sw_msg *m, struct sw_routes *r)
 {
     struct sw_values values = sw_values(m, SW_HDR_ROUTE);
     struct sw_addr a;
     enum sw_status s;
     while ((s = sw_values_addr(&values, &a)) == SW_OK) {
-        if (r->count == SW_ROUTES_MAX)
+        r->too_many = r->count == SW_ROUTES_MAX;
+        r->too_long = a.uri.n > c->uri_max;
+        if (r->too_many || r->too_long)
             return false;
         r->value[r->count++] = a.whole;
     }
@@ -74,7 +76,7 @@ void sw_routes_read(const struct sw_proxy_conf *c, const struct sw_msg *m,
     *r = (struct sw_routes){0};
     if (!sw_msg_hdr(m, SW_HDR_ROUTE))
         return;
-    r->bad_value = !read_values(m, r);
+    r->bad_value = !read_values(c, m, r);
     strict_before(c, v, &taken, r);
     for (; gone < r->count; gone++) {
         if (!value_uri(r->value[gone], &r->next)) {

@@ -23,7 +23,9 @@ struct sw_routes {
     bool ours;      /* at least one value was ours */
     bool sealed;
     bool bad_seal;  /* a value of ours whose seal does not hold */
-    bool bad_value; /* a value that is no address, or more than SW_ROUTES_MAX */
+    bool bad_value; /* a value that is no address, or one of these: */
+    bool too_many;  /* more than SW_ROUTES_MAX */
+    bool too_long;  /* a URI above the limit `uri_bytes` */
 };
 
 /**

@@ -11,6 +11,70 @@ static void add(struct sw_targets *targets, const struct sw_target *t)
 {
     if (targets->count < SW_TARGETS_MAX)
         targets->t[targets->count++] = *t;
+    else
+        targets->more = true;
+}
+
+/* A target and the alternatives behind it. */
+struct choice {
+    uint32_t first, end;
+    uint16_t q;
+};
+
+static uint32_t choices_of(const struct sw_targets *targets, struct choice *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < targets->count; i++) {
+        if (n == 0 || !targets->t[i].alternative)
+            c[n++] = (struct choice){.first = i, .q = targets->t[i].q};
+        c[n - 1].end = i + 1;
+    }
+    return n;
+}
+
+/* False: they were in order. */
+static bool sort_choices(struct choice *c, uint32_t n)
+{
+    bool moved = false;
+    for (uint32_t i = 1; i < n; i++) {
+        struct choice x = c[i];
+        uint32_t k = i;
+        for (; k > 0 && c[k - 1].q < x.q; k--)
+            c[k] = c[k - 1];
+        c[k] = x;
+        moved |= k < i;
+    }
+    return moved;
+}
+
+static void reorder(struct sw_targets *targets, const struct choice *c, uint32_t n)
+{
+    struct sw_target was[SW_TARGETS_MAX];
+    uint32_t at = 0;
+    memcpy(was, targets->t, targets->count * sizeof(was[0]));
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = c[i].first; k < c[i].end; k++)
+            targets->t[at++] = was[k];
+}
+
+void sw_targets_sort(struct sw_targets *targets, enum sw_fork_rule fork)
+{
+    struct choice c[SW_TARGETS_MAX];
+    uint32_t n = choices_of(targets, c);
+    uint8_t group = 0;
+    uint16_t q = 0;
+    if (sort_choices(c, n))
+        reorder(targets, c, n);
+    for (uint32_t i = 0; i < targets->count; i++) {
+        struct sw_target *t = &targets->t[i];
+        if (fork == SW_FORK_ORDER)
+            t->alternative = i > 0;
+        if (i > 0 && !t->alternative && (fork == SW_FORK_SERIAL || t->q != q))
+            group++;
+        if (!t->alternative)
+            q = t->q;
+        t->group = group;
+    }
 }
 
 /* Only a Request-URI that is ours becomes the peer's. */
@@ -74,18 +138,15 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
     add_clear(p, peer, q, targets);
 }
 
-/* A peer becomes alternatives of the choice before it, or a choice of its own. RFC 3261 16.6 */
-static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint8_t fork,
-                     const struct sw_request *q, struct sw_targets *targets)
+/* The addresses of a peer are one choice. RFC 3261 16.6 */
+static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,
+                     const struct sw_request *request, struct sw_targets *targets)
 {
     uint32_t first = targets->count;
-    uint8_t group = 0;
-    if (fork == SW_FORK_SERIAL && first > 0)
-        group = (uint8_t)(targets->t[first - 1].group + 1);
-    add_addresses(p, peer, q, targets);
+    add_addresses(p, peer, request, targets);
     for (uint32_t i = first; i < targets->count; i++) {
-        targets->t[i].group = group;
-        targets->t[i].alternative = i > (fork == SW_FORK_ORDER ? 0 : first);
+        targets->t[i].q = q;
+        targets->t[i].alternative = i > first;
     }
 }
 
@@ -131,8 +192,9 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
             else if (!sips && peer->sips == SW_SIPS_REQUIRE)
                 wants_sips = true;
             else if (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms))
-                add_peer(p, peer, r->fork, q, targets);
+                add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
         }
+    sw_targets_sort(targets, (enum sw_fork_rule)r->fork);
     if (targets->count)
         return true;
     if (denies)
@@ -211,12 +273,9 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
                                            "open another: give the peer an address");
 }
 
-bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
-                    struct sw_refusal *out)
+static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
+                           struct sw_targets *targets, struct sw_refusal *out)
 {
-    targets->count = 0;
-    if (q->side >= 0)
-        return dialog_targets(p, q, targets, out);
     for (uint32_t i = 0; i < p->conf->route_count; i++) {
         const struct sw_route_conf *r = &p->conf->routes[i];
         if (!route_matches(p, r, q))
@@ -235,4 +294,18 @@ bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_ta
                          "make the domain a peer, or a route with from: verified");
     return sw_refuse(out, 480, NULL, "no route matches",
                      "see routes: the first that matches decides, and none does");
+}
+
+bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
+                    struct sw_refusal *out)
+{
+    targets->count = 0;
+    targets->more = false;
+    bool found =
+        q->side >= 0 ? dialog_targets(p, q, targets, out) : routed_targets(p, q, targets, out);
+    if (targets->more || targets->count > p->conf->branches_max)
+        sw_proxy_count(p, SW_LIMITED_BRANCHES);
+    if (targets->count > p->conf->branches_max)
+        targets->count = p->conf->branches_max;
+    return found;
 }

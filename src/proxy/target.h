@@ -5,8 +5,9 @@
 
 #include "proxy/policy.h"
 
-/* Places one request is tried at: a route's peers times their addresses. */
-enum { SW_TARGETS_MAX = 32 };
+/* Places that are looked at for one request, a route's peers times their addresses; the limit
+ * `branches` says at how many of them it is tried. */
+enum { SW_TARGETS_MAX = 64 };
 
 struct sw_target {
     struct sw_endpoint remote; /* port 0: only an existing connection will do */
@@ -19,6 +20,7 @@ struct sw_target {
     bool retarget;       /* the Request-URI is ours: host and port become the peer's */
     bool clear;          /* best-effort: only after TLS was refused at connect */
     bool alternative;    /* only if the one before it could not be reached: RFC 3263 4.3 */
+    uint16_t q;          /* the larger is tried first, 0 to SW_Q_MAX */
     uint8_t group;       /* those of a group are tried at once, after the group before it failed */
     uint32_t timeout_ms; /* without any answer the next target is tried */
 };
@@ -26,7 +28,16 @@ struct sw_target {
 struct sw_targets {
     struct sw_target t[SW_TARGETS_MAX];
     uint32_t count;
+    bool more; /* there were more than SW_TARGETS_MAX */
 };
+
+/**
+ * Puts choices in the order they are tried: by descending q, and those of equal q as they were;
+ * then says which of them belong together. `alternative` tells the further targets of a choice, and
+ * q is that of its first. SW_FORK_ORDER: one choice of all; SW_FORK_SERIAL: a group for each;
+ * SW_FORK_PARALLEL: a group for each value of q. RFC 3261 16.6
+ */
+void sw_targets_sort(struct sw_targets *targets, enum sw_fork_rule fork);
 
 /**
  * Finds the targets of a request: inside a dialog the other side, else what the first route that

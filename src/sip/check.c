@@ -134,6 +134,8 @@ enum sw_status sw_check_request(struct sw_msg *m, bool datagram, struct sw_vital
         return bad(verdict, 505, sw_reason(505), "RFC 3261 21.5.6");
     if (v->via.branch_twice) /* which transaction? */
         return bad(verdict, 400, "Bad Via", "RFC 3261 7.3.1");
+    if (v->via.comma_last)
+        return bad(verdict, 400, "Bad Via", "RFC 3261 20.42");
     s = common(m, datagram, v, 400, verdict);
     if (s != SW_OK)
         return s;
@@ -153,7 +155,7 @@ enum sw_status sw_check_response(struct sw_msg *m, bool datagram, struct sw_vita
 {
     *v = (struct sw_vitals){.max_forwards = -1};
     enum sw_status s = top_via(m, v, verdict);
-    if (s == SW_OK && (!v->via.version_ok || v->via.branch_twice))
+    if (s == SW_OK && (!v->via.version_ok || v->via.branch_twice || v->via.comma_last))
         s = bad(verdict, 0, "Bad Via", "RFC 3261 8.1.1.7");
     return s == SW_OK ? common(m, datagram, v, 0, verdict) : s;
 }
@@ -167,10 +169,12 @@ static void move(struct sw_slice *s, const char *from, const char *to)
 void sw_vitals_move(struct sw_vitals *v, const char *from, const char *to)
 {
     struct sw_slice *const slices[] = {
-        &v->via.whole,      &v->via.transport,   &v->via.host,        &v->via.branch,
-        &v->via.received,   &v->via.maddr,       &v->via.ttl,         &v->via.received_whole,
-        &v->via.rport.name, &v->via.rport.value, &v->via.rport.whole, &v->call_id,
-        &v->from_tag,       &v->to_tag,          &v->cseq_method,
+        &v->via.whole,      &v->via.transport,   &v->via.host,
+        &v->via.params,     &v->via.branch,      &v->via.received,
+        &v->via.maddr,      &v->via.ttl,         &v->via.received_whole,
+        &v->via.rport.name, &v->via.rport.value, &v->via.rport.whole,
+        &v->call_id,        &v->from_tag,        &v->to_tag,
+        &v->cseq_method,
     };
     for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++)
         move(slices[i], from, to);

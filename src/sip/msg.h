@@ -8,8 +8,9 @@
 #include "sip/tables.h"
 #include "sip/via.h"
 
-/* Header rows of one message: real ones have 10 to 40; more than this is an attack on memory. */
-enum { SW_HDRS_MAX = 256 };
+/* Header rows that a message may have at most, whatever the limit `headers` says: real ones have 10
+ * to 40; more is an attack on memory. */
+enum { SW_HDRS_MAX = 512 };
 
 struct sw_hdr {
     uint32_t at;      /* of the name */
@@ -98,13 +99,19 @@ struct sw_values {
 /** A walk over the values of `id`, from the first. */
 struct sw_values sw_values(const struct sw_msg *m, enum sw_hdr_id id);
 
-/** The next address (Route, Record-Route, Contact). SW_AGAIN: no more; SW_PEER_SYNTAX. */
+/**
+ * The next address (Route, Record-Route, Contact). SW_AGAIN: no more; SW_PEER_SYNTAX: it is none,
+ * or a row is empty or ends with a comma. RFC 3261 20.34, 25.1
+ */
 SW_MUST_USE enum sw_status sw_values_addr(struct sw_values *v, struct sw_addr *out);
 
-/** The next Via. SW_AGAIN: no more; SW_PEER_SYNTAX. */
+/** The next Via; empty rows are passed over. SW_AGAIN: no more; SW_PEER_SYNTAX. */
 SW_MUST_USE enum sw_status sw_values_via(struct sw_values *v, struct sw_via *out);
 
-/** The next token (Require, Supported, ...). SW_AGAIN: no more; SW_PEER_SYNTAX. */
+/**
+ * The next token (Proxy-Require, Supported, ...). SW_AGAIN: no more; SW_PEER_SYNTAX: it is none, or
+ * a row is empty (Supported may be) or ends with a comma. RFC 3261 20.29, 20.37, 25.1
+ */
 SW_MUST_USE enum sw_status sw_values_token(struct sw_values *v, struct sw_slice *out);
 
 /**

@@ -64,6 +64,25 @@ bool sw_param_find(struct sw_slice params, struct sw_slice name, struct sw_param
     return false;
 }
 
+bool sw_q_parse(struct sw_slice s, uint16_t *out)
+{
+    unsigned q = 0, worth = SW_Q_MAX;
+    if (s.n == 0 || s.n > 5 || (s.n > 1 && s.p[1] != '.'))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (i == 1)
+            continue;
+        if (!sw_ascii_digit(s.p[i]))
+            return false;
+        q += (unsigned)(s.p[i] - '0') * worth;
+        worth /= 10;
+    }
+    if (q > SW_Q_MAX)
+        return false;
+    *out = (uint16_t)q;
+    return true;
+}
+
 enum sw_status sw_uri_param_next(struct sw_lex *l, struct sw_param *out)
 {
     if (!sw_lex_char(l, ';'))

@@ -7,7 +7,8 @@
 void sw_worker_message(struct sw_worker *w, const struct sw_event *ev)
 {
     struct sw_owner owner;
-    w->stats.messages_in++;
+    if (!ev->handed)
+        sw_count(w->counters, SW_COUNT_RECEIVED_UDP + ev->flow->transport);
     /* a response goes to the worker that sent the request: its branch says which */
     if (w->all->count > 1 && !ev->handed && ev->status == SW_OK &&
         sw_slice_starts_case(ev->bytes, SW_SLICE("SIP/2.0 ")) && sw_owner_peek(ev->bytes, &owner) &&
@@ -15,7 +16,7 @@ void sw_worker_message(struct sw_worker *w, const struct sw_event *ev)
         owner.worker < w->all->count) {
         struct sw_mail mail = {.kind = SW_MAIL_MESSAGE, .from = w->index, .flow = *ev->flow};
         mail.flow.ident = NULL;
-        w->stats.handed++;
+        sw_count(w->counters, SW_COUNT_HANDED_OVER);
         if (sw_worker_post(&w->all->worker[owner.worker], &mail, &ev->bytes, 1) == SW_OK)
             return;
     }
@@ -38,7 +39,7 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
                 p->flow = mail.flow;
             }
         } else if (sw_worker_post(&w->all->worker[x->worker], &mail, NULL, 0) != SW_OK) {
-            w->stats.mail_lost++; /* its timers will find out */
+            continue; /* its timers will find out */
         }
         sw_slab_put(&w->conns.slab, x, sizeof(*x));
     }
@@ -84,7 +85,7 @@ void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status 
 
 static void failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status, const char *why)
 {
-    w->conns.failed++;
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
     sw_attempt_failed(&w->conns, c, status, why, sw_slice("", 0));
     sw_worker_conn_over(w, c, status, why);
 }
@@ -146,7 +147,7 @@ static const char *end_reason(enum sw_status st)
 static void ended(struct sw_worker *w, struct sw_conn *c, enum sw_status st, const char *why)
 {
     if (c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard) {
-        w->conns.failed++;
+        sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
         sw_attempt_failed(&w->conns, c, st, "the peer ended it right after the handshake",
                           sw_slice("", 0));
     }
@@ -158,6 +159,8 @@ static void unframed(struct sw_worker *w, struct sw_conn *c, enum sw_status st,
                      struct sw_slice head)
 {
     struct sw_ref ref = c->ref;
+    if (st == SW_LIMIT_SIZE && !head.n)
+        sw_count(w->counters, SW_LIMITED_HEADER_BYTES);
     if (head.n) {
         const struct sw_event ev = {
             .kind = SW_EV_MESSAGE, .status = st, .flow = &c->flow, .bytes = head};
@@ -207,12 +210,12 @@ void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls
     struct sw_conn *c;
     if (sw_conn_accepted(&w->conns, fd, listener, tls, remote, &c) != SW_OK) {
         atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
-        w->stats.refused_accepts++;
+        sw_count(w->counters, SW_LIMITED_CONNECTIONS);
         SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
                sw_field_str("help", "raise limits.connections if these are wanted"));
         return;
     }
-    w->stats.accepted++;
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_ACCEPTED);
     if (!tls)
         sw_worker_conn_step(w, c);
 }

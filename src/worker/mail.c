@@ -14,7 +14,10 @@ enum sw_status sw_worker_post(struct sw_worker *to, const struct sw_mail *mail,
     parts[0] = sw_slice((const char *)mail, sizeof(*mail));
     for (size_t i = 0; i < count; i++)
         parts[i + 1] = segs[i];
-    return sw_mailbox_put(&to->mailbox, parts, count + 1);
+    enum sw_status s = sw_mailbox_put(&to->mailbox, parts, count + 1);
+    if (s != SW_OK && mail->kind != SW_MAIL_WAKE) /* which other threads send */
+        sw_count(to->all->worker[mail->from].counters, SW_LIMITED_MAILBOX);
+    return s;
 }
 
 static struct sw_conn *conn_of(struct sw_worker *w, const struct sw_flow_id *id)
@@ -121,7 +124,6 @@ bool sw_worker_mail(struct sw_worker *w)
         memcpy(&m, block.p, sizeof(m));
         handle(w, &m, sw_slice_from(block, sizeof(m)));
         sw_mailbox_done(&w->mailbox);
-        w->stats.mails++;
         any = true;
     }
     return any;

@@ -76,12 +76,14 @@ static void perform_send(struct sw_worker *w, const struct sw_send_act *s)
     } else if (s->flow.worker == w->index) {
         struct sw_conn *c = own_conn(w, &s->flow);
         st = c ? sw_conn_send(&w->conns, c, s->segs, s->seg_count, s->total) : SW_PEER_CLOSED;
-        if (c && st == SW_LIMIT_SIZE)
+        if (c && st == SW_LIMIT_SIZE) {
+            sw_count(w->counters, SW_LIMITED_OUTPUT_BYTES);
             sw_worker_conn_over(w, c, st, "limit output_bytes: the peer does not read");
+        }
     } else {
         st = send_elsewhere(w, s);
     }
-    w->stats.messages_out++;
+    sw_count(w->counters, SW_COUNT_SENT_UDP + s->cookie.transport);
     if (st != SW_OK)
         sw_worker_send_failed(w, s, st);
 }
@@ -116,8 +118,11 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want)
         return SW_PEER_CLOSED; /* only an existing connection would have done */
     enum sw_status st = sw_conn_dial(&w->conns, want->peer, want->listener,
                                      (enum sw_transport)want->transport, &want->remote, &c);
+    if (st == SW_LIMIT)
+        sw_count(w->counters, SW_LIMITED_CONNECTIONS);
     if (st != SW_OK)
         return st;
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_DIALLED);
     atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
     if (want->timeout_ms)
         sw_timer_start(&w->conns.timers, &c->timer, w->now_ms + want->timeout_ms);
@@ -153,6 +158,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
     if (c) {
         st = wait_for(w, c, want->job, w->index);
     } else if (found == SW_POOL_WAIT && flow.id.worker != w->index) {
+        sw_count(w->counters, SW_LIMITED_CONNECTIONS_PER_PEER);
         const struct sw_mail mail = {
             .kind = SW_MAIL_WAIT, .from = w->index, .job = want->job, .flow_id = flow.id};
         st = sw_worker_post(&w->all->worker[flow.id.worker], &mail, NULL, 0);
@@ -174,7 +180,7 @@ static void perform_find(struct sw_worker *w, struct sw_key key, const struct sw
     mail.flow.ident = NULL;
     if (sw_worker_post(&w->all->worker[owner], &mail, &ev->bytes, 1) == SW_OK) {
         w->no_owner = false;
-        w->stats.handed++;
+        sw_count(w->counters, SW_COUNT_HANDED_OVER);
     }
 }
 
@@ -206,7 +212,7 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
     if (!c || c->state != SW_CONN_IDENTITY)
         return;
     if (a->kind == SW_ACT_CLOSE) {
-        w->conns.failed++;
+        sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
         sw_attempt_failed(&w->conns, c, a->verdict.status, a->verdict.why, a->verdict.got);
         sw_worker_conn_over(w, c, a->verdict.status, NULL);
         return;

@@ -53,7 +53,9 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     sw_hold_take(&w->conf->hold);
     struct sw_conn_conf conf = w->conf->conn;
     conf.worker = index;
+    conf.counters = w->counters;
     w->transactions = transactions;
+    w->counters = &all->counters[index];
     w->loop.fd = -1;
     w->now_ms = sw_clock_ms();
     enum sw_status s = sw_loop_init(&w->loop);
@@ -178,6 +180,7 @@ static void accept_some(struct sw_worker *w, uint16_t listener)
             SW_LOG(SW_LEVEL_ERROR, "accept_paused",
                    sw_field_str("why", "the system gives no more descriptors"),
                    sw_field_str("help", "raise LimitNOFILE of the service (ulimit -n)"));
+            sw_count(w->counters, SW_LIMITED_DESCRIPTORS);
             w->accept_again_ms = w->now_ms + ACCEPT_PAUSE_MS;
             watch_accept(w, false);
         }
@@ -301,7 +304,9 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
     case SW_CONN_CONNECTING:
     case SW_CONN_HANDSHAKE:
     case SW_CONN_IDENTITY:
-        w->conns.failed++;
+        sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+        sw_count(w->counters,
+                 c->state == SW_CONN_CONNECTING ? SW_LIMITED_CONNECT : SW_LIMITED_HANDSHAKE);
         sw_attempt_failed(&w->conns, c, SW_PEER_TIMEOUT,
                           c->state == SW_CONN_CONNECTING ? "limit connect: no answer to TCP"
                                                          : "limit handshake: it took too long",
@@ -309,6 +314,7 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
         sw_worker_conn_over(w, c, SW_PEER_TIMEOUT, NULL);
         return;
     case SW_CONN_OPEN:
+        sw_count(w->counters, c->part_late ? SW_LIMITED_MESSAGE : SW_LIMITED_IDLE);
         sw_worker_conn_over(w, c, SW_PEER_TIMEOUT,
                             c->part_late ? "limit message: the rest of a message did not come"
                                          : "limit idle: nothing passed for that long");
@@ -425,7 +431,6 @@ static bool turn(struct sw_worker *w, bool *leftovers)
     struct sw_ready r[SW_READY_MAX];
     unsigned n = wait_ready(w, *leftovers, r);
     w->now_ms = w->conns.now_ms = sw_clock_ms();
-    w->stats.turns++;
     if (w->all->draining && w->accept_again_ms != SW_TIMER_NEVER) {
         w->accept_again_ms = SW_TIMER_NEVER;
         watch_accept(w, false);

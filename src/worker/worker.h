@@ -33,16 +33,12 @@ struct sw_workers {
     uint16_t count;
     uint16_t listener_count;
     const struct sw_worker_listener *listeners;
+    struct sw_counters *counters; /* one per worker */
     struct sw_pool *pool;
     struct sw_directory *directory;        /* NULL with one worker */
     _Atomic(struct sw_worker_conf *) conf; /* the newest: each worker adopts it at its next turn */
     _Atomic bool draining;                 /* no new connections */
     _Atomic bool stopping;                 /* close all and end */
-};
-
-struct sw_worker_stats {
-    uint64_t turns, messages_in, messages_out, mails, mail_lost, handed, accepted;
-    uint64_t refused_accepts;
 };
 
 /* An event that an action caused, for after the actions. */
@@ -78,7 +74,7 @@ struct sw_worker {
     _Atomic uint32_t load;                /* connections, for the choice of a worker */
     _Atomic uint32_t open_transactions;   /* without final response, for a drain */
     uint32_t (*transactions)(void *user); /* of the step */
-    struct sw_worker_stats stats;
+    struct sw_counters *counters;         /* of this worker, borrowed */
 };
 
 /**

@@ -1,7 +1,7 @@
 /* Parameters of headers and of URIs: each stands inside the text and behind the one before it,
  * written again it reads the same, and the one that is looked for by name is the first of that
  * name. */
-#include "sip/params.h"
+#include "sip/via.h"
 
 #include "base/buf.h"
 #include <stdlib.h>
@@ -60,6 +60,21 @@ static void walk(struct sw_slice s, next_fn *next, bool found_by_name)
     must(st == SW_AGAIN || st == SW_PEER_SYNTAX);
 }
 
+/* What overload control and q-values are read from the same bytes. */
+static void typed(struct sw_slice s)
+{
+    const struct sw_via v = {.params = s};
+    struct sw_overload o;
+    uint16_t q = 0;
+    sw_via_overload(&v, &o);
+    must(!o.algos.n || (o.algos.p >= s.p && o.algos.p + o.algos.n <= s.p + s.n));
+    must(o.algos.n || !o.loss);
+    must(o.supported || !o.has_oc);
+    must(o.supported || !o.has_validity || o.validity_ms == 0); /* RFC 7339 4.3 */
+    must(o.has_seq ? o.seq < UINT64_C(100000000000000000) : o.seq == 0);
+    must(sw_q_parse(s, &q) ? q <= SW_Q_MAX : q == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -70,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
     walk(sw_slice(copy, size), sw_param_next, size < 512);
     walk(sw_slice(copy, size), sw_uri_param_next, false);
+    typed(sw_slice(copy, size));
 out:
     free(copy);
     return 0;

@@ -318,3 +318,17 @@ def test_parallel_fork_rings_both_and_cancels_the_loser(scene):
         answer(phones[0], cancel, 200)
         answer(phones[0], invites[0], 487)
         assert phones[0].recv().method == "ACK"
+
+
+def test_peers_of_a_route_are_tried_by_q(scene):
+    routes = "  - {from: carrier, to: [pbx;q=0.25, spare], fork: serial}\n"
+    spare_port = free_port()
+    spare = f"  - {{name: spare, address: 127.0.0.1:{spare_port}, transport: udp, ping: 0}}"
+    with scene.gateway(pbx=spare, routes=routes) as gw:
+        pbx, second = sip.Udp(scene.pbx_port), sip.Udp(spare_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("MESSAGE"))
+        second.send(sip.response(second.recv(), 404))
+        pbx.send(sip.response(pbx.recv(), 200))
+        assert c.final().status == 200
+        assert gw.alive()

@@ -362,6 +362,7 @@ static void test_start_fails_cleanly_at_each_request(void **state)
     static struct sw_gateway g;
     struct conf k;
     enum sw_status s = SW_LIMIT_MEMORY;
+    struct sw_counters counters = {0};
     conf_init(&k);
     conf_listener(&k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
     conf_peer(&k, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test")->ping_ms = 1000;
@@ -375,10 +376,11 @@ static void test_start_fails_cleanly_at_each_request(void **state)
             sw_proxy_conf_fini(&k.proxy);
     }
     assert_true(at > 3);
-    const struct sw_gateway_conf gc = {.engine = {.instance = 1, .transactions_max = 1000},
-                                       .live.proxy = &k.proxy,
-                                       .live.peers = k.state,
-                                       .pings = true};
+    const struct sw_gateway_conf gc = {
+        .engine = {.instance = 1, .transactions_max = 1000, .counters = &counters},
+        .live.proxy = &k.proxy,
+        .live.peers = k.state,
+        .pings = true};
     for (s = SW_LIMIT_MEMORY, at = 0; s != SW_OK;) {
         fault = (struct fault){.layer = FAULT_SYSTEM, .mode = FAULT_ONCE, .at = ++at, .on = true};
         s = sw_gateway_init(&g, &gc, 1000);

@@ -362,6 +362,107 @@ static void test_breadth_of_none_or_nonsense_is_refused(void **state)
     }
 }
 
+/* RFC 3261 16.6: equal q is tried at once, the next lower one after all of these failed */
+static void test_parallel_fork_goes_by_groups_of_equal_q(void **state)
+{
+    struct scene x;
+    static const uint16_t q[PHONES] = {500, 1000, 500, 1000};
+    (void)state;
+    scene_init(&x, SW_FORK_PARALLEL);
+    x.gate.conf.routes[0].q = q;
+    ask(&x, "INVITE", "");
+    for (int i = 0; i < PHONES; i++)
+        assert_int_equal(asked(&x, i, "INVITE"), i % 2);
+    answer(&x, 1, "486 Busy Here", "");
+    assert_false(asked(&x, 0, "INVITE")); /* 3 has not answered yet */
+    answer(&x, 3, "480 Temporarily Unavailable", "");
+    assert_true(asked(&x, 0, "INVITE") && asked(&x, 2, "INVITE"));
+    answer(&x, 0, "180 Ringing", "");
+    answer(&x, 2, "200 OK", "");
+    assert_final(&x, "SIP/2.0 200");
+    assert_true(asked(&x, 0, "CANCEL"));
+    answer(&x, 0, "487 Request Terminated", "");
+    scene_fini(&x);
+}
+
+static void test_parallel_fork_answers_the_best_of_all_groups(void **state)
+{
+    struct scene x;
+    static const uint16_t q[PHONES] = {1000, 1000, 10, 0};
+    (void)state;
+    scene_init(&x, SW_FORK_PARALLEL);
+    x.gate.conf.routes[0].q = q;
+    ask(&x, "INVITE", "");
+    answer(&x, 0, "486 Busy Here", "");
+    answer(&x, 1, "302 Moved Temporarily", "");
+    assert_true(asked(&x, 2, "INVITE") && !asked(&x, 3, "INVITE"));
+    answer(&x, 2, "500 Server Internal Error", "");
+    answer(&x, 3, "404 Not Found", "");
+    assert_final(&x, "SIP/2.0 302"); /* RFC 3261 16.7 step 6: the lowest class */
+    scene_fini(&x);
+}
+
+/* RFC 3261 16.7 step 5: a 6xx ends it, lower groups are not tried; CANCEL likewise (16.10) */
+static void test_parallel_fork_tries_no_lower_group_after_a_6xx_or_a_cancel(void **state)
+{
+    static const uint16_t q[PHONES] = {1000, 1000, 10, 10};
+    (void)state;
+    for (int cancel = 0; cancel < 2; cancel++) {
+        struct scene x;
+        scene_init(&x, SW_FORK_PARALLEL);
+        x.gate.conf.routes[0].q = q;
+        ask(&x, "INVITE", "");
+        answer(&x, 0, cancel ? "180 Ringing" : "603 Decline", "");
+        if (cancel) {
+            answer(&x, 1, "180 Ringing", "");
+            ask(&x, "CANCEL", "");
+            answer(&x, 0, "487 Request Terminated", "");
+        }
+        answer(&x, 1, "487 Request Terminated", "");
+        assert_int_equal(raw_count(x.caller, cancel ? "SIP/2.0 487" : "SIP/2.0 603"), 1);
+        assert_false(asked(&x, 2, "INVITE") || asked(&x, 3, "INVITE"));
+        scene_fini(&x);
+    }
+}
+
+/* A silent group is passed over after `timeout`, as a silent peer is. */
+static void test_parallel_fork_passes_over_a_silent_group(void **state)
+{
+    struct scene x;
+    static const uint16_t q[PHONES] = {1000, 1000, 10, 10};
+    (void)state;
+    scene_init(&x, SW_FORK_PARALLEL);
+    x.gate.conf.routes[0].q = q;
+    ask(&x, "INVITE", "");
+    assert_false(asked(&x, 2, "INVITE"));
+    sim_run(x.sim, x.sim->now_ms + 4000);
+    assert_true(asked(&x, 2, "INVITE") && asked(&x, 3, "INVITE"));
+    answer(&x, 3, "200 OK", "");
+    assert_final(&x, "SIP/2.0 200");
+    scene_fini(&x);
+}
+
+static void test_serial_fork_and_order_go_by_q(void **state)
+{
+    static const uint16_t q[PHONES] = {100, 700, 700, 1000};
+    static const int order[PHONES] = {3, 1, 2, 0};
+    (void)state;
+    for (int fork = SW_FORK_ORDER; fork <= SW_FORK_SERIAL; fork++) {
+        struct scene x;
+        scene_init(&x, (enum sw_fork_rule)fork);
+        x.gate.conf.routes[0].q = q;
+        ask(&x, "INVITE", "");
+        for (int i = 0; i < PHONES; i++) {
+            for (int k = 0; k < PHONES; k++)
+                assert_int_equal(asked(&x, order[k], "INVITE"), k <= i);
+            answer(&x, order[i],
+                   fork == SW_FORK_SERIAL ? "486 Busy Here" : "503 Service Unavailable", "");
+        }
+        assert_final(&x, fork == SW_FORK_SERIAL ? "SIP/2.0 486" : "SIP/2.0 500");
+        scene_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +480,11 @@ int main(void)
         cmocka_unit_test(test_breadth_is_shared_among_parallel_branches),
         cmocka_unit_test(test_breadth_that_is_too_small_forks_serially),
         cmocka_unit_test(test_breadth_of_none_or_nonsense_is_refused),
+        cmocka_unit_test(test_parallel_fork_goes_by_groups_of_equal_q),
+        cmocka_unit_test(test_parallel_fork_answers_the_best_of_all_groups),
+        cmocka_unit_test(test_parallel_fork_tries_no_lower_group_after_a_6xx_or_a_cancel),
+        cmocka_unit_test(test_parallel_fork_passes_over_a_silent_group),
+        cmocka_unit_test(test_serial_fork_and_order_go_by_q),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

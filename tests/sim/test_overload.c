@@ -96,6 +96,8 @@ static void test_overload_refuses_what_is_new_and_goes_on_with_what_has_begun(vo
     assert_sent(&x, "SIP/2.0 503");
     assert_non_null(strstr(x.sent, "\r\nRetry-After: 5\r\n"));
     assert_int_equal(sw_gateway_pending(&x.gate.gateway[0]), 1); /* it cost no state */
+    assert_int_equal(gate_counted(&x.gate, SW_LIMITED_LATENESS), 1);
+    assert_int_equal(gate_counted(&x.gate, SW_COUNT_STATELESS_503), 1);
     ask(&x, "MESSAGE", "three", ";tag=dialog", 3950);
     assert_sent(&x, "MESSAGE");
     ask(&x, "MESSAGE", "four", "", 4900); /* the second is over */

@@ -35,6 +35,7 @@ struct ua *ua_new(struct sim *s, const char *name, const char *address, const st
         .transactions_max = 8192,
         .table_key = {seed, 1},
         .seed = {seed, 2},
+        .counters = &u->counters,
     };
     enum sw_status st = sw_engine_init(&u->engine, &ec, &u->slab, s->now_ms);
     assert(st == SW_OK);

@@ -51,6 +51,7 @@ struct ua {
     struct sim_node *node;
     struct sw_slab slab;
     struct sw_engine engine;
+    struct sw_counters counters;
     struct ua_conf conf;
     struct ua_call *calls;
     unsigned call_count;

@@ -19,6 +19,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                 const char *domain, uint64_t seed)
 {
     conf_done(&g->conf);
+    memset(g->counters, 0, sizeof(g->counters));
     g->node = sim_node_add(s, name, workers);
     g->ident = g->node->ident = conf_ident(domain);
     for (uint32_t i = 0; i < g->conf.proxy.listener_count; i++) {
@@ -33,7 +34,8 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                        .directory = workers > 1,
                        .transactions_max = 20000,
                        .table_key = {seed, 10},
-                       .seed = {seed, 20 + i}},
+                       .seed = {seed, 20 + i},
+                       .counters = &g->counters[i]},
             .live.proxy = &g->conf.proxy,
             .live.peers = g->conf.state,
             .pings = i == 0,
@@ -55,6 +57,14 @@ void gate_stop(struct gate *g)
     }
     conf_fini(&g->conf);
     free(g->ident);
+}
+
+uint64_t gate_counted(const struct gate *g, enum sw_counter c)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < g->node->workers; i++)
+        n += sw_counted(&g->counters[i], c);
+    return n;
 }
 
 void gate_assert_idle(const struct gate *g)

@@ -12,6 +12,7 @@ struct gate {
     struct conf conf;
     struct sim_node *node;
     struct sw_gateway gateway[SIM_WORKERS_MAX];
+    struct sw_counters counters[SIM_WORKERS_MAX];
     struct sw_ident *ident;
 };
 
@@ -19,6 +20,9 @@ struct gate {
 void gate_start(struct gate *g, struct sim *s, const char *name, unsigned workers,
                 const char *domain, uint64_t seed);
 void gate_stop(struct gate *g);
+
+/** What its workers counted. */
+uint64_t gate_counted(const struct gate *g, enum sw_counter c);
 
 /** Asserts that a gateway has nothing left: no transaction, context, parked send, timer or memory.
  */

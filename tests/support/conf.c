@@ -23,6 +23,9 @@ void conf_init(struct conf *c)
     c->proxy.listeners = c->listeners;
     c->proxy.peers = c->peers;
     c->proxy.routes = c->routes;
+    c->proxy.branches_max = 32;
+    c->proxy.headers_max = 256;
+    c->proxy.uri_max = 8192;
     sw_hmac_key_init(&c->proxy.seal_key, "a key for tests only", 20);
 }
 

@@ -173,7 +173,8 @@ static void came(struct end *e, struct sw_slice bytes)
     if (!response || (e->asked && status != 100 && status != 500)) {
         forwarded(e, bytes);
     } else if (status >= 200) {
-        snprintf(text, sizeof(text), "reject %u", status);
+        snprintf(text, sizeof(text), "reject %u%s", status,
+                 memchr(bytes.p, 0, bytes.n) ? " with NUL" : "");
         see(e->seen, text);
     }
 }

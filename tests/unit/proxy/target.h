@@ -24,9 +24,12 @@ static struct sw_proxy_conf conf = {.domains = &domain,
                                     .listener_count = UNIT_COUNT(listeners),
                                     .peers = peers,
                                     .peer_count = PEERS,
-                                    .routes = routes};
+                                    .routes = routes,
+                                    .uri_max = 8192,
+                                    .branches_max = 32};
 static struct sw_slab slab;
 static struct sw_engine engine;
+static struct sw_counters counters;
 static struct sw_actions actions;
 static struct sw_proxy proxy = {.e = &engine, .conf = &conf, .peers = states};
 
@@ -59,7 +62,7 @@ static struct sw_peer_conf *add_peer(int peer, const char *address, bool udp, bo
 static int set_up(void **state)
 {
     (void)state;
-    static const struct sw_engine_conf small = {.transactions_max = 4};
+    static const struct sw_engine_conf small = {.transactions_max = 4, .counters = &counters};
     memset(routes, 0, sizeof(routes));
     memset(states, 0, sizeof(states));
     conf.route_count = 0;

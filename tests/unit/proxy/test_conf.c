@@ -178,6 +178,32 @@ static void test_conf_slices_are_ordered_by_bytes(void **state)
     assert_int_equal(sw_slice_order((struct sw_slice){NULL, 0}, sw_slice("", 0)), 0);
 }
 
+/* docs/config.md "source_messages_per_second": its port may be any */
+static void test_conf_clear_addresses_are_those_of_best_effort_peers(void **state)
+{
+    (void)state;
+    struct sw_peer_conf peers[] = {
+        {.id = 1, .clear_address = {.family = 4, .ip = {10, 0, 0, 1}}},
+        {.id = 2,
+         .best_effort = true,
+         .clear_address = {.family = 4, .ip = {10, 0, 0, 2}, .port = 5060}},
+        {.id = 3, .best_effort = true, .clear_address = {.family = 6, .ip = {32, 1, 13, 184}}}};
+    static const struct {
+        struct sw_endpoint e;
+        bool is;
+    } rows[] = {{{.family = 4, .ip = {10, 0, 0, 1}}, false},
+                {{.family = 4, .ip = {10, 0, 0, 2}, .port = 5060}, true},
+                {{.family = 4, .ip = {10, 0, 0, 2}, .port = 9}, true},
+                {{.family = 4, .ip = {10, 0, 0, 3}}, false},
+                {{.family = 4, .ip = {32, 1, 13, 184}}, false},
+                {{.family = 6, .ip = {32, 1, 13, 184}}, true}};
+    struct sw_proxy_conf c = {.peers = peers, .peer_count = UNIT_COUNT(peers)};
+    assert_int_equal(sw_proxy_conf_index(&c), SW_OK);
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        assert_int_equal(sw_proxy_is_clear_address(&c, &rows[i].e), rows[i].is);
+    sw_proxy_conf_fini(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_conf_peer_id_is_of_the_name_alone),
         cmocka_unit_test(test_conf_domain_id_is_never_a_peers),
         cmocka_unit_test(test_conf_slices_are_ordered_by_bytes),
+        cmocka_unit_test(test_conf_clear_addresses_are_those_of_best_effort_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

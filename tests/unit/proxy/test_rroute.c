@@ -13,7 +13,8 @@ static struct sw_listener_conf listeners[] = {
     [UDP] = {.host = {"192.0.2.1", 9}, .port = 5060, .transport = SW_UDP},
     [TCP] = {.host = {"[2001:db8::1]", 13}, .port = 5070, .transport = SW_TCP},
 };
-static struct sw_proxy_conf conf = {.domains = &domain,
+static struct sw_proxy_conf conf = {.uri_max = 8192,
+                                    .domains = &domain,
                                     .domain_count = 1,
                                     .listeners = listeners,
                                     .listener_count = UNIT_COUNT(listeners)};
@@ -346,7 +347,8 @@ static void test_rroute_record_route_is_for_what_may_make_a_dialog(void **state)
                              m == SW_METHOD_OTHER);
 }
 
-/* RFC 5658 5: two rows where the sides differ, the next hop's first; docs/config.md "URIs of ours" */
+/* RFC 5658 5: two rows where the sides differ, the next hop's first; docs/config.md "URIs of ours"
+ */
 static void test_rroute_record_route_names_the_listener_of_each_side(void **state)
 {
     (void)state;

@@ -130,10 +130,123 @@ static void test_target_only_uris_of_ours_are_retargeted(void **state)
 static void test_target_number_has_a_limit(void **state)
 {
     (void)state;
+    uint64_t reached = sw_counted(&counters, SW_LIMITED_BRANCHES);
     add_route(SW_FROM_ANY, 0, TO(CARRIER, WIDE, PBX));
     assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
+    assert_int_equal(a.targets.count, 32);
+    assert_target(31, WIDE, "192.0.2.8:5060");
+    assert_int_equal(sw_counted(&counters, SW_LIMITED_BRANCHES), ++reached);
+    conf.branches_max = 2;
+    assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
+    assert_int_equal(a.targets.count, 2);
+    assert_target(1, CARRIER, "[2001:db8::1]:7061");
+    assert_int_equal(sw_counted(&counters, SW_LIMITED_BRANCHES), ++reached);
+    conf.branches_max = SW_TARGETS_MAX;
+    assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
     assert_int_equal(a.targets.count, SW_TARGETS_MAX);
-    assert_target(SW_TARGETS_MAX - 1, WIDE, "192.0.2.8:5060");
+    assert_int_equal(sw_counted(&counters, SW_LIMITED_BRANCHES), ++reached);
+    routes[0].to_count = 1;
+    assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
+    assert_int_equal(a.targets.count, 2);
+    assert_int_equal(sw_counted(&counters, SW_LIMITED_BRANCHES), reached);
+    conf.branches_max = 32;
+}
+
+/* What is cut off by the limit is what would be tried last. */
+static void test_target_limit_leaves_those_with_the_highest_q(void **state)
+{
+    (void)state;
+    static const uint16_t q[] = {100, 900};
+    add_route(SW_FROM_ANY, 0, TO(BOTH, CARRIER))->q = q;
+    conf.branches_max = 1;
+    assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
+    conf.branches_max = 32;
+    assert_int_equal(a.targets.count, 1);
+    assert_target(0, CARRIER, "198.51.100.1:5061");
+}
+
+/* Choices as letters, alternatives of the one before in lower case: "Aab" are three addresses. */
+static void sort(struct sw_targets *x, const char *letters, const uint16_t *q,
+                 enum sw_fork_rule fork)
+{
+    size_t choice = 0;
+    memset(x, 0, sizeof(*x));
+    for (; *letters; letters++) {
+        struct sw_target *t = &x->t[x->count++];
+        t->alternative = *letters >= 'a';
+        choice += x->count > 1 && !t->alternative;
+        t->q = t->alternative ? 7 : q[choice]; /* that of an alternative says nothing */
+        t->peer = (uint8_t)*letters;
+    }
+    sw_targets_sort(x, fork);
+}
+
+/* RFC 3261 16.6: in the order of q; those of equal q are tried at once */
+static void test_target_choices_are_sorted_by_q_and_grouped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *letters;
+        uint16_t q[6];
+        const char *sorted, *serial, *parallel; /* numbers of groups */
+    } rows[] = {
+        {"", {0}, "", "", ""},
+        {"A", {0}, "A", "0", "0"},
+        {"Aabc", {500}, "Aabc", "0000", "0000"},
+        {"ABC", {1000, 1000, 1000}, "ABC", "012", "000"},
+        {"ABC", {100, 200, 300}, "CBA", "012", "012"},
+        {"ABCD", {500, 1000, 500, 1000}, "BDAC", "0123", "0011"},
+        {"AaBbbC", {0, 1000, 1}, "BbbCAa", "000122", "000122"},
+        {"AaBbCc", {300, 300, 301}, "CcAaBb", "001122", "001111"},
+        {"ABCDEF", {700, 300, 700, 300, 700, 0}, "ACEBDF", "012345", "000112"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        for (int fork = SW_FORK_ORDER; fork <= SW_FORK_PARALLEL; fork++) {
+            struct sw_targets x;
+            sort(&x, rows[i].letters, rows[i].q, (enum sw_fork_rule)fork);
+            const char *groups = fork == SW_FORK_SERIAL ? rows[i].serial : rows[i].parallel;
+            assert_int_equal(x.count, strlen(rows[i].sorted));
+            for (uint32_t k = 0; k < x.count; k++) {
+                bool lower = rows[i].sorted[k] >= 'a';
+                assert_int_equal(x.t[k].peer, rows[i].sorted[k]);
+                assert_int_equal(x.t[k].alternative, fork == SW_FORK_ORDER ? k > 0 : lower);
+                assert_int_equal(x.t[k].group, fork == SW_FORK_ORDER ? 0 : groups[k] - '0');
+            }
+        }
+}
+
+static void test_target_sorting_a_full_set_keeps_all(void **state)
+{
+    (void)state;
+    struct sw_targets x = {.count = SW_TARGETS_MAX};
+    for (uint32_t i = 0; i < SW_TARGETS_MAX; i++)
+        x.t[i] = (struct sw_target){.peer = i, .q = (uint16_t)(i * 7 % 5)};
+    sw_targets_sort(&x, SW_FORK_PARALLEL);
+    for (uint32_t i = 1; i < SW_TARGETS_MAX; i++) {
+        assert_true(x.t[i - 1].q > x.t[i].q ||
+                    (x.t[i - 1].q == x.t[i].q && x.t[i - 1].peer < x.t[i].peer));
+        assert_int_equal(x.t[i].group, 4 - x.t[i].q);
+    }
+}
+
+static void test_target_q_of_a_route_orders_its_peers(void **state)
+{
+    (void)state;
+    static const uint16_t q[] = {300, 1000, 300};
+    struct sw_route_conf *r = add_route(SW_FROM_ANY, 0, TO(BOTH, CARRIER, PLAIN));
+    r->q = q;
+    r->fork = SW_FORK_PARALLEL;
+    assert_int_equal(invite(100 + PBX, "sip:a@b"), 0);
+    assert_int_equal(a.targets.count, 4);
+    assert_target(0, CARRIER, "198.51.100.1:5061");
+    assert_target(1, CARRIER, "[2001:db8::1]:7061");
+    assert_target(2, BOTH, "192.0.2.2:5060");
+    assert_target(3, PLAIN, "192.0.2.3:5060");
+    static const uint8_t groups[] = {0, 0, 1, 1};
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(a.targets.t[i].group, groups[i]);
+        assert_int_equal(a.targets.t[i].alternative, i == 1);
+    }
 }
 
 static void test_target_peer_is_up_unless_a_ping_or_a_503_says_otherwise(void **state)
@@ -260,6 +373,10 @@ int main(void)
         TEST(test_target_peers_and_their_addresses_come_in_order),
         TEST(test_target_only_uris_of_ours_are_retargeted),
         TEST(test_target_number_has_a_limit),
+        TEST(test_target_limit_leaves_those_with_the_highest_q),
+        TEST(test_target_choices_are_sorted_by_q_and_grouped),
+        TEST(test_target_sorting_a_full_set_keeps_all),
+        TEST(test_target_q_of_a_route_orders_its_peers),
         TEST(test_target_peer_is_up_unless_a_ping_or_a_503_says_otherwise),
         TEST(test_target_down_peers_are_left_out_unless_all_are),
         TEST(test_target_sips_rules_choose_and_refuse),

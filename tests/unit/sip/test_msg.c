@@ -1,5 +1,7 @@
 #include "support/message.h"
 
+#include <stdio.h>
+
 #define LINE "INVITE sip:bob@biloxi.com SIP/2.0\r\n"
 
 static struct message x;
@@ -220,8 +222,8 @@ static void test_msg_values_walk_rows_and_lists_alike(void **state)
              "Route: <sip:carol@chicago.com>\r\nSubject: Lunch\r\n\r\n",
         LINE "Subject: Lunch\r\nRoute: <sip:alice@atlanta.com>, <sip:bob@biloxi.com>,\r\n"
              "       <sip:carol@chicago.com>\r\n\r\n",
-        LINE "Route:\r\nRoute: <sip:alice@atlanta.com>,\r\nRoute:<sip:bob@biloxi.com>\r\n"
-             "Route: \r\n <sip:carol@chicago.com>\r\nRoute:\r\n\r\n",
+        LINE "Route: <sip:alice@atlanta.com> ,\r\n\t<sip:bob@biloxi.com>\r\n"
+             "Route: \r\n <sip:carol@chicago.com>\r\n\r\n",
     };
     for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
         struct sw_addr a;
@@ -245,7 +247,8 @@ static void test_msg_values_know_via_and_tokens(void **state)
     struct sw_via via;
     struct sw_slice t;
     message(&x, LINE "Via: SIP/2.0/UDP a, SIP/2.0/TLS b\r\nv: SIP/2.0/TCP c\r\n"
-                     "Require: 100rel , timer\r\nRequire:\r\nRequire: path\r\n\r\n");
+                     "Require: 100rel , timer\r\nRequire: path\r\n"
+                     "Supported:\r\nk: gruu\r\nk: \r\n\r\n");
     struct sw_values values = sw_values(&x.m, SW_HDR_VIA);
     for (const char *want = "abc"; *want; want++) {
         assert_int_equal(sw_values_via(&values, &via), SW_OK);
@@ -260,7 +263,11 @@ static void test_msg_values_know_via_and_tokens(void **state)
         assert_slice(t, tokens[i]);
     }
     assert_int_equal(sw_values_token(&values, &t), SW_AGAIN);
-    values = sw_values(&x.m, SW_HDR_SUPPORTED);
+    values = sw_values(&x.m, SW_HDR_SUPPORTED); /* RFC 3261 20.37, 25.1: it may be empty */
+    assert_int_equal(sw_values_token(&values, &t), SW_OK);
+    assert_slice(t, "gruu");
+    assert_int_equal(sw_values_token(&values, &t), SW_AGAIN);
+    values = sw_values(&x.m, SW_HDR_PROXY_REQUIRE);
     assert_int_equal(sw_values_token(&values, &t), SW_AGAIN);
     message_free(&x);
 }
@@ -279,6 +286,43 @@ static void test_msg_values_refuse_what_is_no_list(void **state)
         assert_int_equal(sw_values_token(&values, &t), SW_PEER_SYNTAX);
         values = sw_values(&x.m, SW_HDR_ROUTE);
         assert_int_equal(sw_values_addr(&values, &a), SW_PEER_SYNTAX);
+        message_free(&x);
+    }
+}
+
+/* RFC 3261 25.1: 1#value, so a row is not empty, and no comma is the first or the last */
+static void test_msg_values_refuse_empty_rows_and_commas_without_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rows;
+        unsigned good; /* values before the mistake */
+    } texts[] = {
+        {"Require:\r\nRoute:\r\n", 0},
+        {"Require: \t\r\nRoute: \r\n \r\n", 0},
+        {"Require: ,\r\nRoute: ,\r\n", 0},
+        {"Require: a,\r\nRoute: <sip:a>,\r\n", 0},
+        {"Require: a , \r\nRoute: <sip:a> ,\r\n \r\n", 0},
+        {"Require: a,,b\r\nRoute: <sip:a>,,<sip:b>\r\n", 1},
+        {"Require: a\r\nRequire:\r\nRoute: <sip:a>\r\nRoute:\r\n", 1},
+        {"Require: a\r\nRequire:\r\nRequire: b\r\nRoute: <sip:a>\r\nRoute:\r\nRoute: <sip:b>\r\n",
+         1},
+        {"Require: a, b,\r\nRequire: c\r\nRoute: <sip:a>, <sip:b>,\r\nRoute: <sip:c>\r\n", 1},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+        char text[512];
+        struct sw_slice t;
+        struct sw_addr a;
+        snprintf(text, sizeof(text), LINE "%s\r\n", texts[i].rows);
+        message(&x, text);
+        struct sw_values tokens = sw_values(&x.m, SW_HDR_REQUIRE);
+        struct sw_values addrs = sw_values(&x.m, SW_HDR_ROUTE);
+        for (unsigned k = 0; k < texts[i].good; k++) {
+            assert_int_equal(sw_values_token(&tokens, &t), SW_OK);
+            assert_int_equal(sw_values_addr(&addrs, &a), SW_OK);
+        }
+        assert_int_equal(sw_values_token(&tokens, &t), SW_PEER_SYNTAX);
+        assert_int_equal(sw_values_addr(&addrs, &a), SW_PEER_SYNTAX);
         message_free(&x);
     }
 }
@@ -347,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_msg_values_walk_rows_and_lists_alike),
         cmocka_unit_test(test_msg_values_know_via_and_tokens),
         cmocka_unit_test(test_msg_values_refuse_what_is_no_list),
+        cmocka_unit_test(test_msg_values_refuse_empty_rows_and_commas_without_value),
         cmocka_unit_test(test_msg_truncation_anywhere_is_noticed),
         cmocka_unit_test(test_msg_changed_bytes_keep_the_index_whole),
     };

@@ -150,6 +150,29 @@ static void test_params_truncated_text_is_not_overrun(void **state)
     }
 }
 
+/* RFC 3261 25.1: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ) */
+static void test_params_q_is_read_in_thousandths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int q; /* -1: none */
+    } rows[] = {{"0", 0},       {"1", 1000},    {"0.7", 700}, {"0.07", 70},    {"0.007", 7},
+                {"0.123", 123}, {"0.", 0},      {"1.", 1000}, {"1.000", 1000}, {"0.000", 0},
+                {"0.999", 999}, {"", -1},       {".5", -1},   {"2", -1},       {"1.001", -1},
+                {"1.1", -1},    {"0.1234", -1}, {"00", -1},   {"01", -1},      {"0,5", -1},
+                {"-0", -1},     {"0.5 ", -1},   {"0.5x", -1}, {"0..5", -1},    {"+1", -1},
+                {"1e0", -1},    {"0.5\n", -1},  {"0.-1", -1}, {" 1", -1},      {"9.999", -1}};
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_slice text = unit_exact(rows[i].text, strlen(rows[i].text));
+        uint16_t q = 4242;
+        if (sw_q_parse(text, &q) != (rows[i].q >= 0))
+            print_error("%s\n", rows[i].text);
+        assert_int_equal(q, rows[i].q >= 0 ? rows[i].q : 4242);
+        unit_free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_params_uri_takes_paramchars_and_escapes),
         cmocka_unit_test(test_params_find_looks_without_regard_to_case),
         cmocka_unit_test(test_params_find_leaves_out_untouched_without_a_match),
+        cmocka_unit_test(test_params_q_is_read_in_thousandths),
         cmocka_unit_test(test_params_truncated_text_is_not_overrun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

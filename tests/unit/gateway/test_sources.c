@@ -1,0 +1,124 @@
+#include "support/unit.h"
+
+#include "gateway/sources.h"
+
+static const struct sw_sip_key key = {1, 2};
+
+static struct sw_endpoint address(uint32_t n)
+{
+    struct sw_endpoint e = {.family = 4, .port = 5060};
+    memcpy(e.ip, &n, sizeof(n));
+    return e;
+}
+
+static unsigned taken(struct sw_sources *s, uint32_t from, unsigned messages, int64_t now_ms)
+{
+    unsigned n = 0;
+    uint32_t say;
+    const struct sw_endpoint e = address(from);
+    for (unsigned i = 0; i < messages; i++)
+        n += sw_sources_take(s, &e, now_ms, &say);
+    return n;
+}
+
+static void test_sources_take_so_many_at_once_and_per_second(void **state)
+{
+    struct sw_sources s;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 10, key), SW_OK);
+    assert_int_equal(taken(&s, 1, 100, 5000), 10);
+    assert_int_equal(taken(&s, 2, 100, 5000), 10); /* another has a bucket of its own */
+    assert_int_equal(taken(&s, 1, 100, 5099), 0);
+    assert_int_equal(taken(&s, 1, 100, 5100), 1);
+    assert_int_equal(taken(&s, 1, 100, 5600), 5);
+    assert_int_equal(taken(&s, 1, 100, 5600), 0);
+    assert_int_equal(taken(&s, 1, 100, 60000), 10); /* never more than that at once */
+    unsigned n = 0;
+    for (int64_t t = 61000; t < 71000; t += 7)
+        n += taken(&s, 1, 3, t);
+    assert_in_range(n, 100, 110); /* ten seconds, and what the bucket held */
+    sw_sources_fini(&s);
+}
+
+static void test_sources_largest_rate_does_not_overflow(void **state)
+{
+    struct sw_sources s;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 1000000, key), SW_OK);
+    assert_int_equal(taken(&s, 1, 1000005, 0), 1000000);
+    assert_int_equal(taken(&s, 1, 5000, 1), 1000);
+    assert_int_equal(taken(&s, 1, 1000005, INT64_C(1) << 60), 1000000);
+    sw_sources_fini(&s);
+}
+
+static void test_sources_without_limit_all_are_taken(void **state)
+{
+    struct sw_sources s;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 0, key), SW_OK);
+    assert_null(s.sets);
+    assert_int_equal(taken(&s, 1, 100000, 0), 100000);
+    sw_sources_fini(&s);
+}
+
+/* The port says nothing: a sender can have all of them. */
+static void test_sources_go_by_the_address_alone(void **state)
+{
+    struct sw_sources s;
+    struct sw_endpoint e = address(7);
+    unsigned n = 0;
+    uint32_t say;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 3, key), SW_OK);
+    for (; e.port < 5160; e.port++)
+        n += sw_sources_take(&s, &e, 0, &say);
+    assert_int_equal(n, 3);
+    e.family = 6;
+    assert_true(sw_sources_take(&s, &e, 0, &say));
+    sw_sources_fini(&s);
+}
+
+static void test_sources_say_it_once_per_interval_with_the_number(void **state)
+{
+    struct sw_sources s;
+    struct sw_endpoint e = address(9);
+    uint32_t say, lines = 0, told = 0, dropped = 0;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 1, key), SW_OK);
+    for (int64_t t = 0; t <= 2 * SW_SOURCE_SAY_MS + 100; t += 100) {
+        dropped += !sw_sources_take(&s, &e, t, &say);
+        lines += say > 0;
+        told += say;
+    }
+    assert_int_equal(lines, 3);
+    assert_in_range(dropped - told, 0, 20);
+    assert_true(told > 100);
+    sw_sources_fini(&s);
+}
+
+/* More senders than there is room for: memory stays, and one that is held stays held as long as
+ * there are fuller buckets beside it. */
+static void test_sources_table_does_not_grow_and_forgets_the_fullest_first(void **state)
+{
+    struct sw_sources s;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 2, key), SW_OK);
+    assert_int_equal(taken(&s, 0, 50, 1000), 2);
+    for (uint32_t i = 1; i < 20 * SW_SOURCE_SETS * SW_SOURCE_WAYS; i++)
+        assert_int_equal(taken(&s, i, 1, 1000), 1);
+    assert_int_equal(taken(&s, 0, 50, 1000), 0);
+    sw_sources_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_take_so_many_at_once_and_per_second),
+        cmocka_unit_test(test_sources_largest_rate_does_not_overflow),
+        cmocka_unit_test(test_sources_without_limit_all_are_taken),
+        cmocka_unit_test(test_sources_go_by_the_address_alone),
+        cmocka_unit_test(test_sources_say_it_once_per_interval_with_the_number),
+        cmocka_unit_test(test_sources_table_does_not_grow_and_forgets_the_fullest_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
