@@ -57,6 +57,16 @@ void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_
     sw_server_respond(p->e, s, r->code, seg, 1, bytes.n);
 }
 
+/* What was malformed is not handed back so that it ends early for whoever reads text up to a NUL;
+ * behind a backslash one may stand (RFC 3261 25.1, quoted-pair). */
+static void without_nul(struct sw_slice bytes)
+{
+    char *p = (char *)(uintptr_t)bytes.p;
+    for (char *end = p + bytes.n, *at = p; (at = memchr(at, 0, (size_t)(end - at))); at++)
+        if (at == p || at[-1] != '\\')
+            *at = ' ';
+}
+
 void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
                            const struct sw_flow *flow, const struct sw_refusal *r)
 {
@@ -68,6 +78,7 @@ void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const str
                                .peer = flow->peer};
     if (!bytes.p)
         return;
+    without_nul(bytes);
     if (r->code >= 300)
         p->stats.rejected++;
     sw_engine_send_bytes(p->e, &flow->id, &to, bytes, &cookie);

@@ -55,7 +55,7 @@ static void whole_lines(const struct spy_worker *w, const char *p, size_t n)
     for (size_t i = 0; i < n; i++) {
         MUST(w, p[i] != '\r' || (i + 1 < n && p[i + 1] == '\n'), "a CR alone was sent");
         MUST(w, p[i] != '\n' || (i > 0 && p[i - 1] == '\r'), "a LF alone was sent");
-        MUST(w, p[i] != 0, "a NUL was sent");
+        MUST(w, p[i] != 0 || (i > 0 && p[i - 1] == '\\'), "a NUL was sent");
     }
 }
 

@@ -333,6 +333,23 @@ static void test_ack_of_our_own_refusal_goes_nowhere(void **state)
     scene_fini(&x);
 }
 
+/* Whoever reads text up to a NUL would take the answer to end there. */
+static void test_answer_to_a_malformed_request_holds_no_nul(void **state)
+{
+    (void)state;
+    static const char bytes[] = "INVITE sip:bob@example.test SIP/2.0\r\n" VIA_UDP HEADERS
+                                "CSeq: 1 INVI\0\0TE\r\nContent-Length: 0\r\n\r\n";
+    struct scene x;
+    scene_init(&x);
+    raw_send_bytes(x.pbx, "10.1.0.1:5060", SW_UDP, bytes, sizeof(bytes) - 1);
+    sim_run(x.sim, 1300);
+    const struct raw_message *m = raw_nth(x.pbx, "SIP/2.0 400", 0);
+    assert_non_null(m);
+    assert_non_null(strstr(m->text, "\r\nCSeq: 1 INVI  TE\r\n"));
+    assert_non_null(strstr(m->text, "\r\n\r\n")); /* the text ends where the message does */
+    scene_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_via_is_stamped_and_ours_is_first),
         cmocka_unit_test(test_a_loop_is_found_and_a_spiral_goes_on),
         cmocka_unit_test(test_ack_of_our_own_refusal_goes_nowhere),
+        cmocka_unit_test(test_answer_to_a_malformed_request_holds_no_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
