@@ -13,17 +13,17 @@ enum event_kind {
     CONNECT,
     CONNECTED,
     CLOSED,
-    MAIL_MESSAGE,
-    MAIL_SEND,
+    SEND_FAILED,
     OPENED,
-    WAKE
+    WAKE,
+    MAIL /* and above: enum sim_mail_kind */
 };
 
 struct sim_event {
     int64_t at_ms;
     uint64_t seq;
     enum event_kind kind;
-    struct sim_worker *to;
+    struct sim_worker *to, *sender; /* of mail */
     struct sw_endpoint from, dest;
     struct sim_conn *conn;
     int side;
@@ -50,7 +50,8 @@ struct sim_conn {
     int64_t next_ms[2]; /* nothing overtakes on a stream */
     struct waiter waiters[64];
     unsigned waiter_count;
-    bool up[2]; /* admitted by this side */
+    unsigned users[2]; /* workers of each node that sent over it, a bit each */
+    bool up[2];        /* admitted by this side */
     bool dead;
     bool listed[2];
     struct sim_stream *stream[2]; /* to a node that takes bytes */
@@ -119,6 +120,27 @@ static struct sim_event *take(struct sim *s)
     return first;
 }
 
+/* Puts a block into the mailbox of a worker. NULL: it is full. */
+static struct sim_event *post(struct sim_worker *to, struct sim_worker *sender,
+                              enum sim_mail_kind kind)
+{
+    struct sim *s = to->node->sim;
+    const struct sim_net *net = &s->net;
+    uint64_t n = ++s->stats.mails;
+    if ((net->mail_max && to->mail_waiting >= net->mail_max) ||
+        (n >= net->mail_full_from && n < net->mail_full_until)) {
+        s->stats.mails_refused[kind]++;
+        return NULL;
+    }
+    int64_t at =
+        s->now_ms + (net->mail_ms ? (int64_t)sim_random(s, (uint64_t)net->mail_ms + 1) : 0);
+    to->mail_at = at > to->mail_at ? at : to->mail_at;
+    to->mail_waiting++;
+    struct sim_event *e = later(s, (enum event_kind)(MAIL + (int)kind), to, to->mail_at);
+    e->sender = sender;
+    return e;
+}
+
 static void carry(struct sim_event *e, const struct sw_slice *segs, size_t count)
 {
     e->n = sw_segs_total(segs, count);
@@ -175,7 +197,7 @@ struct sim_node *sim_node_add(struct sim *s, const char *name, unsigned workers)
     assert(n && s->node_count < 16 && workers <= SIM_WORKERS_MAX);
     n->sim = s;
     n->name = name;
-    n->workers = workers;
+    n->workers = n->connections = workers;
     n->instance = 100 + s->node_count;
     n->pool = sw_pool_new();
     n->directory = sw_directory_new(1024);
@@ -254,7 +276,7 @@ static void send_failed(struct sim_worker *w, const struct sw_send_act *a, enum 
 {
     if (a->cookie.why == SW_FOR_NOTHING)
         return;
-    struct sim_event *e = later(w->node->sim, MAIL_SEND, w, w->node->sim->now_ms);
+    struct sim_event *e = later(w->node->sim, SEND_FAILED, w, w->node->sim->now_ms);
     e->cookie = a->cookie;
     e->status = status;
     e->dest = a->remote;
@@ -293,15 +315,15 @@ static void send_datagram(struct sim_worker *w, const struct sw_send_act *a)
     }
 }
 
-static void send_stream(struct sim_worker *w, const struct sw_send_act *a)
+/* Over a connection of this worker. False: it is closed. */
+static bool over_conn(struct sim_worker *w, const struct sw_flow_id *flow,
+                      const struct sw_slice *segs, size_t count)
 {
     struct sim *s = w->node->sim;
     int side;
-    struct sim_conn *c = conn_of(s, &a->flow, &side);
-    if (!c || c->dead || !c->up[side]) {
-        send_failed(w, a, SW_PEER_CLOSED);
-        return;
-    }
+    struct sim_conn *c = conn_of(s, flow, &side);
+    if (!c || c->dead || !c->up[side])
+        return false;
     int64_t at = s->now_ms + delay(s);
     if (at > c->next_ms[side]) /* else after what was sent before */
         c->next_ms[side] = at;
@@ -309,9 +331,51 @@ static void send_stream(struct sim_worker *w, const struct sw_send_act *a)
     e->conn = c;
     e->side = 1 - side;
     s->stats.segments++;
-    carry(e, a->segs, a->seg_count);
+    carry(e, segs, count);
     e->bytes[e->n] = 0;
     see(w, &c->flow[side].remote, (enum sw_transport)c->flow[side].transport, e);
+    return true;
+}
+
+static void send_stream(struct sim_worker *w, const struct sw_send_act *a)
+{
+    if (a->flow.instance != w->node->instance || a->flow.worker >= w->node->workers) {
+        send_failed(w, a, SW_PEER_CLOSED);
+        return;
+    }
+    if (a->flow.worker == w->index) {
+        if (!over_conn(w, &a->flow, a->segs, a->seg_count))
+            send_failed(w, a, SW_PEER_CLOSED);
+        return;
+    }
+    struct sim_event *e = post(&w->node->worker[a->flow.worker], w, SIM_MAIL_SEND);
+    if (!e) {
+        send_failed(w, a, SW_LIMIT);
+        return;
+    }
+    e->cookie = a->cookie;
+    e->dest = a->remote;
+    e->flow.id = a->flow;
+    carry(e, a->segs, a->seg_count);
+}
+
+/* Another worker's message over a connection of ours: src/worker/mail.c, send */
+static void mail_send(const struct sim_event *e)
+{
+    const struct sw_slice bytes = sw_slice(e->bytes, e->n);
+    int side;
+    if (over_conn(e->to, &e->flow.id, &bytes, 1)) {
+        conn_of(e->to->node->sim, &e->flow.id, &side)->users[side] |= 1u << e->sender->index;
+        return;
+    }
+    struct sim_event *back = post(e->sender, e->to, SIM_MAIL_SEND_FAILED);
+    if (!back)
+        return; /* its timers will find out */
+    back->cookie = e->cookie;
+    back->dest = e->dest;
+    back->flow = e->flow;
+    back->status = SW_PEER_CLOSED;
+    carry(back, &bytes, 1);
 }
 
 static void opened(struct sim_worker *w, struct sw_ref job, enum sw_status status,
@@ -324,12 +388,51 @@ static void opened(struct sim_worker *w, struct sw_ref job, enum sw_status statu
         e->flow = *flow;
 }
 
+/* Tells a worker of a connection that `owner` has, or dialled. */
+static void tell(struct sim_worker *owner, const struct waiter *x, enum sw_status status,
+                 const struct sw_flow *flow)
+{
+    if (x->worker == owner) {
+        opened(owner, x->job, status, flow);
+        return;
+    }
+    struct sim_event *e = post(x->worker, owner, SIM_MAIL_OPENED);
+    if (!e)
+        return; /* its timers will find out */
+    e->job = x->job;
+    e->status = status;
+    if (flow)
+        e->flow = *flow;
+}
+
+static void tell_waiters(struct sim_conn *c, enum sw_status status, const struct sw_flow *flow)
+{
+    for (unsigned i = 0; i < c->waiter_count; i++)
+        tell(c->end[0], &c->waiters[i], status, flow);
+    c->waiter_count = 0;
+}
+
 static void wait_for(struct sim_conn *c, struct sim_worker *w, struct sw_ref job)
 {
+    const struct waiter x = {job, w};
     if (c->waiter_count < 64)
-        c->waiters[c->waiter_count++] = (struct waiter){job, w};
+        c->waiters[c->waiter_count++] = x;
     else
-        opened(w, job, SW_LIMIT, NULL);
+        tell(c->end[0], &x, SW_LIMIT, NULL);
+}
+
+/* Another worker waits for a connection that we dial: src/worker/mail.c, wait */
+static void mail_wait(const struct sim_event *e)
+{
+    int side;
+    struct sim_conn *c = conn_of(e->to->node->sim, &e->flow.id, &side);
+    const struct waiter x = {e->job, e->sender};
+    if (!c || c->dead)
+        tell(e->to, &x, SW_PEER_CLOSED, NULL);
+    else if (c->up[side])
+        tell(e->to, &x, SW_OK, &c->flow[side]);
+    else
+        wait_for(c, e->sender, e->job);
 }
 
 static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct sim_node *to,
@@ -397,17 +500,25 @@ static void open_flow(struct sim_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
-        .limit = w->node->workers,
+        .limit = w->node->connections,
     };
     int side;
-    struct sim_conn *c;
     switch (sw_pool_find(w->node->pool, &pw, &flow)) {
     case SW_POOL_OPEN:
         opened(w, want->job, SW_OK, &flow);
         return;
     case SW_POOL_WAIT:
-        c = conn_of(w->node->sim, &flow.id, &side);
-        wait_for(c, w, want->job);
+        if (flow.id.worker == w->index) {
+            wait_for(conn_of(w->node->sim, &flow.id, &side), w, want->job);
+            return;
+        }
+        struct sim_event *e = post(&w->node->worker[flow.id.worker], w, SIM_MAIL_WAIT);
+        if (!e) {
+            opened(w, want->job, SW_LIMIT, NULL);
+            return;
+        }
+        e->job = want->job;
+        e->flow = flow;
         return;
     case SW_POOL_DIAL:
         dial(w, want);
@@ -426,14 +537,18 @@ static void kill_conn(struct sim_conn *c, enum sw_status status)
         if (c->listed[side])
             sw_pool_del(n->pool, &c->flow[side]);
         for (unsigned i = 0; i < n->workers; i++) {
-            struct sim_event *e = later(s, CLOSED, &n->worker[i], s->now_ms + 1);
+            struct sim_event *e = NULL;
+            if (i == c->end[side]->index)
+                e = later(s, CLOSED, &n->worker[i], s->now_ms + 1);
+            else if (c->users[side] >> i & 1)
+                e = post(&n->worker[i], c->end[side], SIM_MAIL_CLOSED);
+            if (!e)
+                continue; /* it never used it, or its timers will find out */
             e->flow.id = c->flow[side].id;
             e->status = status;
         }
     }
-    for (unsigned i = 0; i < c->waiter_count; i++)
-        opened(c->waiters[i].worker, c->waiters[i].job, status, NULL);
-    c->waiter_count = 0;
+    tell_waiters(c, status, NULL);
 }
 
 static void verdict(struct sim_worker *w, const struct sw_action *a)
@@ -451,23 +566,22 @@ static void verdict(struct sim_worker *w, const struct sw_action *a)
     c->flow[side].domain_id = a->verdict.domain_id;
     if (a->verdict.peer != SW_PEER_NOBODY)
         c->listed[side] = sw_pool_put(w->node->pool, &c->flow[side], true) == SW_OK;
-    for (unsigned i = 0; side == 0 && i < c->waiter_count; i++)
-        opened(c->waiters[i].worker, c->waiters[i].job, SW_OK, &c->flow[0]);
     if (side == 0)
-        c->waiter_count = 0;
+        tell_waiters(c, SW_OK, &c->flow[0]);
 }
 
 static void find_owner(struct sim_worker *w, struct sw_key key, const struct sw_event *ev)
 {
-    struct sim *s = w->node->sim;
     uint16_t owner = sw_directory_find(w->node->directory, key);
-    w->no_owner = owner >= w->node->workers || owner == w->index;
-    if (w->no_owner)
+    struct sim_event *e = NULL;
+    if (owner < w->node->workers && owner != w->index)
+        e = post(&w->node->worker[owner], w, SIM_MAIL_MESSAGE);
+    w->no_owner = !e;
+    if (!e)
         return;
-    struct sim_event *e = later(s, MAIL_MESSAGE, &w->node->worker[owner], s->now_ms);
     e->flow = *ev->flow;
+    e->flow.ident = NULL;
     e->handed = true;
-    s->stats.mails++;
     carry(e, &ev->bytes, 1);
 }
 
@@ -538,7 +652,6 @@ static void step(struct sim_worker *w, const struct sw_event *ev)
 
 static void message(struct sim_worker *w, const struct sw_flow *flow, const struct sim_event *e)
 {
-    struct sim *s = w->node->sim;
     struct sw_owner owner;
     struct sw_event ev = {.kind = SW_EV_MESSAGE,
                           .status = e->status,
@@ -548,12 +661,14 @@ static void message(struct sim_worker *w, const struct sw_flow *flow, const stru
     if (!e->handed && w->node->workers > 1 && e->n > 8 && memcmp(e->bytes, "SIP/2.0 ", 8) == 0 &&
         sw_owner_peek(ev.bytes, &owner) && owner.instance == w->node->instance &&
         owner.worker != w->index && owner.worker < w->node->workers) {
-        struct sim_event *m = later(s, MAIL_MESSAGE, &w->node->worker[owner.worker], s->now_ms);
-        m->flow = *flow;
-        m->handed = true;
-        s->stats.mails++;
-        carry(m, &ev.bytes, 1);
-        return;
+        struct sim_event *m = post(&w->node->worker[owner.worker], w, SIM_MAIL_MESSAGE);
+        if (m) {
+            m->flow = *flow;
+            m->flow.ident = NULL;
+            m->handed = true;
+            carry(m, &ev.bytes, 1);
+            return;
+        }
     }
     step(w, &ev);
 }
@@ -606,7 +721,7 @@ static void run_event(struct sim *s, struct sim_event *e)
     struct sim_worker *w = e->to;
     struct sw_event ev = {.status = e->status, .flow_id = e->flow.id, .job = e->job};
     struct sw_slice seg = sw_slice(e->bytes, e->n);
-    switch (e->kind) {
+    switch ((int)e->kind) {
     case DATAGRAM:
         datagram(e);
         return;
@@ -625,13 +740,21 @@ static void run_event(struct sim *s, struct sim_event *e)
             identify(e->conn, 0);
         return;
     case CLOSED:
+    case MAIL + SIM_MAIL_CLOSED:
         ev.kind = SW_EV_CLOSED;
         step(w, &ev);
         return;
-    case MAIL_MESSAGE:
+    case MAIL + SIM_MAIL_MESSAGE:
         message(w, &e->flow, e);
         return;
-    case MAIL_SEND:
+    case MAIL + SIM_MAIL_SEND:
+        mail_send(e);
+        return;
+    case MAIL + SIM_MAIL_WAIT:
+        mail_wait(e);
+        return;
+    case SEND_FAILED:
+    case MAIL + SIM_MAIL_SEND_FAILED:
         ev.kind = SW_EV_SEND_FAILED;
         ev.cookie = e->cookie;
         ev.remote = e->dest;
@@ -640,6 +763,7 @@ static void run_event(struct sim *s, struct sim_event *e)
         step(w, &ev);
         return;
     case OPENED:
+    case MAIL + SIM_MAIL_OPENED:
         ev.kind = SW_EV_OPENED;
         ev.flow = e->status == SW_OK ? &e->flow : NULL;
         step(w, &ev);
@@ -664,6 +788,8 @@ uint64_t sim_run_events(struct sim *s, int64_t until_ms, uint64_t most)
         assert(e->at_ms >= s->now_ms);
         s->now_ms = e->at_ms;
         run_event(s, e);
+        if (e->kind >= MAIL)
+            e->to->mail_waiting--;
         free(e->bytes);
         free(e);
     }
