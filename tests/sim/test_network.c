@@ -297,12 +297,14 @@ static struct world_conf by_chance(struct sim *dice)
         .handed_elsewhere = pick(dice, 0, 3) == 0 ? 500 : 0,
         .delay_min_ms = 1,
         .delay_max_ms = pick(dice, 1, 400),
+        .mail_max = pick(dice, 0, 2) ? 0 : pick(dice, 1, 8),
+        .mail_ms = pick(dice, 0, 20),
     };
     return c;
 }
 
 struct count {
-    uint64_t calls, answered, failed, datagrams, lost, doubled, connects, broken, mails;
+    uint64_t calls, answered, failed, datagrams, lost, doubled, connects, broken, mails, refused;
 };
 
 /* `broken`: connections broke, and what was sent again over another may have come twice. */
@@ -363,6 +365,8 @@ static void one_world(uint64_t seed, struct count *n)
     n->doubled += sim->stats.doubled;
     n->connects += sim->stats.connects;
     n->mails += sim->stats.mails;
+    for (int i = 0; i < SIM_MAIL_KINDS; i++)
+        n->refused += sim->stats.mails_refused[i];
     tear_down(&s);
     sim_free(dice);
 }
@@ -377,12 +381,14 @@ static void test_random_calls_over_two_gateways_end_and_leave_nothing(void **sta
     fflush(stdout); /* to be seen also when the rest never ends */
     for (uint64_t i = 0; i * CALLS_PER_WORLD < calls; i++)
         one_world(seed + i, &n);
-    printf(
-        "  %llu calls: %llu answered, %llu not; %llu datagrams, %llu lost, %llu doubled;\n"
-        "  %llu connections, %llu times some broke; %llu messages from worker to worker\n",
-        (unsigned long long)n.calls, (unsigned long long)n.answered, (unsigned long long)n.failed,
-        (unsigned long long)n.datagrams, (unsigned long long)n.lost, (unsigned long long)n.doubled,
-        (unsigned long long)n.connects, (unsigned long long)n.broken, (unsigned long long)n.mails);
+    printf("  %llu calls: %llu answered, %llu not; %llu datagrams, %llu lost, %llu doubled;\n"
+           "  %llu connections, %llu times some broke; %llu messages from worker to worker,\n"
+           "  %llu found a full mailbox\n",
+           (unsigned long long)n.calls, (unsigned long long)n.answered,
+           (unsigned long long)n.failed, (unsigned long long)n.datagrams,
+           (unsigned long long)n.lost, (unsigned long long)n.doubled,
+           (unsigned long long)n.connects, (unsigned long long)n.broken,
+           (unsigned long long)n.mails, (unsigned long long)n.refused);
 }
 
 int main(int argc, char **argv)

@@ -55,6 +55,8 @@ static struct world_conf random_conf(uint64_t seed)
         .handed_elsewhere = pick(s, 0, 1) * 500,
         .delay_min_ms = 1,
         .delay_max_ms = pick(s, 1, 300),
+        .mail_max = pick(s, 0, 2) ? 0 : pick(s, 1, 8),
+        .mail_ms = pick(s, 0, 20),
     };
     sim_free(s);
     return c;
