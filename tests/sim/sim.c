@@ -2,6 +2,7 @@
 
 #include "engine/owner.h"
 #include "sim/stream.h"
+#include "sim/twice.h"
 #include "sip/edit.h"
 #include <assert.h>
 #include <stdio.h>
@@ -155,6 +156,7 @@ struct sim *sim_new(uint64_t seed)
 {
     struct sim *s = calloc(1, sizeof(*s));
     assert(s);
+    twice_reset();
     s->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     s->now_ms = 1000;
     s->net = (struct sim_net){.delay_min_ms = 1, .delay_max_ms = 1};
@@ -817,6 +819,14 @@ void sim_break_one(struct sim *s)
 {
     if (s->conn_count)
         kill_conn(s->conns[sim_random(s, s->conn_count)], SW_PEER_RESET);
+}
+
+uint64_t sim_mails_refused(const struct sim *s)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < SIM_MAIL_KINDS; i++)
+        n += s->stats.mails_refused[i];
+    return n;
 }
 
 unsigned sim_open_conns(const struct sim *s)

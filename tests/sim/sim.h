@@ -122,6 +122,9 @@ void sim_break(struct sim *s, const struct sim_node *a, const struct sim_node *b
 /** Breaks one connection by chance, if there is any. */
 void sim_break_one(struct sim *s);
 
+/** Blocks that found a mailbox full so far. */
+uint64_t sim_mails_refused(const struct sim *s);
+
 /** Connections that are open now. */
 unsigned sim_open_conns(const struct sim *s);
 

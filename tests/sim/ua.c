@@ -352,7 +352,7 @@ static void on_ack(struct ua *u, const struct sw_vitals *v)
         sw_timer_start(&u->engine.timers, &c->next, u->engine.now_ms + u->conf.talk_ms);
 }
 
-/* The same request in a second transaction was delivered twice. */
+/* The same request in a second transaction: tried again elsewhere, or given to another worker. */
 static void count(struct ua *u, const struct sw_vitals *v)
 {
     struct sw_siphash h;

@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include "sim/twice.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,7 @@ void world_init(struct world *w, uint64_t seed, const struct world_conf *c)
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->sim = sim_new(seed);
+    twice_own_input();
     if (c->net.delay_max_ms)
         w->sim->net = c->net;
     if (c->two_gateways)
