@@ -276,7 +276,8 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
     }
     note_malformed(p, flow, m, verdict.why, verdict.rule);
     if (verdict.code && m->method != SW_ACK) {
-        const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
+        const struct sw_refusal r = {
+            .code = verdict.code, .reason = verdict.why, .malformed = true};
         sw_response_stateless(p, m, v, flow, &r);
     } else {
         p->stats.dropped++;

@@ -21,6 +21,7 @@ struct sw_refusal {
     const char *why;       /* for the log: what was wanted, what came */
     const char *help;      /* for the log: what would help; NULL: the cause says it */
     struct sw_slice extra; /* header lines, in scratch memory, or empty */
+    bool malformed;        /* the request: no NUL of it goes back */
 };
 
 /** Fills a refusal with static texts. Always false, so that a check can end with it. */

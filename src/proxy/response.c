@@ -57,14 +57,13 @@ void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_
     sw_server_respond(p->e, s, r->code, seg, 1, bytes.n);
 }
 
-/* What was malformed is not handed back so that it ends early for whoever reads text up to a NUL;
- * behind a backslash one may stand (RFC 3261 25.1, quoted-pair). */
+/* What was malformed is not handed back so that it ends early for whoever reads text up to a NUL.
+ */
 static void without_nul(struct sw_slice bytes)
 {
     char *p = (char *)(uintptr_t)bytes.p;
-    for (char *end = p + bytes.n, *at = p; (at = memchr(at, 0, (size_t)(end - at))); at++)
-        if (at == p || at[-1] != '\\')
-            *at = ' ';
+    for (char *end = p + bytes.n, *at = p; (at = memchr(at, 0, (size_t)(end - at)));)
+        *at = ' ';
 }
 
 void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
@@ -78,7 +77,8 @@ void sw_response_stateless(struct sw_proxy *p, const struct sw_msg *m, const str
                                .peer = flow->peer};
     if (!bytes.p)
         return;
-    without_nul(bytes);
+    if (r->malformed)
+        without_nul(bytes);
     if (r->code >= 300)
         p->stats.rejected++;
     sw_engine_send_bytes(p->e, &flow->id, &to, bytes, &cookie);
