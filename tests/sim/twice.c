@@ -19,6 +19,7 @@ static struct {
     size_t n, cap;
     bool own_input;
     uint64_t elsewhere;
+    void (*request)(const struct sw_engine *e, struct sw_ref ref, unsigned method);
 } all;
 
 void twice_reset(void)
@@ -30,6 +31,11 @@ void twice_reset(void)
 void twice_own_input(void)
 {
     all.own_input = true;
+}
+
+void twice_tell(void (*request)(const struct sw_engine *e, struct sw_ref ref, unsigned method))
+{
+    all.request = request;
 }
 
 uint64_t twice_elsewhere(void)
@@ -135,6 +141,8 @@ struct sw_server *__wrap_sw_server_new(struct sw_engine *e, const struct sw_flow
     struct sw_server *s = __real_sw_server_new(e, flow, v, key);
     if (s)
         request_given(e, flow, v, s);
+    if (s && all.request)
+        all.request(e, s->ref, s->method);
     return s;
 }
 

@@ -11,8 +11,7 @@
 #ifndef TESTS_SIM_TWICE_H
 #define TESTS_SIM_TWICE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "engine/engine.h"
 
 /** Forgets everything: a new world. Until twice_own_input the ends may send any branch again, and
  * only a transaction that still lives may not be given twice. */
@@ -21,6 +20,9 @@ void twice_reset(void);
 /** All ends are the simulation's own, and never use a branch again: not even a transaction that is
  * over, or came over another connection, may be given twice. */
 void twice_own_input(void);
+
+/** Is told of each server transaction from now on. */
+void twice_tell(void (*request)(const struct sw_engine *e, struct sw_ref ref, unsigned method));
 
 /** How many repeats were let pass: datagrams that another worker had got before. */
 uint64_t twice_elsewhere(void);
