@@ -163,6 +163,36 @@ struct sim *sim_new(uint64_t seed)
     return s;
 }
 
+/* Nodes are used again: making one costs more than a short life in it. */
+static struct sim_node *spare[16];
+static unsigned spare_count;
+
+static struct sim_node *node_take(void)
+{
+    struct sim_node *n;
+    if (!spare_count) {
+        n = calloc(1, sizeof(*n));
+        assert(n);
+        n->pool = sw_pool_new();
+        n->directory = sw_directory_new(1024);
+        return n;
+    }
+    n = spare[--spare_count];
+    *n = (struct sim_node){.pool = n->pool, .directory = n->directory};
+    return n;
+}
+
+static void node_give(struct sim_node *n)
+{
+    if (n->published == 0 && spare_count < sizeof(spare) / sizeof(spare[0])) {
+        spare[spare_count++] = n;
+        return;
+    }
+    sw_pool_free(n->pool);
+    sw_directory_free(n->directory);
+    free(n);
+}
+
 void sim_free(struct sim *s)
 {
     for (size_t i = 0; i < s->queue_n; i++) {
@@ -170,15 +200,16 @@ void sim_free(struct sim *s)
         free(s->queue[i]);
     }
     for (size_t i = 0; i < s->conn_count; i++) {
-        sim_stream_free(s->conns[i]->stream[0]);
-        sim_stream_free(s->conns[i]->stream[1]);
-        free(s->conns[i]);
+        struct sim_conn *c = s->conns[i];
+        for (int side = 0; side < 2; side++) {
+            if (c->listed[side] && !c->dead)
+                sw_pool_del(c->end[side]->node->pool, &c->flow[side]);
+            sim_stream_free(c->stream[side]);
+        }
+        free(c);
     }
-    for (unsigned i = 0; i < s->node_count; i++) {
-        sw_pool_free(s->nodes[i]->pool);
-        sw_directory_free(s->nodes[i]->directory);
-        free(s->nodes[i]);
-    }
+    for (unsigned i = 0; i < s->node_count; i++)
+        node_give(s->nodes[i]);
     free(s->queue);
     free(s->conns);
     free(s);
@@ -195,14 +226,12 @@ struct sw_endpoint sim_endpoint(const char *text)
 
 struct sim_node *sim_node_add(struct sim *s, const char *name, unsigned workers)
 {
-    struct sim_node *n = calloc(1, sizeof(*n));
-    assert(n && s->node_count < 16 && workers <= SIM_WORKERS_MAX);
+    struct sim_node *n = node_take();
+    assert(s->node_count < 16 && workers <= SIM_WORKERS_MAX);
     n->sim = s;
     n->name = name;
     n->workers = n->connections = workers;
     n->instance = 100 + s->node_count;
-    n->pool = sw_pool_new();
-    n->directory = sw_directory_new(1024);
     for (unsigned i = 0; i < workers; i++) {
         n->worker[i].node = n;
         n->worker[i].index = (uint16_t)i;
@@ -605,8 +634,10 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
     case SW_ACT_PUBLISH:
         if (sw_directory_put(w->node->directory, a->key, w->index) != SW_OK)
             abort();
+        w->node->published++;
         return;
     case SW_ACT_UNPUBLISH:
+        w->node->published--;
         sw_directory_del(w->node->directory, a->key, w->index);
         return;
     case SW_ACT_ADMIT:

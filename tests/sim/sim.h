@@ -51,6 +51,7 @@ struct sim_node {
     struct sw_pool *pool;
     struct sw_directory *directory;
     uint32_t instance;
+    int64_t published;    /* entries in the directory */
     unsigned connections; /* to one peer, before one that is being dialled is waited for */
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
     bool deaf;        /* nothing that is sent to it arrives: a crashed machine */

@@ -32,7 +32,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
             .engine = {.instance = g->node->instance,
                        .worker = (uint16_t)i,
                        .directory = workers > 1,
-                       .transactions_max = 20000,
+                       .transactions_max = g->transactions_max ? g->transactions_max : 20000,
                        .table_key = {seed, 10},
                        .seed = {seed, 20 + i}},
             .proxy = &g->conf.proxy,

@@ -13,6 +13,7 @@ struct gate {
     struct sim_node *node;
     struct sw_gateway gateway[SIM_WORKERS_MAX];
     struct sw_ident *ident;
+    uint32_t transactions_max; /* 0: many */
 };
 
 /** Makes the node of a gateway whose configuration is complete. */
