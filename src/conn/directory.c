@@ -51,7 +51,7 @@ void sw_directory_free(struct sw_directory *d)
         return;
     for (int i = 0; i < SHARDS; i++) {
         struct shard *s = &d->shards[i];
-        for (size_t b = 0; s->map.buckets && b <= s->map.mask; b++)
+        for (size_t b = 0; s->map.count && b <= s->map.mask; b++)
             free_chain(s->map.buckets[b]);
         free_chain(s->spare);
         sw_map_fini(&s->map);

@@ -86,7 +86,7 @@ void sw_pool_free(struct sw_pool *p)
         return;
     for (int i = 0; i < SHARDS; i++) {
         struct shard *s = &p->shards[i];
-        for (size_t b = 0; s->groups.buckets && b <= s->groups.mask; b++)
+        for (size_t b = 0; s->groups.count && b <= s->groups.mask; b++)
             while (s->groups.buckets[b])
                 free_group(s, SW_CONTAINER(s->groups.buckets[b], struct group, node));
         sw_map_fini(&s->groups);

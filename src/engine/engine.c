@@ -174,6 +174,9 @@ static struct sw_due own(struct sw_engine *e, struct sw_timer *x)
         return sw_client_due(e, SW_CONTAINER(x, struct sw_client, retry), SW_TXN_RETRY);
     case SW_TK_CLIENT_LIFE:
         return sw_client_due(e, SW_CONTAINER(x, struct sw_client, life), SW_TXN_LIFE);
+    case SW_TK_SEND:
+        return (struct sw_due){.kind = SW_DUE_SEND,
+                               .job = SW_CONTAINER(x, struct sw_send, timer)->ref};
     case SW_TK_USER:
         break;
     }

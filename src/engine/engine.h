@@ -19,12 +19,13 @@ enum sw_timer_kind {
     SW_TK_SERVER_LIFE,
     SW_TK_CLIENT_RETRY,
     SW_TK_CLIENT_LIFE,
+    SW_TK_SEND, /* a parked send */
     SW_TK_USER, /* this and above belong to the transaction users */
 };
 
 /* Constant delays have a FIFO each. */
 enum sw_timer_fifo {
-    SW_FIFO_LIFE,    /* 64*T1, and D */
+    SW_FIFO_LIFE,    /* 64*T1, D, and parked sends */
     SW_FIFO_T4,      /* I and K */
     SW_FIFO_T1,      /* the first A, E and G */
     SW_FIFO_TRYING,  /* RFC 4320's 100 */
@@ -65,6 +66,7 @@ enum sw_due_kind {
     SW_DUE_CLIENT, /* a client transaction timed out and is gone: `user`, `user_kind` */
     SW_DUE_TRYING, /* `server` must be answered with 100 now */
     SW_DUE_NO_ACK, /* the ACK of `server_ref` never came, the transaction is gone */
+    SW_DUE_SEND,   /* the parked send `job` got no answer: as if its OPEN had failed */
     SW_DUE_USER,   /* `timer` of the user's own kind */
 };
 
@@ -73,6 +75,7 @@ struct sw_due {
     void *user;
     uint8_t user_kind;
     struct sw_server *server;
+    struct sw_ref job;
     struct sw_timer *timer;
 };
 

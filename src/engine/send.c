@@ -12,6 +12,8 @@ static struct sw_send *park(struct sw_engine *e, const struct sw_want *want)
     s->ref = ref;
     a->open = *want;
     a->open.job = ref;
+    sw_timer_init(&s->timer, SW_TK_SEND);
+    sw_send_wait(e, s);
     return s;
 }
 
@@ -47,6 +49,11 @@ enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_owner owner,
     return SW_OK;
 }
 
+void sw_send_wait(struct sw_engine *e, struct sw_send *s)
+{
+    sw_timer_start_fifo(&e->timers, &s->timer, SW_FIFO_LIFE, e->now_ms + SW_T_LIFE_MS);
+}
+
 struct sw_send *sw_send_get(const struct sw_engine *e, struct sw_ref ref)
 {
     return sw_table_get(&e->sends, ref);
@@ -57,6 +64,7 @@ void sw_send_drop(struct sw_engine *e, struct sw_ref ref)
     struct sw_send *s = sw_send_get(e, ref);
     if (!s)
         return;
+    sw_timer_stop(&e->timers, &s->timer);
     sw_slab_put(e->slab, s->bytes, s->n);
     sw_table_del(&e->sends, ref);
 }

@@ -1,5 +1,5 @@
 /* Parked sends: what waits for a connection. Each has asked for one with OPEN and is taken up
- * again, in the order of asking, by the SW_EV_OPENED that answers it. */
+ * again, in the order of asking, by the SW_EV_OPENED that answers it, or given up after 64*T1. */
 #ifndef SW_ENGINE_SEND_H
 #define SW_ENGINE_SEND_H
 
@@ -20,6 +20,7 @@ struct sw_send {
     uint8_t owner; /* enum sw_send_owner */
     uint8_t user_kind;
     struct sw_cookie cookie; /* what it was sent with first */
+    struct sw_timer timer;   /* 64*T1: the answer to OPEN may be lost in a full mailbox */
 };
 
 /** Parks a user's send and asks for a connection. SW_LIMIT: too many, or no room for the action. */
@@ -30,6 +31,9 @@ SW_MUST_USE enum sw_status sw_send_park(struct sw_engine *e, void *user, uint8_t
 SW_MUST_USE enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_owner owner,
                                               const struct sw_event *failed,
                                               const struct sw_want *want);
+
+/** Its OPEN was asked for once more: the answer is waited for from now on. */
+void sw_send_wait(struct sw_engine *e, struct sw_send *s);
 
 /** The parked send a reference names, or NULL. */
 struct sw_send *sw_send_get(const struct sw_engine *e, struct sw_ref ref);

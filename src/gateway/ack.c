@@ -138,6 +138,7 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
         return false;
     s->user_kind = 1;
     a->open = want;
+    sw_send_wait(p->e, s);
     return true;
 }
 

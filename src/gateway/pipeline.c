@@ -320,8 +320,8 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
     }
     note_malformed(p, flow, m, verdict.why, verdict.rule);
     if (verdict.code && m->method != SW_ACK) {
-        const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
         sw_proxy_count(p, SW_COUNT_MALFORMED_ANSWERED);
+        const struct sw_refusal r = {.code = verdict.code, .reason = verdict.why};
         m->bad.rule = verdict.rule; /* so that the answer copies nothing unseen */
         sw_response_stateless(p, m, v, flow, &r);
     } else {
@@ -493,6 +493,31 @@ static void tell_stranded(struct sw_proxy *p)
         fail_client(p, c);
 }
 
+static void opened(struct sw_proxy *p, const struct sw_event *ev)
+{
+    struct sw_send *s = sw_send_get(p->e, ev->job);
+    if (!s)
+        return;
+    void *user = s->user;
+    uint8_t kind = s->user_kind;
+    if (s->owner != SW_SEND_USER) {
+        sw_parked_opened(p, s, ev);
+        return;
+    }
+    sw_send_drop(p->e, ev->job);
+    if (kind == SW_USER_BRANCH)
+        sw_branch_opened(p, user, ev->status, ev->flow);
+    else
+        sw_ping_opened(p, user, ev->status, ev->flow);
+}
+
+/* The answer to an OPEN never came: its mailbox was full. */
+static void never_opened(struct sw_proxy *p, struct sw_ref job)
+{
+    const struct sw_event ev = {.kind = SW_EV_OPENED, .status = SW_PEER_TIMEOUT, .job = job};
+    opened(p, &ev);
+}
+
 static void time_passed(struct sw_proxy *p)
 {
     tell_stranded(p);
@@ -512,6 +537,9 @@ static void time_passed(struct sw_proxy *p)
             break;
         case SW_DUE_NO_ACK:
             break;
+        case SW_DUE_SEND:
+            never_opened(p, due.job);
+            break;
         case SW_DUE_USER:
             if (due.timer->kind == SW_TK_TIMER_C)
                 sw_branch_timer_c(p, SW_CONTAINER(due.timer, struct sw_branch, timer_c));
@@ -522,24 +550,6 @@ static void time_passed(struct sw_proxy *p)
             break;
         }
     }
-}
-
-static void opened(struct sw_proxy *p, const struct sw_event *ev)
-{
-    struct sw_send *s = sw_send_get(p->e, ev->job);
-    if (!s)
-        return;
-    void *user = s->user;
-    uint8_t kind = s->user_kind;
-    if (s->owner != SW_SEND_USER) {
-        sw_parked_opened(p, s, ev);
-        return;
-    }
-    sw_send_drop(p->e, ev->job);
-    if (kind == SW_USER_BRANCH)
-        sw_branch_opened(p, user, ev->status, ev->flow);
-    else
-        sw_ping_opened(p, user, ev->status, ev->flow);
 }
 
 static void send_failed(struct sw_proxy *p, const struct sw_event *ev)

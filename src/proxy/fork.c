@@ -164,6 +164,21 @@ static bool answer_stored(struct sw_proxy *p, struct sw_fork *f, struct sw_serve
     return true;
 }
 
+/* Nothing came, and a 408 would come too late to be of use: RFC 4320 4.2 */
+static void leave_unanswered(struct sw_proxy *p, struct sw_fork *f, struct sw_server *s)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    const struct sw_field fields[] = {
+        sw_field_str("why", "no answer came in time, and 408 is for INVITE only: RFC 4320 4.2"),
+        sw_field_text("method", sw_msg_method(&f->msg)),
+        sw_field_text("peer", sw_proxy_peer_name(p, f->in.peer)),
+        sw_field_text("call_id", f->vitals.call_id),
+        sw_field_str("remote", text ? sw_endpoint_text(&f->in.remote, text) : ""),
+    };
+    sw_engine_note(p->e, SW_LEVEL_INFO, "request_unanswered", fields, 5);
+    sw_server_free(p->e, s);
+}
+
 /* 503 would say that we can serve nobody; 408 is never sent to a non-INVITE request.
  * RFC 3261 16.7 step 6, RFC 4320 4.2 */
 static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server *s)
@@ -180,7 +195,7 @@ static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server 
     else if (invite)
         answer_local(p, f, s, 408, f->failure);
     else
-        sw_server_free(p->e, s);
+        leave_unanswered(p, f, s);
 }
 
 void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f)

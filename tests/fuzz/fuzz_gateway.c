@@ -1,7 +1,8 @@
 /* A whole gateway in virtual time: the input is a script of bytes from several ends, breaking
  * connections and passing time. What comes over a connection is cut by the framer, in whatever
- * pieces it was sent. Whatever comes, every transaction ends, an INVITE that was taken up gets one
- * final response, what leaves is well formed (tests/sim/spy.h), and no memory, timer or entry is
+ * pieces it was sent. Whatever comes, every transaction ends, every request but ACK gets one final
+ * response or is dropped by a rule that a NOTE names, what leaves is well formed
+ * (tests/sim/spy.h), nothing is given twice (tests/sim/twice.h), and no memory, timer or entry is
  * left.
  *
  * The input is a row of commands: one byte what, then for bytes to be sent two bytes length and the
@@ -140,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf_route(k, "carrier", "pbx", "tcp", NULL);
     conf_route(k, "pbx", "carrier", NULL);
     conf_route(k, "tcp", "carrier", "pbx", NULL);
+    g->transactions_max = 1024; /* a script has at most 100 steps */
     gate_start(g, s, "gate", 2, "example.test", 1);
     g->node->takes_bytes = true;
     for (int i = 0; i < ENDS; i++)

@@ -66,6 +66,8 @@ struct raw *raw_new(struct sim *s, const char *name, const char *address, enum s
 {
     struct raw *r = calloc(1, sizeof(*r));
     assert(r);
+    r->got = malloc(RAW_MAX * sizeof(*r->got)); /* not cleared: most of it is never touched */
+    assert(r->got);
     r->node = sim_node_add(s, name, 1);
     sim_listen(r->node, address, t);
     sw_slab_init(&r->slab);
@@ -78,6 +80,7 @@ void raw_free(struct raw *r)
 {
     for (unsigned i = 0; i < r->count; i++)
         free(r->got[i].text);
+    free(r->got);
     for (unsigned i = 0; i < r->out_count; i++)
         free(r->out[i].text);
     sw_arena_release(&r->arena);

@@ -15,7 +15,7 @@ struct raw_message {
 
 struct raw {
     struct sim_node *node;
-    struct raw_message got[RAW_MAX];
+    struct raw_message *got; /* RAW_MAX of them, so that they stay where they are */
     unsigned count;
     struct sw_slab slab;
     struct sw_arena arena;

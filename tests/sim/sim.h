@@ -25,6 +25,19 @@ struct sim_worker {
     struct sw_actions actions;
     int64_t woken_at; /* a wake-up is queued for then */
     bool no_owner;
+    unsigned mail_waiting; /* blocks in its mailbox */
+    int64_t mail_at;       /* when it takes the last of them: they keep their order */
+};
+
+/* What workers of a node send each other; see src/worker/mail.h. */
+enum sim_mail_kind {
+    SIM_MAIL_MESSAGE,
+    SIM_MAIL_SEND,
+    SIM_MAIL_SEND_FAILED,
+    SIM_MAIL_WAIT,
+    SIM_MAIL_OPENED,
+    SIM_MAIL_CLOSED,
+    SIM_MAIL_KINDS
 };
 
 struct sim_node {
@@ -38,6 +51,8 @@ struct sim_node {
     struct sw_pool *pool;
     struct sw_directory *directory;
     uint32_t instance;
+    int64_t published;    /* entries in the directory */
+    unsigned connections; /* to one peer, before one that is being dialled is waited for */
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
     bool deaf;        /* nothing that is sent to it arrives: a crashed machine */
 };
@@ -55,10 +70,14 @@ struct sim_net {
     int64_t delay_min_ms, delay_max_ms;
     bool large_lost; /* datagrams above 1300 bytes are always lost */
     struct sim_fault fault;
+    unsigned mail_max; /* blocks that a worker's mailbox holds; 0: any number */
+    int64_t mail_ms;   /* a worker takes its mail after at most that */
+    uint64_t mail_full_from, mail_full_until; /* the how many-th blocks find it full; 0: none */
 };
 
 struct sim_stats {
     uint64_t datagrams, lost, doubled, segments, connects, mails, steps;
+    uint64_t mails_refused[SIM_MAIL_KINDS]; /* because the mailbox was full */
 };
 
 struct sim {
@@ -103,6 +122,9 @@ void sim_break(struct sim *s, const struct sim_node *a, const struct sim_node *b
 
 /** Breaks one connection by chance, if there is any. */
 void sim_break_one(struct sim *s);
+
+/** Blocks that found a mailbox full so far. */
+uint64_t sim_mails_refused(const struct sim *s);
 
 /** Connections that are open now. */
 unsigned sim_open_conns(const struct sim *s);

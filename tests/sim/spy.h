@@ -12,12 +12,22 @@ struct spy_server {
     bool invite;
 };
 
+/* How often a request was answered or dropped without a transaction. */
+struct spy_fates {
+    uint64_t refused;  /* answered at once */
+    uint64_t repeated; /* known already */
+    uint64_t asked;    /* another worker is asked for it */
+    uint64_t noted;    /* dropped, and a NOTE says by which rule */
+    uint64_t nobodys;  /* a datagram of nobody: docs/messages.md */
+};
+
 struct spy_worker {
     struct spy *spy;
     struct sw_step inner;
     struct spy_server *servers; /* by slot */
     uint32_t slots;
-    int64_t published; /* INVITE transactions in the directory now */
+    int64_t published;                     /* INVITE transactions in the directory now */
+    uint64_t ended_silently, noted_silent; /* requests but INVITE; NOTEs that say so */
 };
 
 struct spy {
@@ -26,6 +36,7 @@ struct spy {
     uint64_t steps, steps_max; /* more than that is an endless loop */
     uint64_t requests, responses;
     uint64_t unanswered; /* INVITEs whose transaction ended without a final response */
+    struct spy_fates fates;
     bool answers_may_fail;
     void (*before)(void *user), (*after)(void *user); /* around each step; NULL: nothing */
     void *user;
@@ -33,8 +44,10 @@ struct spy {
 
 /**
  * Watches all workers of `g`. Held is: what is sent can be parsed; of one server transaction there
- * is one final response, or 2xx ones, and nothing provisional after it; an INVITE gets one (unless
- * `answers_may_fail`: then they are counted); steps come to an end.
+ * is one final response, or 2xx ones, and nothing provisional after it; steps come to an end.
+ * Every request but ACK gets a final response in virtual time, or is dropped by a rule that a NOTE
+ * names: malformed beyond an answer, of nobody, or not answered in time and no INVITE (RFC 4320
+ * 4.2). Unless `answers_may_fail`: then INVITEs without one are counted.
  */
 void spy_init(struct spy *x, struct gate *g);
 

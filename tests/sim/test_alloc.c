@@ -16,6 +16,7 @@
 
 #include "sim/raw.h"
 #include "sim/spy.h"
+#include "sim/twice.h"
 #include "support/fault.h"
 
 #include <stdio.h>
@@ -203,6 +204,7 @@ static void set_up(struct scene *s, const struct scenario *x, uint64_t seed)
 {
     memset(s, 0, sizeof(*s));
     world_init(&s->w, seed, &x->conf);
+    twice_reset(); /* what was given up for want of memory may be given again */
     for (unsigned i = 0; i < s->w.gates; i++) {
         spy_init(&s->spy[i], &s->w.gate[i]);
         for (unsigned k = 0; k < s->w.gate[i].node->workers; k++)

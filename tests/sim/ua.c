@@ -353,7 +353,7 @@ static void on_ack(struct ua *u, const struct sw_vitals *v)
         sw_timer_start(&u->engine.timers, &c->next, u->engine.now_ms + u->conf.talk_ms);
 }
 
-/* The same request in a second transaction was delivered twice. */
+/* The same request in a second transaction: tried again elsewhere, or given to another worker. */
 static void count(struct ua *u, const struct sw_vitals *v)
 {
     struct sw_siphash h;
@@ -519,12 +519,28 @@ static void next_callee(struct ua *u, struct ua_call *c)
     }
 }
 
+static void opened(struct ua *u, const struct sw_event *ev)
+{
+    struct sw_send *s = sw_send_get(&u->engine, ev->job);
+    struct ua_call *c = s ? s->user : NULL;
+    if (!c)
+        return;
+    c->send = (struct sw_ref){0};
+    sw_send_drop(&u->engine, ev->job);
+    if (ev->status == SW_OK)
+        transmit(u, c, ev->flow);
+    else
+        c->timeouts++;
+}
+
 static void time_passed(struct ua *u)
 {
     for (;;) {
         struct sw_due due = sw_engine_due(&u->engine);
         if (due.kind == SW_DUE_NONE)
             return;
+        if (due.kind == SW_DUE_SEND)
+            opened(u, &(struct sw_event){.status = SW_PEER_TIMEOUT, .job = due.job});
         if (due.kind == SW_DUE_CLIENT && due.user)
             ((struct ua_call *)due.user)->timeouts++;
         if (due.kind != SW_DUE_USER)
@@ -539,20 +555,6 @@ static void time_passed(struct ua *u)
         else
             next_callee(u, c);
     }
-}
-
-static void opened(struct ua *u, const struct sw_event *ev)
-{
-    struct sw_send *s = sw_send_get(&u->engine, ev->job);
-    struct ua_call *c = s ? s->user : NULL;
-    if (!c)
-        return;
-    c->send = (struct sw_ref){0};
-    sw_send_drop(&u->engine, ev->job);
-    if (ev->status == SW_OK)
-        transmit(u, c, ev->flow);
-    else
-        c->timeouts++;
 }
 
 static void ua_step(void *user, const struct sw_event *ev, struct sw_actions *out, int64_t now_ms)

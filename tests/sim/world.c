@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include "sim/twice.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
             .engine = {.instance = g->node->instance,
                        .worker = (uint16_t)i,
                        .directory = workers > 1,
-                       .transactions_max = 20000,
+                       .transactions_max = g->transactions_max ? g->transactions_max : 20000,
                        .table_key = {seed, 10},
                        .seed = {seed, 20 + i},
                        .counters = &g->counters[i]},
@@ -142,6 +143,7 @@ void world_init(struct world *w, uint64_t seed, const struct world_conf *c)
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->sim = sim_new(seed);
+    twice_own_input();
     if (c->net.delay_max_ms)
         w->sim->net = c->net;
     if (c->two_gateways)

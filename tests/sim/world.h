@@ -14,6 +14,7 @@ struct gate {
     struct sw_gateway gateway[SIM_WORKERS_MAX];
     struct sw_counters counters[SIM_WORKERS_MAX];
     struct sw_ident *ident;
+    uint32_t transactions_max; /* 0: many */
 };
 
 /** Makes the node of a gateway whose configuration is complete. */
