@@ -16,6 +16,9 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
 void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why, struct sw_slice got);
 
+/** The client asked for a name that no identity of the listener has: one line in ten seconds. */
+void sw_attempt_name_unknown(struct sw_conns *s, const struct sw_conn *c);
+
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);
 
