@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
-#include "daemon/config.h"
+#include "daemon/expiry.h"
+#include "sys/clock.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ int sw_cmd_check(int argc, char **argv)
     if (!path)
         return sw_cmd_usage("check", "-c FILE is missing");
     bool ok = sw_config_load(path, &config, &diags) == SW_OK;
+    sw_certs_check(&config, sw_clock_wall_s(), &diags);
     sw_diags_print(&diags, json ? stdout : stderr, json);
     if (!json)
         printf("%s: %s (%u errors, %u warnings, %u notes)\n", path, ok ? "can run" : "cannot run",

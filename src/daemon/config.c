@@ -56,15 +56,12 @@ void sw_names_build(struct sw_config_build *b, struct sw_names *names, const cha
         }
 }
 
-int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
-                      const struct sw_text *name, const char *key)
+int64_t sw_names_index(const struct sw_names *names, struct sw_slice name)
 {
     size_t low = 0, high = names->count;
-    if (!name->s.p)
-        return -1;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        int d = sw_slice_order(names->n[mid].name, name->s);
+        int d = sw_slice_order(names->n[mid].name, name);
         if (d == 0)
             return names->n[mid].index;
         if (d < 0)
@@ -72,6 +69,15 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
         else
             high = mid;
     }
+    return -1;
+}
+
+int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
+                      const struct sw_text *name, const char *key)
+{
+    int64_t index = name->s.p ? sw_names_index(names, name->s) : -1;
+    if (!name->s.p || index >= 0)
+        return index;
     const char **known = calloc(names->count + 1, sizeof(*known));
     for (size_t i = 0; known && i < names->count; i++)
         known[i] = names->n[i].name.p;
@@ -94,6 +100,7 @@ static void build(struct sw_config_build *b)
     sw_config_listen(b);
     sw_config_peers(b);
     sw_config_routes(b);
+    sw_config_identities_check(b);
     if (b->diags->errors == 0 && sw_proxy_conf_index(&b->c->proxy) != SW_OK)
         sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
 }
@@ -130,10 +137,9 @@ enum sw_status sw_config_load(const char *path, struct sw_config *c, struct sw_d
 
 void sw_config_free(struct sw_config *c)
 {
-    for (uint32_t i = 0; i < c->identity_count; i++) {
-        sw_certs_free(&c->identities[i].chain);
-        sw_key_free(c->identities[i].key);
-    }
+    sw_config_identities_free(c);
+    for (uint32_t i = 0; c->conn_listeners && i < c->proxy.listener_count; i++)
+        sw_tls_names_free((struct sw_tls_names *)(uintptr_t)c->conn_listeners[i].tls.names);
     for (size_t i = 0; i < c->store_count; i++)
         sw_trust_free(c->stores[i]);
     free(c->stores);

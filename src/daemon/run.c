@@ -2,6 +2,7 @@
 
 #include "conn/attempt.h"
 #include "crypto/prng.h"
+#include "daemon/expiry.h"
 #include "gateway/pipeline.h"
 #include "loop/sock.h"
 #include "sys/clock.h"
@@ -266,10 +267,11 @@ static void stop(struct daemon *d)
     SW_LOG(SW_LEVEL_INFO, "stopped", sw_field_number("abandoned", (int64_t)left));
 }
 
-static void wait_for_signal(int fd)
+static void wait_for_signal(const struct sw_config *config, int fd)
 {
     struct signalfd_siginfo info;
     for (;;) {
+        sw_certs_watch(config, fd, SW_CERTS_WARN_MS);
         ssize_t n = read(fd, &info, sizeof(info));
         if (n < 0 && errno == EINTR)
             continue;
@@ -316,7 +318,7 @@ static int serve(struct daemon *d, int signals)
                sw_field_number("listeners", d->all.listener_count),
                sw_field_number("peers", d->config.proxy.peer_count),
                sw_field_number("pid", getpid()));
-        wait_for_signal(signals);
+        wait_for_signal(&d->config, signals);
     }
     if (d->started)
         stop(d);
@@ -351,6 +353,7 @@ int sw_daemon_run(const char *config_path)
             .fd = STDERR_FILENO, .level = d.config.log_level, .json = d.config.log_json};
         code = sw_log_open(&log) == SW_OK && signals >= 0 ? 0 : 1;
         log_weak(&diags);
+        sw_certs_warn(&d.config, sw_clock_wall_s());
         if (code == 0)
             code = serve(&d, signals);
     }
