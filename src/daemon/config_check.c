@@ -33,7 +33,7 @@ static void find_uses(struct sw_config *c)
         if (cl->transport != SW_TLS)
             continue;
         if (cl->tls.identity)
-            use(&c->identity_use[cl->tls.identity->id - 1], "listener", cl->name, false);
+            use(&c->identity_use[cl->tls.identity - c->identities], "listener", cl->name, false);
         for (size_t k = 0; k < l[i].sni.count; k++) {
             int64_t at = sw_names_index(&c->identity_names, l[i].sni.t[k].s);
             if (at >= 0)
@@ -45,7 +45,7 @@ static void find_uses(struct sw_config *c)
     for (uint32_t i = 0; i < c->proxy.peer_count; i++) {
         const struct sw_conn_peer *cp = &c->conn_peers[i];
         if (cp->tls.identity)
-            use(&c->identity_use[cp->tls.identity->id - 1], "peer", cp->name, true);
+            use(&c->identity_use[cp->tls.identity - c->identities], "peer", cp->name, true);
     }
     for (size_t i = 0; i < c->d.peers.count; i++)
         use_trust(c, &p[i].trust, "peer", p[i].name.s.p ? p[i].name.s.p : "");
