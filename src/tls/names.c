@@ -116,8 +116,3 @@ const struct sw_tls_identity *sw_tls_names_find(const struct sw_tls_names *n, st
         return exact;
     return find(n, SW_SLICE("*"), sw_slice_from(name, dot));
 }
-
-size_t sw_tls_names_count(const struct sw_tls_names *n)
-{
-    return n->map.count;
-}

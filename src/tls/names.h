@@ -28,7 +28,4 @@ SW_MUST_USE enum sw_status sw_tls_names_add(struct sw_tls_names *n, struct sw_sl
  */
 const struct sw_tls_identity *sw_tls_names_find(const struct sw_tls_names *n, struct sw_slice name);
 
-/** How many names it holds. */
-size_t sw_tls_names_count(const struct sw_tls_names *n);
-
 #endif
