@@ -2,7 +2,10 @@
 
 #include "sys/file.h"
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static enum sw_status read_text(const char *path, struct sw_slice *text, char why[SW_WHY_MAX])
 {
@@ -36,13 +39,87 @@ enum sw_status sw_cert_load_chain(const char *path, struct sw_certs *out, char w
 
 enum sw_status sw_cert_load_key(const char *path, struct sw_key **out, char why[SW_WHY_MAX])
 {
+    return sw_cert_open_key(path, (struct sw_slice){0}, out, why);
+}
+
+bool sw_cert_key_is_in_token(const char *name)
+{
+    return sw_slice_starts_case(sw_slice_str(name), SW_SLICE("pkcs11:"));
+}
+
+enum sw_status sw_cert_open_key(const char *name, struct sw_slice passphrase, struct sw_key **out,
+                                char why[SW_WHY_MAX])
+{
     struct sw_slice text;
-    enum sw_status s = read_text(path, &text, why);
+    if (sw_cert_key_is_in_token(name))
+        return sw_key_from_token(name, passphrase, out, why);
+    enum sw_status s = read_text(name, &text, why);
     if (s != SW_OK)
         return s;
-    s = sw_key_parse(text, out, why);
+    s = sw_key_open(text, passphrase, out, why);
     drop_text(&text);
     return s;
+}
+
+static enum sw_status refuse(char why[SW_WHY_MAX], const char *what)
+{
+    struct sw_buf b = sw_buf(why, SW_WHY_MAX - 1);
+    sw_buf_str(&b, what);
+    why[b.n] = 0;
+    return SW_PEER_SYNTAX;
+}
+
+/* The file of a passphrase. */
+static enum sw_status passphrase_path(const char *name, char path[PATH_MAX], char why[SW_WHY_MAX])
+{
+    static const char prefix[] = "credential:";
+    const char *dir = "", *slash = "", *file = name;
+    if (strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+        file = name + sizeof(prefix) - 1;
+        dir = getenv("CREDENTIALS_DIRECTORY");
+        slash = "/";
+        if (!*file || strchr(file, '/') || *file == '.')
+            return refuse(why, "a credential's name is neither empty nor a path");
+        if (!dir || !*dir)
+            return refuse(why, "$CREDENTIALS_DIRECTORY is not set: the process was not started as "
+                               "a service with LoadCredential");
+    }
+    int n = snprintf(path, PATH_MAX, "%s%s%s", dir, slash, file);
+    return n > 0 && n < PATH_MAX ? SW_OK : refuse(why, "the path is too long");
+}
+
+enum sw_status sw_cert_load_passphrase(const char *name, struct sw_slice *out, char why[SW_WHY_MAX])
+{
+    struct sw_slice text;
+    char path[PATH_MAX];
+    enum sw_status s = passphrase_path(name, path, why);
+    if (s == SW_OK)
+        s = read_text(path, &text, why);
+    if (s != SW_OK)
+        return s;
+    size_t n = text.n;
+    while (n && (text.p[n - 1] == '\n' || text.p[n - 1] == '\r'))
+        n--;
+    if (n == 0 || n > SW_PASSPHRASE_MAX) {
+        drop_text(&text);
+        return refuse(why, n ? "longer than 1024 bytes" : "no passphrase in it");
+    }
+    sw_wipe((char *)(uintptr_t)text.p + n, text.n - n);
+    *out = sw_slice(text.p, n);
+    return SW_OK;
+}
+
+void sw_cert_drop_passphrase(struct sw_slice *passphrase)
+{
+    if (passphrase->p)
+        drop_text(passphrase);
+    *passphrase = (struct sw_slice){0};
+}
+
+unsigned sw_cert_file_mode(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_mode & 07777 : 0;
 }
 
 enum sw_status sw_cert_load_crls(const char *path, struct sw_crls *out, char why[SW_WHY_MAX])

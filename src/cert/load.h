@@ -18,6 +18,32 @@ SW_MUST_USE enum sw_status sw_cert_load_chain(const char *path, struct sw_certs 
 SW_MUST_USE enum sw_status sw_cert_load_key(const char *path, struct sw_key **out,
                                             char why[SW_WHY_MAX]);
 
+/** True if a key of the configuration names one in a token: a "pkcs11:" URI. RFC 7512 */
+bool sw_cert_key_is_in_token(const char *name);
+
+/**
+ * Reads the private key of a file, which may be encrypted, or finds the one that a "pkcs11:" URI
+ * names. `passphrase` (.p NULL: none) opens the file or the token; nobody is asked for one.
+ * Statuses as above.
+ */
+SW_MUST_USE enum sw_status sw_cert_open_key(const char *name, struct sw_slice passphrase,
+                                            struct sw_key **out, char why[SW_WHY_MAX]);
+
+/* Bytes of a passphrase. */
+enum { SW_PASSPHRASE_MAX = 1024 };
+
+/**
+ * Reads a passphrase without the line end behind it: a file, or "credential:NAME", which systemd
+ * has put below $CREDENTIALS_DIRECTORY. Give it back with sw_cert_drop_passphrase, which wipes it.
+ * Statuses as above.
+ */
+SW_MUST_USE enum sw_status sw_cert_load_passphrase(const char *name, struct sw_slice *out,
+                                                   char why[SW_WHY_MAX]);
+void sw_cert_drop_passphrase(struct sw_slice *passphrase);
+
+/** The permission bits of a file; 0: it cannot be asked for them. */
+unsigned sw_cert_file_mode(const char *path);
+
 /** Reads revocation lists. Statuses as above. */
 SW_MUST_USE enum sw_status sw_cert_load_crls(const char *path, struct sw_crls *out,
                                              char why[SW_WHY_MAX]);

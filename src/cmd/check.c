@@ -1,5 +1,7 @@
 #include "cmd/cmd.h"
+#include "daemon/expiry.h"
 #include "daemon/proof.h"
+#include "sys/clock.h"
 
 #include <string.h>
 
@@ -22,8 +24,10 @@ int sw_cmd_check(int argc, char **argv)
     if (!path)
         return sw_cmd_usage("check", "-c FILE is missing");
     bool ok = sw_config_load(path, NULL, &config, &diags) == SW_OK;
-    if (ok)
+    if (ok) {
+        sw_certs_check(&config, sw_clock_wall_s(), &diags);
         sw_proof(&config, &diags);
+    }
     ok = diags.errors == 0;
     sw_diags_print(&diags, json ? stdout : stderr, json);
     if (!json)

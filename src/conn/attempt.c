@@ -27,6 +27,13 @@ static const char *phase(const struct sw_conn *c)
     }
 }
 
+/* What we showed, or would have: the name of our identity. */
+static struct sw_field shown(const struct sw_tls_info *info)
+{
+    const struct sw_tls_identity *id = info->shown;
+    return sw_field_str("shown", id && id->name ? id->name : "none");
+}
+
 /* What every line about a connection starts with. */
 static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                        struct sw_field *f)
@@ -81,6 +88,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = sw_field_str("group", info.group);
         f[n++] = sw_field_text("identity", got);
         f[n++] = sw_field_text("names", sw_buf_view(&b));
+        f[n++] = shown(&info);
         if (info.server_name.n)
             f[n++] = sw_field_text("server_name", info.server_name);
         n = put_rule(p, c, f, n);
@@ -112,6 +120,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     struct sw_field f[24];
     struct sw_attempt_text h;
     struct sw_tls_failure tls = {.alert = -1};
+    struct sw_tls_info info;
     char names[NAMES_MAX];
     struct sw_buf b = sw_buf(names, sizeof(names));
     const struct sw_conn_peer *p = sw_conn_peer_find(s, c->flow.peer);
@@ -134,6 +143,10 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
         f[n++] = sw_field_text("presented", sw_buf_view(&b));
     if (got.n)
         f[n++] = sw_field_text("identity", got);
+    if (c->tls && c->state != SW_CONN_CONNECTING) {
+        sw_tls_info(c->tls, &info);
+        f[n++] = shown(&info);
+    }
     if (tls.subject[0])
         f[n++] = sw_field_str("certificate", tls.subject);
     if (tls.alert >= 0) {
@@ -163,6 +176,27 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
     f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);
     return n;
+}
+
+void sw_attempt_name_unknown(struct sw_conns *s, const struct sw_conn *c)
+{
+    enum { EVERY_MS = 10000 };
+    struct sw_field f[16];
+    struct sw_attempt_text h;
+    struct sw_tls_info info;
+    if (s->names_unknown++ && s->now_ms < s->name_unknown_ms + EVERY_MS)
+        return;
+    s->name_unknown_ms = s->now_ms;
+    sw_tls_info(c->tls, &info);
+    size_t n = put_head(s, c, &h, f);
+    f[n++] = sw_field_text("server_name", info.server_name);
+    f[n++] = shown(&info);
+    f[n++] = sw_field_number("held_back", (int64_t)s->names_unknown - 1);
+    f[n++] = sw_field_str("why", "no certificate of the listener has the name that was asked for");
+    f[n++] = sw_field_str("help", "the client will refuse what it was shown if it checks names: "
+                                  "list the identity for this name under sni");
+    s->names_unknown = 1;
+    sw_log(SW_LEVEL_INFO, "server_name_unknown", f, n);
 }
 
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c)

@@ -31,6 +31,8 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
 
 /** What would help against a failure in `state` that TLS says nothing about; static text. */
 const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state);
+/** The client asked for a name that no identity of the listener has: one line in ten seconds. */
+void sw_attempt_name_unknown(struct sw_conns *s, const struct sw_conn *c);
 
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);

@@ -1,5 +1,6 @@
 #include "conn/conn.h"
 
+#include "conn/attempt.h"
 #include "loop/sock.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -221,6 +222,15 @@ void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c)
     sw_list_add(c->flow.outbound ? &s->steps_out : &s->steps_in, &c->steps);
 }
 
+/* Told before the client answers: one that checks names ends the connection now. */
+static void tell_unknown_name(struct sw_conns *s, struct sw_conn *c)
+{
+    if (c->name_told || !sw_tls_name_unknown(c->tls))
+        return;
+    c->name_told = true;
+    sw_attempt_name_unknown(s, c);
+}
+
 enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
 {
     ssize_t n = recv(c->fd, s->scratch_wire, WIRE_BYTES, 0);
@@ -231,6 +241,7 @@ enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
         return sw_sock_status(errno);
     sw_tls_feed(c->tls, sw_slice(s->scratch_wire, n > 0 ? (size_t)n : 0));
     enum sw_status st = sw_tls_handshake(c->tls);
+    tell_unknown_name(s, c);
     enum sw_status sent = sw_conn_flush(s, c);
     if (st == SW_AGAIN && sent == SW_OK)
         watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));

@@ -97,6 +97,7 @@ struct sw_conn {
     bool listed;    /* in the reuse directory */
     bool heard;     /* the peer has sent application bytes */
     bool part_late; /* the timer counts for the incomplete message */
+    bool name_told; /* that its server name is unknown */
     bool is_paused;
     uint32_t this_second; /* messages taken in `second` */
     int64_t second;
@@ -129,6 +130,8 @@ struct sw_conns {
     size_t plain_cap;
     int64_t now_ms;
     uint64_t generation;
+    int64_t name_unknown_ms; /* when server_name_unknown was logged last */
+    uint64_t names_unknown;  /* since then, that one counted */
 };
 
 /** `seen`: see sw_tls_worker_new; its user is the struct sw_conn. SW_LIMIT_MEMORY */

@@ -47,7 +47,24 @@ void sw_certs_free(struct sw_certs *certs);
 /** Reads an unencrypted private key in PEM. SW_PEER_SYNTAX with `why`. */
 SW_MUST_USE enum sw_status sw_key_parse(struct sw_slice text, struct sw_key **out,
                                         char why[SW_WHY_MAX]);
+
+/** The same; an encrypted key is opened with `passphrase` (.p NULL: none is known). Never asks. */
+SW_MUST_USE enum sw_status sw_key_open(struct sw_slice text, struct sw_slice passphrase,
+                                       struct sw_key **out, char why[SW_WHY_MAX]);
+
+/**
+ * The key that a "pkcs11:" URI names (RFC 7512), through OpenSSL's PKCS#11 engine: it stays in its
+ * token and signs there, for any thread. `pin` (.p NULL: none) opens the token. Never asks. A
+ * `module-path` in the URI names the token's library; all keys of a process use the same one.
+ * SW_PEER_SYNTAX with `why`. Call from one thread.
+ */
+SW_MUST_USE enum sw_status sw_key_from_token(const char *uri, struct sw_slice pin,
+                                             struct sw_key **out, char why[SW_WHY_MAX]);
+
 void sw_key_free(struct sw_key *key);
+
+/** True if two keys are of one kind, so that only one of them can be chosen in a handshake. */
+bool sw_key_same_kind(const struct sw_key *a, const struct sw_key *b);
 
 /** True if the private key belongs to the certificate. */
 bool sw_key_fits(const struct sw_key *key, const struct sw_cert *cert);
@@ -60,7 +77,38 @@ void sw_crls_free(struct sw_crls *crls);
 /** When the list is to be replaced, seconds since 1970; 0: it does not say. */
 int64_t sw_crl_next_update_s(const struct sw_crl *crl);
 
+/** When the list was made. */
+int64_t sw_crl_this_update_s(const struct sw_crl *crl);
+
 void sw_cert_facts(const struct sw_cert *cert, struct sw_cert_facts *out);
+
+/** When a certificate begins and ends, seconds since 1970. */
+int64_t sw_cert_not_before_s(const struct sw_cert *cert);
+int64_t sw_cert_not_after_s(const struct sw_cert *cert);
+
+/** True if `issuer` can have issued it, by names, key identifiers and usage: no signature is read.
+ */
+bool sw_cert_issued_by(const struct sw_cert *cert, const struct sw_cert *issuer);
+
+/** Numbers that are equal if a certificate's issuer may be the other one's subject. */
+uint32_t sw_cert_subject_number(const struct sw_cert *cert);
+uint32_t sw_cert_issuer_number(const struct sw_cert *cert);
+
+/**
+ * True if the certificate may be shown as client or as server: its extendedKeyUsage names
+ * clientAuth or serverAuth, or any, or there is none. RFC 5280 4.2.1.12
+ */
+bool sw_cert_purpose(const struct sw_cert *cert, bool as_client);
+
+/* The CAs that the system believes, such as those of /etc/ssl/certs. */
+struct sw_system_cas;
+
+/** Reads them. NULL: memory is out. */
+struct sw_system_cas *sw_system_cas_new(void);
+void sw_system_cas_free(struct sw_system_cas *s);
+
+/** True if one of them can have issued the certificate. */
+bool sw_system_cas_issued(struct sw_system_cas *s, const struct sw_cert *cert);
 
 /** The facts of one certificate in DER, as it stands in a handshake. SW_PEER_SYNTAX */
 SW_MUST_USE enum sw_status sw_cert_der_facts(struct sw_slice der, struct sw_cert_facts *out);

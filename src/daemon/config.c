@@ -106,6 +106,7 @@ static void build(struct sw_config_build *b)
     sw_config_listen(b);
     sw_config_peers(b);
     sw_config_routes(b);
+    sw_config_identities_check(b);
     if (b->diags->errors == 0 && sw_proxy_conf_index(&b->c->proxy) != SW_OK)
         sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
 }
@@ -145,10 +146,9 @@ enum sw_status sw_config_load(const char *path, const struct sw_config *before, 
 
 void sw_config_free(struct sw_config *c)
 {
-    for (uint32_t i = 0; i < c->identity_count; i++) {
-        sw_certs_free(&c->identities[i].chain);
-        sw_key_free(c->identities[i].key);
-    }
+    sw_config_identities_free(c);
+    for (uint32_t i = 0; c->conn_listeners && i < c->proxy.listener_count; i++)
+        sw_tls_names_free((struct sw_tls_names *)(uintptr_t)c->conn_listeners[i].tls.names);
     for (size_t i = 0; i < c->store_count; i++)
         sw_trust_free(c->stores[i]);
     free(c->stores);

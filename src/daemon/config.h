@@ -41,6 +41,13 @@ struct sw_config_file {
     const char *path;
 };
 
+/* Who uses an identity or a trust entry: the first, and how many. */
+struct sw_config_use {
+    const char *kind, *name; /* such as "listener" "outside" */
+    uint32_t count;
+    bool as_server, as_client;
+};
+
 struct sw_config {
     struct sw_slab slab;
     struct sw_arena arena;
@@ -56,6 +63,7 @@ struct sw_config {
     struct sw_trust **trust_store;  /* per trust entry, made when first wanted */
     struct sw_tls_policy *policies; /* the three that always exist, and the file's own */
     uint32_t identity_count, trust_count, policy_count;
+    struct sw_config_use *identity_use, *trust_use;
     struct sw_config_listener *listeners;
     struct sw_conn_listener *conn_listeners;
     struct sw_conn_peer *conn_peers; /* sorted by id */
@@ -86,12 +94,27 @@ struct sw_config_build {
     const char **policy_weakness; /* per policy; empty: it has none */
 };
 
+void sw_config_identities(struct sw_config_build *b);
+void sw_config_identities_free(struct sw_config *c);
 void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, policies */
 void sw_config_listen(struct sw_config_build *b); /* listeners */
 void sw_config_peers(struct sw_config_build *b);  /* peers */
 void sw_config_routes(struct sw_config_build *b); /* domains, routes */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */
+
+/** Notes who uses which identity and trust entry, and warns of what is weak in identities; last. */
+void sw_config_identities_check(struct sw_config_build *b);
+
+/**
+ * Fills the names that a listener shows identities by: those of `identity` and of `sni`, the first
+ * that has a name keeping it. True if one of them proves `host`. RFC 6066 3, RFC 5922 7.5
+ */
+bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive *d,
+                     struct sw_slice host, struct sw_tls_params *tls);
+
+/** "listener outside and 2 more", for people. */
+void sw_use_text(const struct sw_config_use *u, char *out, size_t cap);
 
 /** Sorts the names of `count` directives of `size` bytes whose first text is at `offset`. */
 void sw_names_build(struct sw_config_build *b, struct sw_names *names, const char *what,

@@ -56,23 +56,14 @@ static void address(struct sw_config_build *b, const struct sw_listen_directive 
 }
 
 /* An identity should prove the name that peers reach the listener by: RFC 5922 7.5. */
-static void check_proof(struct sw_config_build *b, const struct sw_listen_directive *d,
-                        const struct sw_listener_conf *l, const struct sw_tls_identity *id)
+static void warn_unproved(struct sw_config_build *b, const struct sw_listen_directive *d,
+                          const struct sw_listener_conf *l)
 {
-    if (!id->chain.count)
-        return;
-    struct sw_ident *ident = sw_ident_new(id->chain.c[0], NULL, 0);
-    struct sw_endpoint ip = {0};
-    bool numeric = sw_endpoint_ip_parse(l->host, &ip);
-    bool proved = ident && sw_domain_proves(ident, l->host,
-                                            numeric ? SW_VERIFY_ADDRESS : SW_VERIFY_DOMAIN, &ip);
-    if (!proved)
-        sw_diag_warning(b->diags, d->advertise.s.p ? d->advertise.mark : d->mark,
-                        "no identity of listener \"%s\" proves the host that it advertises, %.*s "
-                        "(SAN URI sip:%.*s or DNS:%.*s in its certificate, or another advertise)",
-                        d->name.s.p ? d->name.s.p : "", SW_SLICE_ARG(l->host),
-                        SW_SLICE_ARG(l->host), SW_SLICE_ARG(l->host));
-    sw_ident_free(ident);
+    sw_diag_warning(b->diags, d->advertise.s.p ? d->advertise.mark : d->mark,
+                    "no identity of listener \"%s\" proves the host that it advertises, %.*s "
+                    "(SAN URI sip:%.*s or DNS:%.*s in its certificate, or another advertise)",
+                    d->name.s.p ? d->name.s.p : "", SW_SLICE_ARG(l->host), SW_SLICE_ARG(l->host),
+                    SW_SLICE_ARG(l->host));
 }
 
 static const struct sw_trust *listener_trust(struct sw_config_build *b,
@@ -103,10 +94,11 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
     };
     if (!d->identity.s.p)
         sw_diag_error(b->diags, d->mark, "a tls listener lacks \"identity\" (it must be given)");
-    if (id >= 0) {
+    if (id >= 0)
         cl->tls.identity = &b->c->identities[id];
-        check_proof(b, d, l, cl->tls.identity);
-    }
+    if (!sw_config_shown(b, d, l->host, &cl->tls) && cl->tls.identity &&
+        cl->tls.identity->chain.count)
+        warn_unproved(b, d, l);
     cl->tls.trust = listener_trust(b, d);
     if (!d->trust.count && cl->tls.client_cert == SW_CERT_REQUIRE)
         sw_diag_error(b->diags, d->mark,
@@ -117,12 +109,6 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
                         "client_certificate: %s admits connections without certificate: what comes "
                         "over them is nobody's",
                         d->client_certificate.s.p);
-    if (d->sni.count)
-        sw_diag_note(b->diags, d->sni.mark,
-                     "sni: this version does not act on it yet, all names get \"%s\"",
-                     d->identity.s.p ? d->identity.s.p : "");
-    for (size_t i = 0; i < d->sni.count; i++)
-        sw_names_find(b, &b->c->identity_names, &d->sni.t[i], "sni");
 }
 
 static void no_tls(struct sw_config_build *b, const struct sw_listen_directive *d)

@@ -1,4 +1,4 @@
-/* Identities, trust entries and TLS policies of a configuration. */
+/* Trust entries and TLS policies of a configuration. */
 #include "base/base64.h"
 #include "cert/load.h"
 #include "crypto/leafcache.h"
@@ -38,57 +38,12 @@ static void check_dates(struct sw_config_build *b, struct sw_mark mark, const ch
                         day(f.not_after_s, text));
 }
 
-static void load_identity(struct sw_config_build *b, const struct sw_identity_directive *d,
-                          struct sw_tls_identity *id)
-{
-    char why[SW_WHY_MAX];
-    if (!d->certificate.s.p || !d->key.s.p)
-        return;
-    const char *cert = sw_config_path(b, &d->certificate), *key = sw_config_path(b, &d->key);
-    if (sw_cert_load_chain(cert, &id->chain, why) != SW_OK)
-        sw_diag_error(b->diags, d->certificate.mark,
-                      "certificate \"%s\": %s (a PEM file, the leaf first, that can be read)", cert,
-                      why);
-    if (sw_cert_load_key(key, &id->key, why) != SW_OK)
-        sw_diag_error(b->diags, d->key.mark, "key \"%s\": %s (a PEM private key that can be read)",
-                      key, why);
-    if (!id->chain.count || !id->key)
-        return;
-    if (!sw_key_fits(id->key, id->chain.c[0]))
-        sw_diag_error(
-            b->diags, d->key.mark,
-            "key \"%s\" does not fit certificate \"%s\" (the key that the certificate was "
-            "made for; the leaf must be the first certificate of its file)",
-            key, cert);
-    check_dates(b, d->certificate.mark, "certificate", id->chain.c[0]);
-}
-
 /* Ids outlive a reload, names that are gone and come again get another one: what a connection
  * proved under an id is judged by what stands under it now. */
-static uint32_t id_of_identity(struct sw_config_build *b, struct sw_slice name)
-{
-    int64_t was = b->before && name.p ? sw_names_index(&b->before->identity_names, name) : -1;
-    return was >= 0 ? b->before->identities[was].id : ++b->c->last_id;
-}
-
 static uint32_t id_of_trust(struct sw_config_build *b, struct sw_slice name)
 {
     int64_t was = b->before && name.p ? sw_names_index(&b->before->trust_names, name) : -1;
     return was >= 0 ? b->before->trusts[was].id : ++b->c->last_id;
-}
-
-static void identities(struct sw_config_build *b)
-{
-    struct sw_config *c = b->c;
-    const struct sw_identity_directive *d = c->d.identities.item;
-    c->identity_count = (uint32_t)c->d.identities.count;
-    c->identities = sw_config_alloc(b, c->identity_count * sizeof(*c->identities));
-    sw_names_build(b, &c->identity_names, "identity", &c->d.identities, sizeof(*d),
-                   offsetof(struct sw_identity_directive, name));
-    for (uint32_t i = 0; i < c->identity_count; i++) {
-        c->identities[i].id = id_of_identity(b, d[i].name.s);
-        load_identity(b, &d[i], &c->identities[i]);
-    }
 }
 
 static void load_ca(struct sw_config_build *b, const struct sw_text *path, struct sw_trust_entry *e)
@@ -113,7 +68,8 @@ static void load_ca(struct sw_config_build *b, const struct sw_text *path, struc
                             "ca \"%s\": %s has a weak key, %s: what it vouches for is refused (RSA "
                             "2048 or EC 224 is the least)",
                             file, f.subject, f.key);
-        check_dates(b, path->mark, "ca", e->anchors.c[i]);
+        if (f.not_before_s > b->now_s)
+            check_dates(b, path->mark, "ca", e->anchors.c[i]); /* ends: src/daemon/expiry.c */
     }
 }
 
@@ -225,19 +181,12 @@ static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct
 static void load_crl(struct sw_config_build *b, const struct sw_text *path,
                      struct sw_trust_entry *e)
 {
-    char why[SW_WHY_MAX], text[32];
+    char why[SW_WHY_MAX];
     const char *file = sw_config_path(b, path);
     if (sw_cert_load_crls(file, &e->crls, why) != SW_OK) {
         sw_diag_error(b->diags, path->mark, "crl \"%s\": %s (a CRL in PEM or DER that can be read)",
                       file, why);
         return;
-    }
-    for (size_t i = 0; i < e->crls.count; i++) {
-        int64_t next = sw_crl_next_update_s(e->crls.c[i]);
-        if (next && next < b->now_s)
-            sw_diag_warning(b->diags, path->mark,
-                            "crl \"%s\" was to be replaced on %s (fetch the new one)", file,
-                            day(next, text));
     }
     sw_diag_note(b->diags, path->mark,
                  "crl is read at the start only: this version does not act on later changes");
@@ -386,7 +335,7 @@ struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entr
 
 void sw_config_trust(struct sw_config_build *b)
 {
-    identities(b);
+    sw_config_identities(b);
     trust_entries(b);
     policies(b);
 }

@@ -1,6 +1,7 @@
 /* The main thread while the workers run: signals, questions, changed files, reloads. */
 #include "daemon/admin.h"
 #include "daemon/daemon.h"
+#include "daemon/expiry.h"
 #include "daemon/reload.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
@@ -21,6 +22,7 @@ enum {
 struct control {
     struct sw_daemon *d;
     int64_t reload_at_ms; /* files changed: reload then; 0: they did not */
+    int64_t warn_at_ms;   /* of certificates that end, each day */
     bool stop;
 };
 
@@ -40,6 +42,13 @@ static void watch_files(struct sw_daemon *d)
                sw_field_str("help", "reload by hand after a change, or raise fs.inotify limits"));
 }
 
+/* What ends soon: said when it is new, and again each day. */
+static void warn_of_ends(struct control *x)
+{
+    sw_certs_warn(&x->d->now->config, sw_clock_wall_s());
+    x->warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS;
+}
+
 static void reload_result(struct control *x, const struct sw_reload_result *r)
 {
     char place[512];
@@ -53,6 +62,7 @@ static void reload_result(struct control *x, const struct sw_reload_result *r)
     }
     if (r->done) {
         watch_files(x->d);
+        warn_of_ends(x);
         SW_LOG(SW_LEVEL_INFO, "reloaded", sw_field_number("ms", r->ms),
                sw_field_number("warnings", r->diags->warnings),
                sw_field_number("proved", r->proved),
@@ -80,14 +90,15 @@ static void signalled(struct control *x)
 
 static int wait_ms(const struct control *x)
 {
-    int64_t ms = -1;
+    int64_t ms = x->warn_at_ms - sw_clock_ms();
+    ms = ms < 0 ? 0 : ms;
     if (x->reload_at_ms) {
-        ms = x->reload_at_ms - sw_clock_ms();
-        ms = ms < 0 ? 0 : ms;
+        int64_t then = x->reload_at_ms - sw_clock_ms();
+        ms = then < 0 ? 0 : then < ms ? then : ms;
     }
     if (sw_reload_busy(x->d)) {
         int busy = sw_reload_pending(x->d) ? BUSY_MS : RETIRED_MS;
-        ms = ms < 0 || ms > busy ? busy : ms;
+        ms = ms > busy ? busy : ms;
     }
     return (int)ms;
 }
@@ -118,6 +129,8 @@ static void one_turn(struct control *x)
         x->reload_at_ms = 0;
         sw_reload_ask(x->d, "files changed");
     }
+    if (x->warn_at_ms <= sw_clock_ms())
+        warn_of_ends(x);
     sw_admin_serve(x->d->admin, p + FIXED, admin);
     if (sw_reload_step(x->d, &r))
         reload_result(x, &r);
@@ -126,7 +139,7 @@ static void one_turn(struct control *x)
 
 void sw_control_run(struct sw_daemon *d)
 {
-    struct control x = {.d = d};
+    struct control x = {.d = d, .warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS};
     watch_files(d);
     while (!x.stop)
         one_turn(&x);

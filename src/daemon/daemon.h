@@ -17,7 +17,7 @@ struct sw_daemon {
     struct sw_worker_listener *listeners;
     struct sw_gateway *gateways;
     struct sw_counters *counters; /* per worker */
-    unsigned started; /* workers whose thread runs */
+    unsigned started;             /* workers whose thread runs */
     uint32_t instance;
     struct sw_sip_key table_key;
     struct sw_loader *loader;

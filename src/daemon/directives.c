@@ -8,9 +8,11 @@
 
 static const struct sw_key_def identity_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_identity_directive, name), true, NULL, NULL},
-    {"certificate", SW_KEY_TEXT, offsetof(struct sw_identity_directive, certificate), true, NULL,
+    {"certificate", SW_KEY_TEXTS, offsetof(struct sw_identity_directive, certificate), true, NULL,
      NULL},
-    {"key", SW_KEY_TEXT, offsetof(struct sw_identity_directive, key), true, NULL, NULL},
+    {"key", SW_KEY_TEXTS, offsetof(struct sw_identity_directive, key), true, NULL, NULL},
+    {"passphrase", SW_KEY_TEXT, offsetof(struct sw_identity_directive, passphrase), false, NULL,
+     NULL},
 };
 static const struct sw_schema identity_schema =
     SCHEMA("an identity", identity_keys, sw_identity_directive);

@@ -6,7 +6,8 @@
 
 struct sw_identity_directive {
     struct sw_mark mark;
-    struct sw_text name, certificate, key;
+    struct sw_text name, passphrase;
+    struct sw_texts certificate, key;
 };
 
 struct sw_trust_directive {

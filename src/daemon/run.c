@@ -1,6 +1,7 @@
 #include "daemon/run.h"
 
 #include "daemon/admin.h"
+#include "daemon/expiry.h"
 #include "daemon/proof.h"
 #include "daemon/reload.h"
 #include "fetch/watch.h"
@@ -242,6 +243,7 @@ static int start(struct sw_daemon *d, struct sw_diags *diags)
     if (sw_log_open(&log) != SW_OK || d->signals < 0)
         return 1;
     log_weak(diags);
+    sw_certs_warn(c, d->started_s);
     return serve(d);
 }
 

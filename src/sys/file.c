@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum sw_status read_fd(int fd, size_t max, struct sw_slice *out)
+/* `size` is what the file said: it then fits at once, and no copy of a key stays behind. */
+static enum sw_status read_fd(int fd, size_t size, size_t max, struct sw_slice *out)
 {
-    size_t cap = 8192, n = 0;
+    size_t cap = size < max ? size + 1 : 8192, n = 0;
     char *p = malloc(cap + 1);
     while (p) {
         ssize_t got = read(fd, p + n, cap - n);
@@ -50,7 +51,7 @@ enum sw_status sw_file_read(const char *path, size_t max, struct sw_slice *out)
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         errno = EISDIR;
     else
-        s = read_fd(fd, max, out);
+        s = read_fd(fd, st.st_size > 0 ? (size_t)st.st_size : 8191, max, out);
     int e = errno;
     close(fd);
     errno = e;

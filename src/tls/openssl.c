@@ -33,13 +33,17 @@ struct sw_tls {
     const struct sw_trust *trust;
     const struct sw_tls_policy *policy;
     struct sw_tls_offer *offer; /* the peer's, while the handshake lasts; NULL: none came yet */
+    const struct sw_tls_identity *shown;
+    const struct sw_tls_names *names; /* NULL: the server name chooses nothing */
     void *user;
     struct sw_slice in; /* not read yet by the library */
     struct sw_trust_verdict verdict;
     enum sw_status failed;
+    unsigned long library; /* the library's error of it */
     int16_t alert;
     bool alert_sent;
     bool verified; /* a chain was judged */
+    bool name_unknown;
     char *why;     /* of the failure, SW_WHY_MAX; NULL: did not fail */
     char *refused; /* subject of the certificate that was refused; NULL: none was */
 };
@@ -122,6 +126,45 @@ static int verify(X509_STORE_CTX *ctx, void *unused)
     return 0;
 }
 
+/* Each certificate with a chain of its own: the library chooses by what the peer can verify.
+ * RFC 8446 4.4.2.2, RFC 5246 7.4.2 */
+static bool show_identity(SSL *ssl, const struct sw_tls_identity *id)
+{
+    for (; id; id = id->also) {
+        if (SSL_use_certificate(ssl, sw_x509(id->chain.c[0])) != 1 ||
+            SSL_use_PrivateKey(ssl, sw_pkey(id->key)) != 1)
+            return false;
+        for (size_t i = 1; i < id->chain.count; i++)
+            if (SSL_add1_chain_cert(ssl, sw_x509(id->chain.c[i])) != 1)
+                return false;
+    }
+    return true;
+}
+
+/* The server name of a ClientHello chooses what we show. A name that is not ours gets the default:
+ * RFC 6066 3 leaves that to the server, and the client judges what it is shown. */
+static int name_seen(SSL *ssl, int *alert, void *unused)
+{
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    const struct sw_slice name = sw_slice_str(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+    (void)unused;
+    if (!t->names || !name.n)
+        return SSL_TLSEXT_ERR_NOACK;
+    const struct sw_tls_identity *id = sw_tls_names_find(t->names, name);
+    t->name_unknown = !id;
+    if (!id)
+        return SSL_TLSEXT_ERR_NOACK;
+    if (id != t->shown) {
+        SSL_certs_clear(ssl);
+        if (!show_identity(ssl, id)) {
+            *alert = SSL_AD_INTERNAL_ERROR;
+            return SSL_TLSEXT_ERR_ALERT_FATAL;
+        }
+        t->shown = id;
+    }
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static void alert_seen(const SSL *ssl, int where, int value)
 {
     if (!(where & SSL_CB_ALERT))
@@ -193,6 +236,8 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
     SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
     SSL_CTX_set_info_callback(ctx, alert_seen);
     SSL_CTX_set_msg_callback(ctx, message_seen);
+    if (server)
+        SSL_CTX_set_tlsext_servername_callback(ctx, name_seen);
     return ctx;
 }
 
@@ -262,17 +307,6 @@ void sw_tls_worker_free(struct sw_tls_worker *w)
 
 /* ---- a session ---- */
 
-static bool show_identity(SSL *ssl, const struct sw_tls_identity *id)
-{
-    if (SSL_use_certificate(ssl, sw_x509(id->chain.c[0])) != 1 ||
-        SSL_use_PrivateKey(ssl, sw_pkey(id->key)) != 1)
-        return false;
-    for (size_t i = 1; i < id->chain.count; i++)
-        if (SSL_add1_chain_cert(ssl, sw_x509(id->chain.c[i])) != 1)
-            return false;
-    return true;
-}
-
 static int verify_mode(const struct sw_tls_params *p)
 {
     if (!p->server)
@@ -323,6 +357,8 @@ struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *p
                          .policy = &w->policies[params->policy],
                          .user = user,
                          .alert = -1};
+    t->shown = params->identity;
+    t->names = params->server ? params->names : NULL;
     t->ssl = SSL_new(ctx);
     if (!t->ssl || !set_up(t, params)) {
         ERR_clear_error();
@@ -363,7 +399,7 @@ void sw_tls_output_taken(struct sw_tls_worker *w)
 static struct sw_tls_trouble trouble(const struct sw_tls *t)
 {
     return (struct sw_tls_trouble){
-        .library = ERR_peek_error(),
+        .library = t->failed ? t->library : ERR_peek_error(),
         .alert = t->alert,
         .alert_sent = t->alert_sent,
         .verify_error = t->verified ? t->verdict.error : X509_V_OK,
@@ -375,6 +411,7 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
 static enum sw_status fail(struct sw_tls *t)
 {
     const struct sw_tls_trouble x = trouble(t);
+    t->library = x.library;
     t->failed = sw_tls_trouble_status(&x);
     if (!t->why)
         t->why = calloc(1, SW_WHY_MAX);
@@ -481,9 +518,15 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
         .suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
         .group = group ? group : "-",
         .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
+        .shown = t->shown,
     };
     if (!out->suite)
         out->suite = "-";
+}
+
+bool sw_tls_name_unknown(const struct sw_tls *t)
+{
+    return t->name_unknown;
 }
 
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)

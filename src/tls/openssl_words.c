@@ -126,6 +126,12 @@ static void put_gap(struct sw_buf *b, const struct sw_tls_trouble *x, enum sw_tl
     sw_tls_offer_put_gap(b, x->offer, gap);
 }
 
+/* True if the first error is of no library of OpenSSL's own: of an engine, which holds a key. */
+static bool of_token(const struct sw_tls_trouble *x)
+{
+    return x->library && ERR_GET_LIB(x->library) >= ERR_LIB_USER;
+}
+
 void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 {
     const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
@@ -134,6 +140,9 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
         sw_buf_lit(b, "the peer refused with alert ");
         sw_buf_str(b, sw_tls_alert_name((unsigned)x->alert));
         put_offered(b, x);
+    } else if (of_token(x)) {
+        sw_buf_lit(b, "our own key could not be used, its token says: ");
+        sw_buf_str(b, reason ? reason : "no reason");
     } else if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
         sw_buf_lit(b, "the peer showed no certificate, and one is required here");
     } else if (code == SSL_R_HTTP_REQUEST) {
@@ -254,6 +263,10 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
         return "give the peer a client certificate, or set client_certificate: request";
     case SW_PEER_PROTOCOL:
         return "the peer must use TLS on this port";
+    case SW_CRYPTO:
+        if (of_token(x))
+            return "is the token there, and its service up? restart the gateway once it is";
+        return "compare versions and suites of both sides: policy legacy admits old ones";
     default:
         return "compare versions and suites of both sides: policy legacy admits old ones";
     }
@@ -261,7 +274,7 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
 
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x)
 {
-    int code = x->library ? ERR_GET_REASON(x->library) : 0;
+    int code = x->library && !of_token(x) ? ERR_GET_REASON(x->library) : 0;
     if (x->verify_error != X509_V_OK)
         return SW_CRYPTO_VERIFY;
     if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)

@@ -3,13 +3,17 @@
 #define SW_TLS_SESSION_H
 
 #include "crypto/trust.h"
+#include "tls/names.h"
 #include "tls/policy.h"
 
 /* What we show: a certificate, its chain, and the key. Shared, immutable. */
 struct sw_tls_identity {
     uint32_t id;           /* stable, not 0 */
+    const char *name;      /* in the configuration; NULL: has none */
     struct sw_certs chain; /* leaf first */
     struct sw_key *key;
+    struct sw_tls_identity *also; /* the same with another kind of key: what the peer can do is
+                                     shown; NULL: there is none */
 };
 
 enum sw_client_certificate { SW_CERT_NONE, SW_CERT_REQUEST, SW_CERT_REQUIRE };
@@ -19,6 +23,7 @@ struct sw_tls_params {
     bool server;
     unsigned policy;                        /* number of a policy */
     const struct sw_tls_identity *identity; /* NULL: none is shown (client only) */
+    const struct sw_tls_names *names;       /* server: what is shown by SNI; NULL: `identity` */
     const struct sw_trust *trust;           /* NULL: nobody is believed */
     enum sw_client_certificate client_cert; /* server only */
     const char *server_name;                /* client: sent as SNI; NULL: none */
@@ -39,7 +44,8 @@ struct sw_tls_info {
     const char *version; /* such as "TLSv1.3" */
     const char *suite;
     const char *group;
-    struct sw_slice server_name; /* that the client asked for */
+    struct sw_slice server_name;         /* that the client asked for */
+    const struct sw_tls_identity *shown; /* ours, or NULL */
 };
 
 /* Why it failed. */
@@ -97,6 +103,9 @@ enum { SW_TLS_CHUNK = 48 * 1024 };
  */
 struct sw_slice sw_tls_output(struct sw_tls_worker *w);
 void sw_tls_output_taken(struct sw_tls_worker *w);
+
+/** True if the client asked for a name that is in none of `names`, and gets the default. */
+bool sw_tls_name_unknown(const struct sw_tls *t);
 
 void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out);
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out);

@@ -175,6 +175,38 @@ static void test_load_of_an_encrypted_key_says_so(void **state)
     assert_refused(KEY, "sealed.key", SW_PEER_SYNTAX, "encrypted");
 }
 
+static void test_load_of_a_passphrase_leaves_out_the_line_end(void **state)
+{
+    static const struct {
+        const char *text, *passphrase;
+    } rows[] = {{"se cret", "se cret"}, {"x\\n", "x"}, {"x \\r\\n", "x "}, {" \\n\\n", " "}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sw_slice got;
+        char why[SW_WHY_MAX];
+        pki_sh("printf '%s' >word", rows[i].text);
+        assert_int_equal(sw_cert_load_passphrase("word", &got, why), SW_OK);
+        assert_true(sw_slice_eq(got, sw_slice_str(rows[i].passphrase)));
+        sw_cert_drop_passphrase(&got);
+        assert_null(got.p);
+    }
+}
+
+static void test_load_of_a_sealed_key_needs_its_passphrase(void **state)
+{
+    char why[SW_WHY_MAX];
+    struct sw_key *key = NULL;
+    (void)state;
+    assert_int_equal(sw_cert_open_key("sealed.key", SW_SLICE("1235"), &key, why), SW_PEER_SYNTAX);
+    assert_string_equal(why, "the passphrase does not open the encrypted key");
+    assert_null(key);
+    assert_int_equal(sw_cert_open_key("sealed.key", SW_SLICE("1234"), &key, why), SW_OK);
+    struct sw_certs leaf = pki_certs("leaf.pem");
+    assert_true(sw_key_fits(key, leaf.c[0]));
+    sw_certs_free(&leaf);
+    sw_key_free(key);
+}
+
 static void test_load_of_a_chain_with_a_broken_part_gives_none_of_it(void **state)
 {
     (void)state;
@@ -204,6 +236,8 @@ int main(void)
         cmocka_unit_test(test_load_of_an_empty_file_names_what_is_missing),
         cmocka_unit_test(test_load_of_another_kind_names_what_is_missing),
         cmocka_unit_test(test_load_of_an_encrypted_key_says_so),
+        cmocka_unit_test(test_load_of_a_passphrase_leaves_out_the_line_end),
+        cmocka_unit_test(test_load_of_a_sealed_key_needs_its_passphrase),
         cmocka_unit_test(test_load_of_a_chain_with_a_broken_part_gives_none_of_it),
         cmocka_unit_test(test_load_of_a_file_above_the_limit_says_so),
     };

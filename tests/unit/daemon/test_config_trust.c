@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/config.h"
+#include "daemon/expiry.h"
 #include "support/pki.h"
 #include <openssl/pem.h>
 #include <time.h>
@@ -90,6 +90,7 @@ static void load(const struct files *x, struct sw_config *c, struct sw_diags *di
             or_good(x->ca, "ca.pem"), or_good(x->pinned, "self.pem"), or_good(x->crl, "ca.crl"));
     assert_int_equal(fclose(f), 0);
     assert_int_equal(sw_config_load("conf.yaml", NULL, c, diags), want);
+    sw_certs_check(c, (int64_t)time(NULL), diags);
 }
 
 static bool told(const struct sw_diags *diags, enum sw_diag_kind kind, unsigned line,
