@@ -130,6 +130,13 @@ static void request_given(struct sw_engine *e, const struct sw_flow *flow,
     x->transport = flow->transport;
 }
 
+static uint64_t made;
+
+uint64_t twice_made(void)
+{
+    return made;
+}
+
 struct sw_server *__real_sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
                                        const struct sw_vitals *v, struct sw_key key);
 struct sw_server *__wrap_sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
@@ -139,6 +146,7 @@ struct sw_server *__wrap_sw_server_new(struct sw_engine *e, const struct sw_flow
                                        const struct sw_vitals *v, struct sw_key key)
 {
     struct sw_server *s = __real_sw_server_new(e, flow, v, key);
+    made += s != NULL;
     if (s)
         request_given(e, flow, v, s);
     if (s && all.request)

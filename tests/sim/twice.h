@@ -24,6 +24,9 @@ void twice_own_input(void);
 /** Is told of each server transaction from now on. */
 void twice_tell(void (*request)(const struct sw_engine *e, struct sw_ref ref, unsigned method));
 
+/** How many server transactions were made so far. */
+uint64_t twice_made(void);
+
 /** How many repeats were let pass: datagrams that another worker had got before. */
 uint64_t twice_elsewhere(void);
 
