@@ -1,4 +1,5 @@
 /* OpenSSL behind crypto/trust.h: one X509_STORE for several trust entries. */
+#include "crypto/mem.h"
 #include "crypto/openssl_types.h"
 
 #include <openssl/err.h>
@@ -182,7 +183,10 @@ static int revoked_one(const struct sw_trust_entry *e, X509 *x, X509 *issuer)
         X509_REVOKED *entry = NULL;
         if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
             continue;
+        uint64_t failures = sw_crypto_mem_failures();
         if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1) {
+            if (sw_crypto_mem_failures() != failures) /* it may be the one that says it */
+                return X509_V_ERR_OUT_OF_MEM;
             foreign = true;
             continue;
         }
