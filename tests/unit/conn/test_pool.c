@@ -272,7 +272,10 @@ static void *come_and_go(void *arg)
         struct sw_pool_want w = {.peer = f.peer, .worker = worker, .transport = SW_TLS, .limit = 4};
         struct sw_flow found;
         wrong += sw_pool_put(g_pool, &f, true) != SW_OK;
-        wrong += sw_pool_find(g_pool, &w, &found) != SW_POOL_OPEN;
+        enum sw_pool_answer a = sw_pool_find(g_pool, &w, &found);
+        wrong += a != SW_POOL_OPEN;
+        if (a == SW_POOL_DIAL)
+            wrong += sw_pool_dialled(g_pool, &w, NULL) != SW_OK;
         wrong += !sw_flow_id_eq(&found.id, &f.id); /* its own, and it has only this */
         sw_pool_del(g_pool, &f);
     }

@@ -601,6 +601,7 @@ static void test_trust_remembers_a_success_and_never_a_failure(void **state)
     assert_int_not_equal(v.error, X509_V_OK);
     sw_trust_free(t);
     t = sw_trust_new(list, 1); /* another store knows nothing of it */
+    assert_non_null(t);
     v = verify(t, &bare);
     assert_int_not_equal(v.error, X509_V_OK);
     sw_trust_free(t);
