@@ -17,7 +17,7 @@ enum { OUT_BYTES = 96 * 1024 };
 struct sw_tls_worker {
     struct sw_tls_lib lib;
     const struct sw_tls_policy *policies;
-    SSL_CTX **ctx; /* [policy * 2 + server]; made when first used */
+    SSL_CTX **ctx; /* [policy * 2 + server] */
     unsigned policy_count;
     BIO_METHOD *bio;
     void (*seen)(void *user, const struct sw_tls_seen *m);
