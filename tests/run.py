@@ -102,6 +102,8 @@ def stage_gcc():
         for program in ("sim-random", "sim-network"):
             cmocka(folder, program, SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
         cmocka(folder, "unit-*")
+        say("the binary as it is shipped, with its heap failing")
+        pytest(folder, "integration with failing memory", "-k", "test_memory")
 
 
 def stage_asan():
@@ -110,6 +112,13 @@ def stage_asan():
         say("unit tests and simulation under address and undefined-behaviour sanitizers")
         cmocka(folder, "unit-*")
         cmocka(folder, "sim-*", SIM_CALLS="5000")
+        failing_memory(folder)
+
+
+def failing_memory(folder):
+    """Unit tests with each request for memory failing in turn; FAULT_SEED=$RANDOM looks at others."""
+    say("unit tests with each request for memory failing in turn")
+    cmocka(folder, "fault-*")
 
 
 def stage_clang():

@@ -355,9 +355,10 @@ static enum sw_status flush_tls(struct sw_conns *s, struct sw_conn *c)
         size_t n = c->out_n - done;
         n = n < SW_TLS_CHUNK ? n : SW_TLS_CHUNK;
         st = sw_tls_write(c->tls, sw_slice(c->out + done, n));
+        enum sw_status sent = take_output(s, c); /* of a write that failed: an alert */
         if (st == SW_OK) {
             done += n;
-            st = take_output(s, c);
+            st = sent;
         }
     }
     if (done && done < c->out_n)
@@ -382,6 +383,8 @@ enum sw_status sw_conn_flush(struct sw_conns *s, struct sw_conn *c)
     sw_list_del(&c->dirty);
     if (c->tls && (st == SW_OK || st == SW_AGAIN))
         st = flush_tls(s, c);
+    else if (c->tls)
+        sw_tls_output_taken(s->tls); /* lost with the connection: it is not the next one's */
     else if (st == SW_OK)
         st = flush_plain(c);
     if (!c->out_n && c->out) {

@@ -145,11 +145,12 @@ enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *w
             *flow = e->flow;
         }
     }
-    pthread_mutex_unlock(&s->lock);
     if (best >= OPEN)
         answer = SW_POOL_OPEN;
     else if (best == OWN_DIALLED || (best == DIALLED && count >= want->limit))
         answer = SW_POOL_WAIT;
+    if (answer != SW_POOL_DIAL)
+        pthread_mutex_unlock(&s->lock);
     if (best != NONE)
         flow->ident = NULL; /* its owner's */
     return answer;
@@ -179,14 +180,27 @@ static enum sw_status put_locked(struct shard *s, struct sw_key key, const struc
     struct entry *e = find_entry(g, &flow->id);
     if (!e) {
         e = malloc(sizeof(*e));
-        if (!e)
+        if (!e) {
+            if (sw_list_empty(&g->entries))
+                free_group(s, g);
             return SW_LIMIT_MEMORY;
+        }
         sw_list_add(&g->entries, &e->node);
     }
     e->flow = *flow;
     e->flow.ident = NULL;
     e->open = open;
     return SW_OK;
+}
+
+enum sw_status sw_pool_dialled(struct sw_pool *p, const struct sw_pool_want *want,
+                               const struct sw_flow *flow)
+{
+    struct sw_key key = key_of(want->peer, &want->remote);
+    struct shard *s = shard_of(p, key);
+    enum sw_status st = flow ? put_locked(s, key, flow, false) : SW_OK;
+    pthread_mutex_unlock(&s->lock);
+    return st;
 }
 
 enum sw_status sw_pool_put(struct sw_pool *p, const struct sw_flow *flow, bool open)

@@ -23,16 +23,24 @@ struct sw_pool_want {
 enum sw_pool_answer {
     SW_POOL_OPEN, /* `flow` is open */
     SW_POOL_WAIT, /* `flow` is being dialled, and the limit is reached */
-    SW_POOL_DIAL, /* none: dial one */
+    SW_POOL_DIAL, /* none: dial one, and say so with sw_pool_dialled */
 };
 
 /** SW_LIMIT_MEMORY: NULL */
 struct sw_pool *sw_pool_new(void);
 void sw_pool_free(struct sw_pool *p);
 
-/** Looks for a connection. Any thread. */
+/**
+ * Looks for a connection. Any thread. SW_POOL_DIAL keeps the place: other workers that look for the
+ * same peer and address get no answer until sw_pool_dialled, which must follow at once, so that
+ * they cannot pass the limit together.
+ */
 enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *want,
                                  struct sw_flow *flow);
+
+/** Ends SW_POOL_DIAL for the same `want`: `flow` is being dialled; NULL: it cannot be. */
+SW_MUST_USE enum sw_status sw_pool_dialled(struct sw_pool *p, const struct sw_pool_want *want,
+                                           const struct sw_flow *flow);
 
 /** Enters a connection that is open or, `open` false, being dialled; or tells that it is open now.
  */

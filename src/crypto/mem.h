@@ -4,8 +4,16 @@
 #ifndef SW_CRYPTO_MEM_H
 #define SW_CRYPTO_MEM_H
 
+#include <stdint.h>
+
 /** Before anything else of the library; a second call does nothing. Any thread, once. */
 void sw_crypto_mem_start(void);
+
+/**
+ * How many of the library's requests on this thread found no memory so far. The library itself
+ * calls a signature wrong, and nothing more, if it could not check it for want of memory.
+ */
+uint64_t sw_crypto_mem_failures(void);
 
 /** Gives back what this thread keeps. Last call of a thread that used the library. */
 void sw_crypto_mem_end(void);

@@ -1,13 +1,28 @@
 #include "crypto/mem.h"
 
-#ifndef SW_SLAB_PLAIN
-
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+static _Thread_local uint64_t t_failures;
+
+uint64_t sw_crypto_mem_failures(void)
+{
+    return t_failures;
+}
+
+/* What the system gives. */
+static void *ask(size_t n)
+{
+    void *p = malloc(n);
+    t_failures += !p;
+    return p;
+}
+
+#ifndef SW_SLAB_PLAIN
 
 /* Sizes by 16 bytes up to 1 kB, then by 1 kB up to what a record buffer takes. */
 enum {
@@ -60,10 +75,10 @@ static void *get(size_t n, const char *file, int line)
     if (n == 0)
         return NULL;
     if (class == CLASSES)
-        return malloc(n);
+        return ask(n);
     struct block *b = t_mem.free[class];
     if (!b)
-        return malloc(class_size(class));
+        return ask(class_size(class));
     t_mem.free[class] = b->next;
     t_mem.kept -= class_size(class);
     return b;
@@ -121,8 +136,34 @@ void sw_crypto_mem_end(void)
 
 #else /* the sanitizers are to see each block */
 
+static void *get(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return n ? ask(n) : NULL;
+}
+
+static void put(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+static void *again(void *p, size_t n, const char *file, int line)
+{
+    size_t usable = p ? malloc_usable_size(p) : 0;
+    void *q = get(n, file, line);
+    if (q && p)
+        memcpy(q, p, usable < n ? usable : n);
+    if (q || n == 0)
+        put(p, file, line);
+    return q ? q : n && n <= usable ? p : NULL; /* it is never refused that a block gets smaller */
+}
+
 void sw_crypto_mem_start(void)
 {
+    CRYPTO_set_mem_functions(get, again, put);
 }
 
 void sw_crypto_mem_end(void)

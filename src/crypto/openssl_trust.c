@@ -1,6 +1,7 @@
 /* OpenSSL behind crypto/trust.h: several trust entries seen as one store. Its anchors stand in one
  * sorted table, which the library asks for issuers: its own store sorts again after each
  * certificate that is added, and takes a lock for each look. */
+#include "crypto/mem.h"
 #include "crypto/openssl_types.h"
 
 #include <openssl/err.h>
@@ -314,7 +315,10 @@ static int revoked_one(const struct sw_trust_entry *e, X509 *x, X509 *issuer)
         X509_REVOKED *entry = NULL;
         if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
             continue;
+        uint64_t failures = sw_crypto_mem_failures();
         if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1) {
+            if (sw_crypto_mem_failures() != failures) /* it may be the one that says it */
+                return X509_V_ERR_OUT_OF_MEM;
             foreign = true;
             continue;
         }

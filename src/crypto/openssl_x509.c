@@ -68,8 +68,10 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509(NULL, &p, (long)text.n);
-        if (!x || !add((void ***)&certs.c, &certs.count, x))
+        if (!x || !add((void ***)&certs.c, &certs.count, x)) {
+            X509_free(x);
             return explain(why, "neither PEM nor DER");
+        }
         *out = certs;
         return SW_OK;
     }
@@ -201,8 +203,10 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509_CRL(NULL, &p, (long)text.n);
-        if (!x || !add((void ***)&crls.c, &crls.count, x))
+        if (!x || !add((void ***)&crls.c, &crls.count, x)) {
+            X509_CRL_free(x);
             return explain(why, "neither PEM nor DER");
+        }
         *out = crls;
         return SW_OK;
     }

@@ -18,7 +18,7 @@ enum { OUT_BYTES = 96 * 1024 };
 struct sw_tls_worker {
     struct sw_tls_lib lib;
     const struct sw_tls_policy *policies;
-    SSL_CTX **ctx; /* [policy * 2 + server]; made when first used */
+    SSL_CTX **ctx; /* [policy * 2 + server] */
     unsigned policy_count;
     BIO_METHOD *bio;
     void (*seen)(void *user, const struct sw_tls_seen *m);
@@ -270,6 +270,9 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
     BIO_meth_set_read(w->bio, bio_read);
     BIO_meth_set_write(w->bio, bio_write);
     BIO_meth_set_ctrl(w->bio, bio_ctrl);
+    for (unsigned i = 0; i < count * 2;
+         i++)                     /* with memory: a context made without leaves out what */
+        get_ctx(w, i / 2, i % 2); /* it found none for, and says nothing */
     return w;
 }
 
@@ -330,7 +333,8 @@ static bool set_up(struct sw_tls *t, const struct sw_tls_params *p)
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
-    SSL_set_app_data(t->ssl, t);
+    if (SSL_set_app_data(t->ssl, t) != 1) /* the callbacks count on it */
+        return false;
     SSL_set_verify(t->ssl, verify_mode(p), NULL);
     SSL_set_verify_depth(t->ssl, 100); /* the entries' own depth decides */
     if (p->trust && SSL_set1_verify_cert_store(t->ssl, sw_trust_store(p->trust)) != 1)

@@ -4,6 +4,9 @@
 #include "tls/openssl_lib.h"
 
 #include <openssl/core_dispatch.h>
+#include <openssl/decoder.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <string.h>
 
@@ -65,6 +68,36 @@ static size_t choose(const OSSL_PROVIDER *p, int operation, bool wanted(const OS
     return n;
 }
 
+/* The library makes the methods of an operation when one of them is first asked for. A method that
+ * finds no memory then is left out for as long as the context lives, so this is done at the start.
+ */
+static bool make_methods(OSSL_LIB_CTX *ctx)
+{
+    EVP_MD *md = EVP_MD_fetch(ctx, "SHA2-256", NULL);
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(ctx, "AES-128-GCM", NULL);
+    EVP_MAC *mac = EVP_MAC_fetch(ctx, "HMAC", NULL);
+    EVP_KDF *kdf = EVP_KDF_fetch(ctx, "HKDF", NULL);
+    EVP_RAND *rand = EVP_RAND_fetch(ctx, "CTR-DRBG", NULL);
+    EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(ctx, "RSA", NULL);
+    EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(ctx, "X25519", NULL);
+    EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(ctx, "RSA", NULL);
+    EVP_ASYM_CIPHER *asym = EVP_ASYM_CIPHER_fetch(ctx, "RSA", NULL);
+    OSSL_DECODER *decoder = OSSL_DECODER_fetch(ctx, "RSA", NULL);
+    bool all =
+        md && cipher && mac && kdf && rand && keys && exchange && signature && asym && decoder;
+    EVP_MD_free(md);
+    EVP_CIPHER_free(cipher);
+    EVP_MAC_free(mac);
+    EVP_KDF_free(kdf);
+    EVP_RAND_free(rand);
+    EVP_KEYMGMT_free(keys);
+    EVP_KEYEXCH_free(exchange);
+    EVP_SIGNATURE_free(signature);
+    EVP_ASYM_CIPHER_free(asym);
+    OSSL_DECODER_free(decoder);
+    return all;
+}
+
 static void read_default(void)
 {
     OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
@@ -82,7 +115,7 @@ static void read_default(void)
         n++;
     }
     g_ready = p && g_query && choose(p, OSSL_OP_DECODER, decodes_certificate, g_decoders) > 0 &&
-              choose(p, OSSL_OP_KEYMGMT, is_key, g_keys) > 0;
+              choose(p, OSSL_OP_KEYMGMT, is_key, g_keys) > 0 && make_methods(NULL);
     OSSL_PROVIDER_unload(p);
     OSSL_LIB_CTX_free(ctx);
 }
@@ -107,7 +140,7 @@ bool sw_tls_lib_open(struct sw_tls_lib *l)
     if (t_base && OSSL_PROVIDER_add_builtin(l->ctx, g_name, start) == 1)
         l->provider = OSSL_PROVIDER_load(l->ctx, g_name);
     t_base = NULL;
-    return l->provider != NULL;
+    return l->provider && make_methods(l->ctx);
 }
 
 void sw_tls_lib_close(struct sw_tls_lib *l)

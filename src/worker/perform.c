@@ -111,28 +111,29 @@ static enum sw_status wait_for(struct sw_worker *w, struct sw_conn *c, struct sw
     return SW_OK;
 }
 
-static enum sw_status dial(struct sw_worker *w, const struct sw_want *want)
+/* Other workers that look for the same place wait for sw_pool_dialled. */
+static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
+                           const struct sw_pool_want *pw)
 {
-    struct sw_conn *c;
-    if (!want->remote.port)
-        return SW_PEER_CLOSED; /* only an existing connection would have done */
-    enum sw_status st = sw_conn_dial(&w->conns, want->peer, want->listener,
-                                     (enum sw_transport)want->transport, &want->remote, &c);
+    struct sw_conn *c = NULL;
+    enum sw_status st = SW_PEER_CLOSED; /* only an existing connection would have done */
+    if (want->remote.port)
+        st = sw_conn_dial(&w->conns, want->peer, want->listener, (enum sw_transport)want->transport,
+                          &want->remote, &c);
     if (st == SW_LIMIT)
         sw_count(w->counters, SW_LIMITED_CONNECTIONS);
+    bool listed = sw_pool_dialled(w->all->pool, pw, st == SW_OK ? &c->flow : NULL) == SW_OK;
     if (st != SW_OK)
         return st;
     sw_count(w->counters, SW_COUNT_CONNECTIONS_DIALLED);
+    c->listed = listed;
     atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
     if (want->timeout_ms)
         sw_timer_start(&w->conns.timers, &c->timer, w->now_ms + want->timeout_ms);
     st = wait_for(w, c, want->job, w->index);
-    if (st != SW_OK) {
+    if (st != SW_OK)
         sw_worker_conn_over(w, c, st, "limit memory");
-        return st;
-    }
-    c->listed = sw_pool_put(w->all->pool, &c->flow, false) == SW_OK;
-    return SW_OK;
+    return st;
 }
 
 void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
@@ -155,15 +156,15 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         return;
     }
     struct sw_conn *c = found == SW_POOL_WAIT ? own_conn(w, &flow.id) : NULL;
-    if (c) {
+    if (found == SW_POOL_DIAL) {
+        st = dial(w, want, &pw);
+    } else if (c) {
         st = wait_for(w, c, want->job, w->index);
-    } else if (found == SW_POOL_WAIT && flow.id.worker != w->index) {
+    } else {
         sw_count(w->counters, SW_LIMITED_CONNECTIONS_PER_PEER);
         const struct sw_mail mail = {
             .kind = SW_MAIL_WAIT, .from = w->index, .job = want->job, .flow_id = flow.id};
         st = sw_worker_post(&w->all->worker[flow.id.worker], &mail, NULL, 0);
-    } else {
-        st = dial(w, want);
     }
     if (st != SW_OK)
         opened_now(w, want->job, st, NULL);

@@ -259,20 +259,21 @@ static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct 
     return c;
 }
 
-static void dial(struct sim_worker *w, const struct sw_want *want)
+static void dial(struct sim_worker *w, const struct sw_want *want, const struct sw_pool_want *pw)
 {
     struct sim *s = w->node->sim;
     uint16_t listener;
     struct sim_node *to =
         want->remote.port ? node_at(s, &want->remote, (enum sw_transport)want->transport, &listener)
                           : NULL;
-    if (!to || to->deaf) {
+    struct sim_conn *c = to && !to->deaf ? conn_new(s, w, to, want, listener) : NULL;
+    bool listed = sw_pool_dialled(w->node->pool, pw, c ? &c->flow[0] : NULL) == SW_OK;
+    if (!c) {
         opened(w, want->job, want->remote.port ? SW_PEER_REFUSED : SW_PEER_CLOSED, NULL);
         return;
     }
-    struct sim_conn *c = conn_new(s, w, to, want, listener);
     wait_for(c, w, want->job);
-    c->listed[0] = sw_pool_put(w->node->pool, &c->flow[0], false) == SW_OK;
+    c->listed[0] = listed;
     sim_later(s, CONNECT, c->end[1], s->now_ms + sim_delay(s))->conn = c;
 }
 
@@ -308,7 +309,7 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want)
         e->flow = flow;
         return;
     case SW_POOL_DIAL:
-        dial(w, want);
+        dial(w, want, &pw);
         return;
     }
 }

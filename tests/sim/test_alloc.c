@@ -55,6 +55,25 @@ static void play_forked(struct scene *s)
     play_call(s);
 }
 
+/* The PBX's 407 is the best answer, and the challenge of the other's 401 belongs to it: 16.7 step 7
+ */
+static void play_challenged(struct scene *s)
+{
+    play_forked(s);
+    sim_run(s->w.sim, s->w.sim->now_ms + 50);
+    const struct raw_message *m = raw_nth(s->spare, "INVITE", 0);
+    if (m)
+        raw_answer(s->spare, m, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"a\"\r\n");
+}
+
+/* The caller's connection breaks before the answer, which waits for another one: RFC 3261 18.2.2 */
+static void play_broken(struct scene *s)
+{
+    play_call(s);
+    sim_run(s->w.sim, s->w.sim->now_ms + 100);
+    sim_break(s->w.sim, s->w.carrier->node, s->w.gate[0].node);
+}
+
 static void play_both_ways(struct scene *s)
 {
     ua_call(s->w.carrier, "sip:bob@example.test");
@@ -176,6 +195,27 @@ static const struct scenario scenarios[] = {
       .carrier = {TALK},
       .pbx = {.answer = 407, .answer_ms = 9}},
      play_call},
+    {"parallel fork, one refuses, one is silent",
+     {.outside = SW_TLS,
+      .inside = SW_UDP,
+      .fork = SW_FORK_PARALLEL,
+      .carrier = {TALK},
+      .pbx = {.answer = 486, .answer_ms = 9}},
+     play_forked},
+    {"parallel fork, two challenges",
+     {.outside = SW_UDP,
+      .inside = SW_UDP,
+      .fork = SW_FORK_PARALLEL,
+      .carrier = {TALK},
+      .pbx = {.answer = 407, .answer_ms = 9}},
+     play_challenged},
+    {"caller's connection breaks",
+     {.outside = SW_TLS,
+      .inside = SW_UDP,
+      .carrier = {TALK, .hang_up = true},
+      .pbx = {TALK},
+      .net = {.loss = 1}}, /* what was to come over that connection may be lost */
+     play_broken},
     {"three workers",
      {.workers = 3,
       .outside = SW_UDP,

@@ -8,8 +8,10 @@
 
 /* Where requests for memory are counted. */
 enum fault_layer {
-    FAULT_SYSTEM, /* malloc, calloc, realloc */
-    FAULT_ROOM,   /* each place in the rooms that asks an arena, a slab or a table for something */
+    FAULT_SYSTEM,  /* malloc, calloc, realloc */
+    FAULT_ROOM,    /* each place in the rooms that asks an arena, a slab or a table for something */
+    FAULT_LIBRARY, /* what the cryptographic library asks for */
+    FAULT_LAYERS,
 };
 
 enum fault_mode {

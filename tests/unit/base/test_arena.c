@@ -26,6 +26,14 @@ static int finish(void **state)
     return 0;
 }
 
+/* Takes `n` bytes and uses each of them. */
+static void fill(struct sw_arena *a, size_t n, int value)
+{
+    void *p = sw_arena_get(a, n);
+    assert_non_null(p);
+    memset(p, value, n);
+}
+
 static void test_arena_pieces_are_aligned_and_apart(void **state)
 {
     enum { N = 500 };
@@ -40,6 +48,7 @@ static void test_arena_pieces_are_aligned_and_apart(void **state)
         p[i] = sw_arena_get(&a, size[i]);
         assert_non_null(p[i]);
         assert_int_equal((uintptr_t)p[i] % _Alignof(max_align_t), 0);
+        assert_non_null(p[i]);
         memset(p[i], (int)(i & 0xff), size[i]);
     }
     for (size_t i = 0; i < N; i++)
@@ -91,7 +100,7 @@ static void test_arena_reset_keeps_one_chunk_only(void **state)
     size_t kept = g_slab.used_bytes;
     assert_in_range(kept, 1, all - 1);
     for (int i = 0; i < 100; i++) {
-        memset(sw_arena_get(&a, 1000), i, 1000);
+        fill(&a, 1000, i);
         sw_arena_reset(&a);
         assert_int_equal(g_slab.used_bytes, kept);
     }
@@ -110,7 +119,7 @@ static void test_arena_reset_keeps_the_largest_chunk(void **state)
     assert_true(g_slab.used_bytes > kept);
     sw_arena_reset(&a);
     assert_int_equal(g_slab.used_bytes, kept);
-    memset(sw_arena_get(&a, 60000), 1, 60000);
+    fill(&a, 60000, 1);
     assert_int_equal(g_slab.used_bytes, kept);
     sw_arena_release(&a);
 }
@@ -143,8 +152,8 @@ static void test_arena_join_keeps_memory_alive_in_the_other(void **state)
     assert_non_null(sw_arena_get(&from, 100000));
     sw_arena_join(&to, &from);
     sw_arena_release(&from);
-    memset(sw_arena_get(&to, 500), 0xee, 500);
-    memset(sw_arena_get(&from, 500), 0xee, 500);
+    fill(&to, 500, 0xee);
+    fill(&from, 500, 0xee);
     assert_true(sw_slice_eq(x, SW_SLICE("first")));
     assert_true(sw_slice_eq(y, SW_SLICE("second")));
     sw_arena_release(&from);
@@ -159,7 +168,7 @@ static void test_arena_join_into_an_empty_one_moves_all(void **state)
     sw_arena_init(&from, &g_slab);
     struct sw_slice x = sw_arena_dup(&from, SW_SLICE("kept"));
     sw_arena_join(&to, &from);
-    memset(sw_arena_get(&to, 1000), 0xee, 1000);
+    fill(&to, 1000, 0xee);
     assert_true(sw_slice_eq(x, SW_SLICE("kept")));
     sw_arena_release(&to);
     assert_int_equal(g_slab.used_bytes, 0);

@@ -86,6 +86,7 @@ static void test_slab_blocks_in_use_do_not_overlap(void **state)
         } else {
             size[i] = rng_below(&r, 3000);
             p[i] = sw_slab_get(&s, size[i]);
+            assert_non_null(p[i]);
             memset(p[i], (int)i, size[i]);
             used += sw_slab_size(size[i]);
         }

@@ -121,6 +121,7 @@ static void test_table_never_moves_an_object(void **state)
     (void)state;
     for (uint32_t i = 0; i < N; i++) {
         x[i] = sw_table_add(&t, i, &ref[i]);
+        assert_non_null(x[i]);
         x[i]->number = i;
     }
     for (uint32_t i = 0; i < N; i++) {
@@ -137,8 +138,11 @@ static void test_table_walk_sees_every_object_once(void **state)
     struct sw_ref ref[N], at;
     int seen[N] = {0};
     (void)state;
-    for (uint32_t i = 0; i < N; i++)
-        ((struct thing *)sw_table_add(&t, i, &ref[i]))->number = i;
+    for (uint32_t i = 0; i < N; i++) {
+        struct thing *x = sw_table_add(&t, i, &ref[i]);
+        assert_non_null(x);
+        x->number = i;
+    }
     for (uint32_t i = 0; i < N; i += 3)
         sw_table_del(&t, ref[i]);
     for (uint32_t slot = 0; slot < t.slots; slot++) {

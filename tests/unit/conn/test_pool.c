@@ -7,6 +7,8 @@
 
 #include "conn/pool.h"
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 enum { PEER = 77, OTHER_PEER = 78 };
 
@@ -66,6 +68,7 @@ static void assert_dial(struct sw_pool_want w)
 {
     struct sw_flow f;
     assert_int_equal(sw_pool_find(g_pool, &w, &f), SW_POOL_DIAL);
+    assert_int_equal(sw_pool_dialled(g_pool, &w, NULL), SW_OK);
 }
 
 static void assert_found(struct sw_pool_want w, enum sw_pool_answer answer, struct sw_flow is)
@@ -238,6 +241,23 @@ static void test_pool_holds_many_peers(void **state)
 
 /* ---- several threads ---- */
 
+/* Runs `body` as several workers; it returns how often something was wrong. */
+static void run_threads(void *body(void *worker))
+{
+    enum { THREADS = 4 };
+    pthread_t thread[THREADS];
+    uint16_t worker[THREADS];
+    for (uint16_t i = 0; i < THREADS; i++) {
+        worker[i] = i;
+        assert_int_equal(pthread_create(&thread[i], NULL, body, &worker[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *wrong;
+        assert_int_equal(pthread_join(thread[i], &wrong), 0);
+        assert_null(wrong);
+    }
+}
+
 static void *come_and_go(void *arg)
 {
     uint16_t worker = *(uint16_t *)arg;
@@ -252,28 +272,53 @@ static void *come_and_go(void *arg)
         struct sw_pool_want w = {.peer = f.peer, .worker = worker, .transport = SW_TLS, .limit = 4};
         struct sw_flow found;
         wrong += sw_pool_put(g_pool, &f, true) != SW_OK;
-        wrong += sw_pool_find(g_pool, &w, &found) != SW_POOL_OPEN;
+        enum sw_pool_answer a = sw_pool_find(g_pool, &w, &found);
+        wrong += a != SW_POOL_OPEN;
+        if (a == SW_POOL_DIAL)
+            wrong += sw_pool_dialled(g_pool, &w, NULL) != SW_OK;
         wrong += !sw_flow_id_eq(&found.id, &f.id); /* its own, and it has only this */
         sw_pool_del(g_pool, &f);
     }
     return (void *)wrong;
 }
 
+/* Looks again and again; what it has to dial it dials, and lets go of again. */
+static void *dial_and_drop(void *arg)
+{
+    enum { LIMIT = 2, DIALS = 3000 };
+    static _Atomic uint32_t dialled;
+    uint16_t worker = *(uint16_t *)arg;
+    uintptr_t wrong = 0;
+    for (uint32_t i = 0; i < DIALS; i++) {
+        struct sw_pool_want w = want(worker);
+        struct sw_flow f = conn(worker, i), found;
+        w.limit = LIMIT;
+        enum sw_pool_answer a;
+        while ((a = sw_pool_find(g_pool, &w, &found)) == SW_POOL_WAIT)
+            sched_yield();
+        wrong += a != SW_POOL_DIAL;
+        wrong += atomic_fetch_add(&dialled, 1) >= LIMIT;
+        sched_yield(); /* a TCP connection is started: others run meanwhile */
+        wrong += sw_pool_dialled(g_pool, &w, &f) != SW_OK;
+        sched_yield();
+        atomic_fetch_sub(&dialled, 1);
+        sw_pool_del(g_pool, &f);
+    }
+    return (void *)wrong;
+}
+
+/* PEER's limit holds even if all workers find at the same moment that one more may be dialled. */
+static void test_pool_limit_holds_among_threads(void **state)
+{
+    (void)state;
+    run_threads(dial_and_drop);
+    assert_dial(want(0));
+}
+
 static void test_pool_serves_threads_at_once(void **state)
 {
-    enum { THREADS = 4 };
-    pthread_t thread[THREADS];
-    uint16_t worker[THREADS];
     (void)state;
-    for (uint16_t i = 0; i < THREADS; i++) {
-        worker[i] = i;
-        assert_int_equal(pthread_create(&thread[i], NULL, come_and_go, &worker[i]), 0);
-    }
-    for (int i = 0; i < THREADS; i++) {
-        void *wrong;
-        assert_int_equal(pthread_join(thread[i], &wrong), 0);
-        assert_null(wrong);
-    }
+    run_threads(come_and_go);
     assert_dial(want(0));
 }
 
@@ -294,6 +339,7 @@ int main(void)
         TEST(test_pool_tells_verified_domains_apart),
         TEST(test_pool_holds_many_peers),
         TEST(test_pool_serves_threads_at_once),
+        TEST(test_pool_limit_holds_among_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

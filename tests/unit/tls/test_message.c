@@ -97,6 +97,8 @@ static void record(unsigned policy, const struct sw_tls_identity *client)
     g_pair.server = g_pair.client;
     g_pair.client.t = sw_tls_new(g_worker, &c, &g_pair.client);
     g_pair.server.t = sw_tls_new(g_worker, &s, &g_pair.server);
+    assert_non_null(g_pair.client.t);
+    assert_non_null(g_pair.server.t);
     pair_shake(&g_pair);
     assert_int_equal(g_pair.client.status, SW_OK);
     assert_int_equal(g_pair.server.status, SW_OK);
