@@ -45,6 +45,7 @@ enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *con
     next.node = s->conf.node;
     next.worker = s->conf.worker;
     next.counters = s->conf.counters;
+    next.failures = s->conf.failures;
     next.limits.frame = s->conf.limits.frame;
     next.limits.connections = s->conf.limits.connections;
     enum sw_status st = sw_tls_worker_adopt(s->tls, conf->policies, conf->policy_count);

@@ -67,6 +67,7 @@ struct sw_conn_conf {
     uint32_t instance;
     uint16_t node, worker;
     struct sw_counters *counters; /* of this worker, borrowed */
+    struct sw_failures *failures; /* of all workers, borrowed; NULL: none are kept */
 };
 
 /* Somebody who waits for a dialled connection. */

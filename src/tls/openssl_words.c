@@ -252,6 +252,82 @@ const char *sw_tls_refusal_code(int verify_error)
     }
 }
 
+/* What the peer did wrong, by the alert that it got for it. RFC 8446 6.2, RFC 5246 7.2.2 */
+static const char *code_of_alert(const struct sw_tls_trouble *x)
+{
+    switch (x->alert) {
+    case SSL_AD_BAD_RECORD_MAC:
+    case SSL_AD_DECRYPTION_FAILED:
+    case SSL_AD_RECORD_OVERFLOW:
+        return "bad_record";
+    case SSL_AD_DECODE_ERROR:
+    case SSL_AD_ILLEGAL_PARAMETER:
+    case SSL_AD_UNEXPECTED_MESSAGE:
+    case SSL_AD_MISSING_EXTENSION:
+    case SSL_AD_UNSUPPORTED_EXTENSION:
+        return "bad_message";
+    case SSL_AD_DECRYPT_ERROR:
+        return "key_not_proved";
+    default:
+        return "tls_failed";
+    }
+}
+
+/* What the two sides have not in common. */
+static const char *code_of_gap(int reason)
+{
+    switch (reason) {
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_WRONG_CIPHER_RETURNED:
+    case SSL_R_UNKNOWN_CIPHER_RETURNED:
+        return "no_common_suite";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_WRONG_SSL_VERSION:
+        return "no_common_version";
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_GROUPS:
+        return "no_common_group";
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+        return "no_common_signature";
+    default:
+        return NULL;
+    }
+}
+
+static const char *code_of_library(const struct sw_tls_trouble *x)
+{
+    int reason = x->library ? ERR_GET_REASON(x->library) : 0;
+    int library = x->library ? ERR_GET_LIB(x->library) : 0;
+    if (of_token(x))
+        return "key_unusable";
+    if (library == ERR_LIB_ASN1 || library == ERR_LIB_X509 || library == ERR_LIB_X509V3)
+        return "certificate_malformed";
+    if (library == ERR_LIB_SSL && reason == SSL_R_EXCESSIVE_MESSAGE_SIZE)
+        return "message_too_large";
+    if (library == ERR_LIB_SSL && reason == SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
+        return "no_secure_renegotiation";
+    const char *gap = library == ERR_LIB_SSL ? code_of_gap(reason) : NULL;
+    return gap ? gap : code_of_alert(x);
+}
+
+const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_trouble *x)
+{
+    switch (failed) {
+    case SW_CRYPTO_VERIFY:
+        return sw_tls_refusal_code(x->verify_error);
+    case SW_CRYPTO_NO_CERT:
+        return "no_certificate";
+    case SW_CRYPTO_ALERT:
+        return "alert_received";
+    case SW_PEER_PROTOCOL:
+        return x->library && ERR_GET_REASON(x->library) == SSL_R_HTTP_REQUEST ? "http" : "not_tls";
+    default:
+        return code_of_library(x);
+    }
+}
+
 const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x)
 {
     switch (failed) {

@@ -26,6 +26,9 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
 /** The stable word for why a certificate was refused, such as "key_too_weak"; static text. */
 const char *sw_tls_refusal_code(int verify_error);
 
+/** The stable word for why it failed, a refused certificate's included; static text. */
+const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_trouble *x);
+
 /** Why a certificate was refused by the entries of `trust`, NULL if there are none to ask. */
 void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
                         const struct sw_trust *trust);

@@ -36,6 +36,31 @@ struct sw_tls_seen {
     struct sw_slice bytes;
 };
 
+/* A certificate as it came. */
+struct sw_tls_came {
+    char subject[160], issuer[160]; /* one line each, clipped */
+    int64_t not_before_s, not_after_s;
+    uint8_t sha256[32];
+};
+
+/* Certificates of a received chain that are told, from the leaf on: real ones have up to five. */
+enum { SW_TLS_CAME_MAX = 8 };
+
+/* What both sides said in a handshake, for the record of its failure. */
+struct sw_tls_evidence {
+    const char *policy;    /* ours */
+    char ours[512];        /* versions and suites: our hello, or what our policy has */
+    char theirs[512];      /* likewise, of the peer's hello; empty: none came, or it is long ago */
+    char chosen[128];      /* version and suite; empty: nothing was */
+    char server_name[256]; /* that the client asked for; empty: none */
+    const char *name_outcome; /* server: what that name chose, static text; NULL: see `shown` */
+    unsigned came_count;      /* certificates that came, of which so many are told: */
+    unsigned told;
+    int refused;     /* which of them was, -1: none of them */
+    char names[256]; /* in the leaf, as sw_ident_put_names; empty: none */
+    struct sw_tls_came came[SW_TLS_CAME_MAX];
+};
+
 struct sw_tls_worker; /* the library's contexts of one thread */
 struct sw_tls;        /* one session */
 
@@ -55,7 +80,7 @@ struct sw_tls_failure {
     bool alert_sent; /* by us, else by the peer */
     char why[SW_WHY_MAX];
     char subject[256]; /* of the certificate that failed; empty: none did */
-    const char *code;  /* why a certificate was refused, a stable word; NULL: none was */
+    const char *code;  /* a stable word for it; NULL: it did not fail */
     const char *help;  /* static text: what would help */
 };
 
@@ -109,6 +134,9 @@ bool sw_tls_name_unknown(const struct sw_tls *t);
 
 void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out);
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out);
+
+/** What the peer's hello and ours said is known until the first byte of data was read. */
+void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out);
 
 /**
  * What the peer's certificate proved and may be used for, for the caller to free with

@@ -83,7 +83,8 @@ void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status 
         sw_conn_close(&w->conns, c, status == SW_PEER_CLOSED);
 }
 
-static void failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status, const char *why)
+void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
+                           const char *why)
 {
     sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
     sw_attempt_failed(&w->conns, c, status, why, sw_slice("", 0));
@@ -107,7 +108,7 @@ void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
     if (c->state == SW_CONN_CONNECTING) {
         st = sw_conn_connected(&w->conns, c);
         if (st != SW_OK) {
-            failed(w, c, st, "TCP was not connected");
+            sw_worker_conn_failed(w, c, st, "TCP was not connected");
             return;
         }
     }
@@ -116,7 +117,7 @@ void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
         if (st == SW_AGAIN)
             return;
         if (st != SW_OK) {
-            failed(w, c, st, "the peer closed during the handshake");
+            sw_worker_conn_failed(w, c, st, "the peer closed during the handshake");
             return;
         }
     }
@@ -146,11 +147,12 @@ static const char *end_reason(enum sw_status st)
  * handshake: an end before the peer's first byte counts as a failed handshake. */
 static void ended(struct sw_worker *w, struct sw_conn *c, enum sw_status st, const char *why)
 {
-    if (c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard) {
+    bool refused = c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard;
+    if (refused)
         sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    if (refused || (c->state == SW_CONN_OPEN && sw_status_class(st) == SW_CLASS_CRYPTO))
         sw_attempt_failed(&w->conns, c, st, "the peer ended it right after the handshake",
                           sw_slice("", 0));
-    }
     sw_worker_conn_over(w, c, st, why);
 }
 
@@ -213,6 +215,17 @@ void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls
         sw_count(w->counters, SW_LIMITED_CONNECTIONS);
         SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
                sw_field_str("help", "raise limits.connections if these are wanted"));
+        const struct sw_flow flow = {.remote = *remote,
+                                     .local = w->conns.conf.listeners[listener].address,
+                                     .listener = listener,
+                                     .transport = tls ? SW_TLS : SW_TCP};
+        const struct sw_attempt_refusal r = {.status = SW_LIMIT,
+                                             .phase = "policy",
+                                             .code = "too_many_connections",
+                                             .why = "limit connections, or memory is out",
+                                             .help =
+                                                 "raise limits.connections if these are wanted"};
+        sw_attempt_refused(&w->conns, &flow, &r);
         return;
     }
     sw_count(w->counters, SW_COUNT_CONNECTIONS_ACCEPTED);
