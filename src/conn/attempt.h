@@ -56,6 +56,9 @@ const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state);
 /** The client asked for a name that no identity of the listener has: one line in ten seconds. */
 void sw_attempt_name_unknown(struct sw_conns *s, const struct sw_conn *c);
 
+/** The peer asked for a renegotiation and was told no: the connection goes on. */
+void sw_attempt_renegotiation(const struct sw_conns *s, const struct sw_conn *c);
+
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);
 

@@ -40,6 +40,8 @@ const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state)
     if (status == SW_DENIED_PURPOSE)
         return "the peer needs a certificate with this purpose: serverAuth when we connect, "
                "clientAuth when it does";
+    if (status == SW_LIMIT)
+        return "the peer needs a certificate with fewer names";
     if (state == SW_CONN_OPEN)
         return "a TLS 1.3 server that refuses our certificate says so only now: its log tells why";
     if (state == SW_CONN_CONNECTING)
@@ -55,6 +57,7 @@ static const char *code_of(enum sw_status status, enum sw_conn_state state)
         enum sw_status status;
         const char *tcp, *handshake, *later;
     } codes[] = {
+        {SW_LIMIT, "limit", "limit", "too_many_names"},
         {SW_PEER_REFUSED, "tcp_refused", "reset_in_handshake", "reset_after_handshake"},
         {SW_SYS_UNREACHABLE, "tcp_unreachable", "reset_in_handshake", "reset_after_handshake"},
         {SW_PEER_TIMEOUT, "tcp_timeout", "handshake_timeout", "handshake_timeout"},
@@ -297,5 +300,20 @@ void sw_attempt_refused(const struct sw_conns *s, const struct sw_flow *flow,
                         const struct sw_attempt_refusal *r)
 {
     struct said x = {.flow = flow, .r = *r, .tls = {.alert = -1}};
+    tell(s, &x);
+}
+
+void sw_attempt_renegotiation(const struct sw_conns *s, const struct sw_conn *c)
+{
+    struct said x = {
+        .flow = &c->flow,
+        .conn = c,
+        .tls = {.alert = SW_TLS_NO_RENEGOTIATION, .alert_sent = true},
+        .r = {.status = SW_DENIED,
+              .phase = "policy",
+              .code = "renegotiation",
+              .why = "the peer asked for a renegotiation, which no policy has",
+              .help = "nothing, if calls pass: the connection goes on without; else its software "
+                      "must do without renegotiation, as TLS 1.3 does"}};
     tell(s, &x);
 }

@@ -46,8 +46,11 @@ struct sw_tls {
     bool alert_sent;
     bool verified; /* a chain was judged */
     bool name_unknown;
-    char *why;     /* of the failure, SW_WHY_MAX; NULL: did not fail */
-    char *refused; /* subject of the certificate that was refused; NULL: none was */
+    uint8_t first_n; /* of what came first */
+    char first[SW_WIRE_BYTES];
+    unsigned renegotiations; /* that the peer asked for */
+    char *why;               /* of the failure, SW_WHY_MAX; NULL: did not fail */
+    char *refused;           /* subject of the certificate that was refused; NULL: none was */
 };
 
 /* ---- the library reads from the fed bytes and writes to the worker's output ---- */
@@ -173,7 +176,9 @@ static void alert_seen(const SSL *ssl, int where, int value)
     if (!(where & SSL_CB_ALERT))
         return;
     struct sw_tls *t = SSL_get_app_data(ssl);
-    if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
+    if ((value & 255) == SSL_AD_NO_RENEGOTIATION && where & SSL_CB_WRITE)
+        t->renegotiations++; /* a warning: the session goes on. RFC 5246 7.2.2 */
+    else if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
         t->alert = (int16_t)(value & 255);
         t->alert_sent = where & SSL_CB_WRITE;
     }
@@ -224,6 +229,7 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_max_cert_list(ctx, SW_TLS_CHAIN_MAX);
     SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
     SSL_CTX_set_info_callback(ctx, alert_seen);
     SSL_CTX_set_msg_callback(ctx, message_seen);
@@ -377,6 +383,8 @@ void sw_tls_free(struct sw_tls *t)
 
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes)
 {
+    for (size_t i = 0; t->first_n < SW_WIRE_BYTES && i < bytes.n; i++)
+        t->first[t->first_n++] = bytes.p[i];
     t->in = bytes;
 }
 
@@ -401,6 +409,7 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .verify_error = t->verified ? t->verdict.error : X509_V_OK,
         .offer = sw_tls_hellos_theirs(t->hellos),
         .policy = t->policy,
+        .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
     };
 }
 
@@ -432,9 +441,27 @@ static enum sw_status outcome(struct sw_tls *t, int r)
     }
 }
 
+/* The library takes the memory that a message announces before the message has come. */
+static bool hello_is_too_long(struct sw_tls *t)
+{
+    static const char alert[] = {SSL3_RT_ALERT,           3, 1, 0, 2, SSL3_AL_FATAL,
+                                 SSL_AD_ILLEGAL_PARAMETER};
+    if (!SSL_is_server(t->ssl) ||
+        sw_tls_wire_hello_bytes(sw_slice(t->first, t->first_n)) <= SW_WIRE_HELLO_MAX)
+        return false;
+    memcpy(t->w->out, alert, sizeof(alert)); /* a handshake step begins with no output */
+    t->w->out_n = sizeof(alert);
+    t->alert = SSL_AD_ILLEGAL_PARAMETER;
+    t->alert_sent = true;
+    ERR_raise(ERR_LIB_SSL, SSL_R_EXCESSIVE_MESSAGE_SIZE);
+    return true;
+}
+
 enum sw_status sw_tls_handshake(struct sw_tls *t)
 {
     ERR_clear_error();
+    if (hello_is_too_long(t))
+        return fail(t);
     int r = SSL_do_handshake(t->ssl);
     return r == 1 ? SW_OK : outcome(t, r);
 }
@@ -518,6 +545,21 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
     };
     if (!out->suite)
         out->suite = "-";
+}
+
+bool sw_tls_has_certificate(const struct sw_tls *t)
+{
+    return SSL_get0_peer_certificate(t->ssl) != NULL;
+}
+
+unsigned sw_tls_renegotiations(const struct sw_tls *t)
+{
+    return t->renegotiations;
+}
+
+bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire)
+{
+    return t->failed == SW_PEER_PROTOCOL && trouble(t).wire == wire;
 }
 
 bool sw_tls_name_unknown(const struct sw_tls *t)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "crypto/trust.h"
 #include "tls/offer.h"
+#include "tls/wire.h"
 
 struct sw_tls_trouble {
     unsigned long library;              /* the library's error code, 0: none */
@@ -13,6 +14,7 @@ struct sw_tls_trouble {
     int verify_error;                   /* X509_V_OK: no certificate was refused */
     const struct sw_tls_offer *offer;   /* of the peer; NULL: none came */
     const struct sw_tls_policy *policy; /* ours */
+    enum sw_tls_wire wire;              /* what came first */
 };
 
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x);

@@ -5,6 +5,7 @@
 #include "crypto/trust.h"
 #include "tls/names.h"
 #include "tls/policy.h"
+#include "tls/wire.h"
 
 /* What we show: a certificate, its chain, and the key. Shared, immutable. */
 struct sw_tls_identity {
@@ -60,6 +61,10 @@ struct sw_tls_evidence {
     char names[256]; /* in the leaf, as sw_ident_put_names; empty: none */
     struct sw_tls_came came[SW_TLS_CAME_MAX];
 };
+
+/* Bytes of a Certificate message: more is refused before it is read. A chain of four with RSA 4096
+ * and some hundred names has half of it. */
+enum { SW_TLS_CHAIN_MAX = 64 * 1024 };
 
 struct sw_tls_worker; /* the library's contexts of one thread */
 struct sw_tls;        /* one session */
@@ -128,6 +133,15 @@ enum { SW_TLS_CHUNK = 48 * 1024 };
  */
 struct sw_slice sw_tls_output(struct sw_tls_worker *w);
 void sw_tls_output_taken(struct sw_tls_worker *w);
+
+/** True if the peer showed a certificate. */
+bool sw_tls_has_certificate(const struct sw_tls *t);
+
+/** How often the peer asked for a renegotiation, which no policy has: it was told no. */
+unsigned sw_tls_renegotiations(const struct sw_tls *t);
+
+/** True if the handshake failed because the peer speaks `wire` instead of TLS. */
+bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire);
 
 /** True if the client asked for a name that is in none of `names`, and gets the default. */
 bool sw_tls_name_unknown(const struct sw_tls *t);

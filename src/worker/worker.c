@@ -54,6 +54,7 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     struct sw_conn_conf conf = w->conf->conn;
     conf.worker = index;
     conf.failures = all->failures;
+    conf.halfopen = all->halfopen;
     w->transactions = transactions;
     w->counters = &all->counters[index];
     conf.counters = w->counters;

@@ -37,6 +37,7 @@ struct sw_workers {
     struct sw_pool *pool;
     struct sw_directory *directory; /* NULL with one worker */
     struct sw_failures *failures;
+    struct sw_halfopen *halfopen;
     _Atomic(struct sw_worker_conf *) conf; /* the newest: each worker adopts it at its next turn */
     _Atomic bool draining;                 /* no new connections */
     _Atomic bool stopping;                 /* close all and end */
