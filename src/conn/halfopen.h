@@ -18,8 +18,8 @@ void sw_halfopen_free(struct sw_halfopen *h);
 
 /**
  * Counts one more of a source: an IPv4 address, or the /64 of an IPv6 one, which one host has to
- * itself (RFC 4291 2.5.1). False: it has `max` already, and nothing was counted. 0: there is no limit.
- * Any thread.
+ * itself (RFC 4291 2.5.1). False: it has `max` already, and nothing was counted. 0: there is no
+ * limit. Any thread.
  */
 bool sw_halfopen_enter(struct sw_halfopen *h, const struct sw_endpoint *from, uint32_t max);
 
