@@ -104,6 +104,7 @@ static struct sw_trust_verdict verify(const struct sw_trust *t, const struct sho
     struct sw_leafcache *cache = s->cache ? s->cache : sw_leafcache_new();
     STACK_OF(X509) *untrusted = sk_X509_new_null();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    assert_non_null(t);
     assert_non_null(cache);
     if (s->chain)
         more = pki_certs(s->chain);
