@@ -1,9 +1,9 @@
 /* Asks the running gateway over its admin socket, and lays the answer out for people. */
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "loop/sock.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,27 +112,6 @@ static void print_answer(json_t *answer)
 
 /* ---- the question ---- */
 
-static json_t *ask(int fd, const char *line, char **raw)
-{
-    char *p = NULL;
-    size_t n = 0, cap = 0;
-    ssize_t got = write(fd, line, strlen(line)) == (ssize_t)strlen(line) ? 1 : -1;
-    while (got > 0) {
-        if (cap - n < 65536) {
-            char *q = realloc(p, cap = cap * 2 + 131072);
-            if (!q)
-                break;
-            p = q;
-        }
-        got = read(fd, p + n, cap - n - 1);
-        n += got > 0 ? (size_t)got : 0;
-    }
-    if (p)
-        p[n] = 0;
-    *raw = p;
-    return p ? json_loadb(p, n, 0, NULL) : NULL;
-}
-
 static int failed_reload(json_t *answer)
 {
     json_t *errors = json_object_get(json_object_get(answer, "reload"), "errors");
@@ -142,7 +121,7 @@ static int failed_reload(json_t *answer)
 static int report(const char *socket, int fd, const char *line, int json)
 {
     char *raw = NULL;
-    json_t *answer = ask(fd, line, &raw);
+    json_t *answer = sw_ask(fd, line, &raw);
     int code = SW_EXIT_OK;
     if (!answer) {
         fprintf(stderr,

@@ -62,6 +62,26 @@ static const struct sw_cmd commands[] = {
      "Exit: 0 all phases passed and OPTIONS was answered; 1 a phase failed, which is named; 2 the\n"
      "arguments, or a file that they name, are wrong.\n",
      sw_cmd_probe, false},
+    {"explain", "-c FILE URI [--from SOURCE] [--method M] [--json]",
+     "say where a request would go, and why, without sending anything",
+     "Lets the gateway's own code decide on a request for URI, and sends nothing: who the sender\n"
+     "is, which route takes it, and for each place in turn its transport, address, listener, the\n"
+     "certificate shown, the identity expected, trust, policy, and the connection that is reused;\n"
+     "or what it is refused with, and why.\n"
+     "\n"
+     "  -c FILE         the configuration\n"
+     "  --from SOURCE   a peer's name; an address, which is looked up as that of a sender without\n"
+     "                  certificate; verified: a proved domain that is no peer's; nobody. Without\n"
+     "                  it: the first peer whose request goes somewhere\n"
+     "  --method M      INVITE without\n"
+     "  --json          one JSON object; `request` is what would leave\n"
+     "\n"
+     "A gateway that runs with this configuration is asked, at its admin.socket, for its\n"
+     "connections and for the peers that are down.\n"
+     "\n"
+     "Exit: 0 it goes somewhere, or is answered with 2xx; 1 it is refused or dropped; 2 the\n"
+     "arguments or the configuration are wrong.\n",
+     sw_cmd_explain, false},
     {"pki", "init|issue|revoke|crl|list|show ...", "a small private CA, and what certificates say",
      "  init DIR                         make a CA\n"
      "  issue DIR NAME --domain D ...    make a key and a certificate for a SIP domain\n"
