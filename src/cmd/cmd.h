@@ -2,9 +2,9 @@
 #ifndef SW_CMD_CMD_H
 #define SW_CMD_CMD_H
 
-#include <stdbool.h>
+#include "base/version.h"
 
-#define SW_VERSION "0.1.0"
+#include <stdbool.h>
 
 struct sw_cmd {
     const char *name;

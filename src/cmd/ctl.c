@@ -93,16 +93,40 @@ static void print_table(json_t *rows)
     }
 }
 
+static int is_long(const char *key)
+{
+    return strcmp(key, "certificates") == 0 || strcmp(key, "serves") == 0;
+}
+
+/* A certificate has more to tell than a line holds. */
+static void print_blocks(json_t *rows)
+{
+    size_t i;
+    json_t *r;
+    json_array_foreach(rows, i, r)
+    {
+        if (i)
+            putchar('\n');
+        print_object(r);
+    }
+}
+
 static void print_answer(json_t *answer)
 {
     const char *key;
     json_t *v;
+    int first = 1;
     json_object_foreach(answer, key, v)
     {
+        if (!first)
+            putchar('\n');
+        first = 0;
         if (json_is_object(v))
             print_object(v);
         else if (json_is_array(v) && json_array_size(v) == 0)
             printf("%s: none\n", key);
+        else if (json_is_array(v) && is_long(key))
+            print_blocks(v);
         else if (json_is_array(v))
             print_table(v);
         else if (json_is_string(v))

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { PENDING_MAX = 4 * SW_TARGETS_MAX, TRANSACTIONS = 16 };
 
@@ -54,6 +55,16 @@ static void take_connections(struct sw_explain *x)
     json_decref(answer);
 }
 
+/* A moment of the wall clock by the one that the gateway counts with; 0: it is none. */
+static int64_t moment_ms(const char *date)
+{
+    struct tm tm = {0};
+    if (!strptime(date, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return 0;
+    int64_t at_ms = sw_clock_ms() - (sw_clock_wall_s() - timegm(&tm)) * 1000;
+    return at_ms ? at_ms : 1;
+}
+
 /* What the running gateway knows of each peer's health decides here as it does there. */
 static void take_health(struct sw_explain *x)
 {
@@ -63,8 +74,11 @@ static void take_health(struct sw_explain *x)
     {
         int64_t at =
             sw_names_index(&x->snapshot->config.peer_names, sw_slice_str(text_of(row, "peer")));
-        if (at >= 0 && strncmp(text_of(row, "health"), "down", 4) == 0)
+        if (at < 0)
+            continue;
+        if (strncmp(text_of(row, "health"), "down", 4) == 0)
             atomic_store(&x->snapshot->peers[at].ping_failed, true);
+        atomic_store(&x->snapshot->peers[at].spoke_tls_ms, moment_ms(text_of(row, "spoke_tls")));
     }
     json_decref(answer);
 }

@@ -154,6 +154,7 @@ void sw_config_free(struct sw_config *c)
     free(c->stores);
     for (uint32_t i = 0; i < c->trust_count; i++) {
         sw_certs_free(&c->trusts[i].anchors);
+        sw_certs_free(&c->trusts[i].pinned);
         sw_crls_free(&c->trusts[i].crls);
     }
     sw_proxy_conf_fini(&c->proxy);

@@ -113,6 +113,18 @@ void sw_config_identities_check(struct sw_config_build *b);
 bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive *d,
                      struct sw_slice host, struct sw_tls_params *tls);
 
+/* One use of an identity or of a trust entry. */
+struct sw_use_of {
+    const struct sw_tls_identity *identity; /* NULL: it is of the trust entry */
+    const struct sw_trust_entry *trust;
+    const char *kind, *name; /* such as "listener" "outside" */
+    bool as_client;
+};
+
+/** Tells each use, in the order of the file; an identity under `sni` counts as its listener's. */
+void sw_config_uses(const struct sw_config *c, void (*use)(void *user, const struct sw_use_of *u),
+                    void *user);
+
 /** "listener outside and 2 more", for people. */
 void sw_use_text(const struct sw_config_use *u, char *out, size_t cap);
 

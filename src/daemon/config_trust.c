@@ -159,6 +159,21 @@ static bool pin_as_text(struct sw_config_build *b, const struct sw_text *t,
     return true;
 }
 
+/* Moves the certificates of a file to those that the entry has. */
+static void keep_pinned(struct sw_config_build *b, struct sw_trust_entry *e, struct sw_certs *certs)
+{
+    size_t n = e->pinned.count + certs->count;
+    struct sw_cert **more = realloc(e->pinned.c, n * sizeof(struct sw_cert *));
+    if (!more) {
+        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+        sw_certs_free(certs);
+        return;
+    }
+    memcpy(more + e->pinned.count, certs->c, certs->count * sizeof(*more));
+    e->pinned = (struct sw_certs){more, n};
+    free(certs->c);
+}
+
 static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct sw_trust_entry *e)
 {
     struct sw_certs certs;
@@ -175,7 +190,7 @@ static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct
     }
     for (size_t i = 0; i < certs.count; i++)
         pin_certificate(b, t, i, certs.c[i], e);
-    sw_certs_free(&certs);
+    keep_pinned(b, e, &certs);
 }
 
 static void load_crl(struct sw_config_build *b, const struct sw_text *path,
