@@ -78,7 +78,7 @@ struct sw_config {
 /**
  * Reads a file and all it names. `before` is the configuration it is to replace, whose ids and
  * random keys it keeps; NULL: none. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
- * cannot. SW_SYS: the file itself cannot be read. All is told in `diags`. Free it in any case.
+ * cannot. SW_SYS: the file itself cannot be read. SW_LIMIT_MEMORY. All is told in `diags`. Free it in any case.
  */
 SW_MUST_USE enum sw_status sw_config_load(const char *path, const struct sw_config *before,
                                           struct sw_config *c, struct sw_diags *diags);
@@ -92,6 +92,7 @@ struct sw_config_build {
     struct sw_diags *diags;
     int64_t now_s;
     const char **policy_weakness; /* per policy; empty: it has none */
+    bool memory_out;              /* it was told */
 };
 
 void sw_config_identities(struct sw_config_build *b);
@@ -139,10 +140,13 @@ int64_t sw_names_index(const struct sw_names *names, struct sw_slice name);
 int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
                       const struct sw_text *name, const char *key);
 
-/** Cleared memory in the configuration's arena; never NULL (it reports, and gives a spare). */
+/** Tells, once, that memory is out: nothing of this configuration is used then. */
+void sw_config_memory_out(struct sw_config_build *b);
+
+/** Cleared memory in the configuration's arena. NULL: memory is out, which is told. */
 void *sw_config_alloc(struct sw_config_build *b, size_t n);
 
-/** A path of the file as it is to be opened; it is noted in `files`. */
+/** A path of the file as it is to be opened; it is noted in `files`. Empty if memory is out. */
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
 
 /** The store for one trust entry, or for a list of them; equal lists share one. */

@@ -286,6 +286,8 @@ void sw_config_identities_check(struct sw_config_build *b)
     bool tls = false;
     c->identity_use = sw_config_alloc(b, c->identity_count * sizeof(*c->identity_use));
     c->trust_use = sw_config_alloc(b, c->trust_count * sizeof(*c->trust_use));
+    if (!c->identity_use || !c->trust_use)
+        return;
     sw_config_uses(c, count_use, c);
     if (open_check(&k)) {
         for (uint32_t i = 0; i < c->identity_count; i++) {
@@ -295,7 +297,7 @@ void sw_config_identities_check(struct sw_config_build *b)
         if (tls)
             check_domains(&k);
     } else {
-        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+        sw_config_memory_out(b);
     }
     sw_system_cas_free(k.system);
     sw_tls_names_free(k.domains);
