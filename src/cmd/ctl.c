@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CELL_MAX = 48, COLUMNS_MAX = 24 };
+enum { CELL_MAX = 64, COLUMNS_MAX = 24 };
 
 static const char *const words[] = {"status",        "peers",        "connections",
                                     "registrations", "transactions", "certificates",
