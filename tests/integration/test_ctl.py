@@ -184,3 +184,10 @@ def test_ctl_status_tells_what_runs(scene):
         assert ctl(gw, "reload")[0] == 1
         assert ctl(gw, "status")[1]["status"]["reloads_failed"] == 1
         c.close()
+
+
+def test_ctl_finds_nobody_where_the_socket_is_switched_off(scene):
+    with scene.gateway(extra='admin: {socket: ""}\n') as gw:
+        out = run("ctl", "-s", os.path.join(gw.folder, "sipward.sock"), "status")
+        assert out.returncode == 1 and "no gateway answers" in out.stderr
+        assert not os.path.exists(os.path.join(gw.folder, "sipward.sock")) and not gw.events("admin_failed")
