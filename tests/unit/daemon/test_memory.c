@@ -139,7 +139,7 @@ static void test_memory_that_fails_is_told_or_nothing_is_missing(void **state)
         unsigned refused = 0;
         fault = (struct fault){.layer = l, .on = true};
         assert_true(load(&got));
-        uint64_t count = fault.count, step = (count + most - 1) / most;
+        uint64_t count = fault.count[l], step = (count + most - 1) / most;
         assert_true(count > 0);
         for (uint64_t at = 1; at <= count; at += step) {
             fault = (struct fault){.layer = l, .mode = FAULT_ONCE, .at = at, .on = true};
