@@ -78,7 +78,8 @@ struct sw_config {
 /**
  * Reads a file and all it names. `before` is the configuration it is to replace, whose ids and
  * random keys it keeps; NULL: none. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
- * cannot. SW_SYS: the file itself cannot be read. SW_LIMIT_MEMORY. All is told in `diags`. Free it in any case.
+ * cannot. SW_SYS: the file itself cannot be read. SW_LIMIT_MEMORY. All is told in `diags`. Free it
+ * in any case.
  */
 SW_MUST_USE enum sw_status sw_config_load(const char *path, const struct sw_config *before,
                                           struct sw_config *c, struct sw_diags *diags);
