@@ -34,7 +34,7 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 
 /**
  * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
- * `cache` knows is not built again.
+ * `cache` knows is not built again. RFC 3261 26.3.1
  */
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);

@@ -148,6 +148,7 @@ static void test_check_request_has_a_verdict_for_each_fault(void **state)
 }
 
 /* RFC 3261 18.3: a datagram's body is cut to its length, a stream needs one */
+/* RFC 3261 18.3, 20.14 */
 static void test_check_length_rules_differ_by_transport(void **state)
 {
     (void)state;
