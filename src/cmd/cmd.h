@@ -2,9 +2,9 @@
 #ifndef SW_CMD_CMD_H
 #define SW_CMD_CMD_H
 
-#include <stdbool.h>
+#include "base/version.h"
 
-#define SW_VERSION "0.1.0"
+#include <stdbool.h>
 
 struct sw_cmd {
     const char *name;
@@ -20,6 +20,7 @@ enum { SW_EXIT_OK = 0, SW_EXIT_FAILED = 1, SW_EXIT_USAGE = 2 };
 int sw_cmd_run(int argc, char **argv);
 int sw_cmd_probe(int argc, char **argv);
 int sw_cmd_check(int argc, char **argv);
+int sw_cmd_explain(int argc, char **argv);
 int sw_cmd_ctl(int argc, char **argv);
 int sw_cmd_pki(int argc, char **argv);
 int sw_cmd_version(int argc, char **argv);

@@ -1,16 +1,16 @@
 /* Asks the running gateway over its admin socket, and lays the answer out for people. */
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/ctl_failures.h"
 #include "loop/sock.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CELL_MAX = 48, COLUMNS_MAX = 24 };
+enum { CELL_MAX = 64, COLUMNS_MAX = 24 };
 
 static const char *const words[] = {"status",        "peers",        "connections",
                                     "registrations", "transactions", "certificates",
@@ -94,18 +94,42 @@ static void print_table(json_t *rows)
     }
 }
 
+static int is_long(const char *key)
+{
+    return strcmp(key, "certificates") == 0 || strcmp(key, "serves") == 0;
+}
+
+/* A certificate has more to tell than a line holds. */
+static void print_blocks(json_t *rows)
+{
+    size_t i;
+    json_t *r;
+    json_array_foreach(rows, i, r)
+    {
+        if (i)
+            putchar('\n');
+        print_object(r);
+    }
+}
+
 static void print_answer(json_t *answer)
 {
     const char *key;
     json_t *v;
+    int first = 1;
     json_object_foreach(answer, key, v)
     {
+        if (!first)
+            putchar('\n');
+        first = 0;
         if (json_is_object(v))
             print_object(v);
         else if (json_is_array(v) && json_array_size(v) == 0)
             printf("%s: none\n", key);
         else if (strcmp(key, "failures") == 0)
             sw_ctl_failures(v);
+        else if (json_is_array(v) && is_long(key))
+            print_blocks(v);
         else if (json_is_array(v))
             print_table(v);
         else if (json_is_string(v))
@@ -114,27 +138,6 @@ static void print_answer(json_t *answer)
 }
 
 /* ---- the question ---- */
-
-static json_t *ask(int fd, const char *line, char **raw)
-{
-    char *p = NULL;
-    size_t n = 0, cap = 0;
-    ssize_t got = write(fd, line, strlen(line)) == (ssize_t)strlen(line) ? 1 : -1;
-    while (got > 0) {
-        if (cap - n < 65536) {
-            char *q = realloc(p, cap = cap * 2 + 131072);
-            if (!q)
-                break;
-            p = q;
-        }
-        got = read(fd, p + n, cap - n - 1);
-        n += got > 0 ? (size_t)got : 0;
-    }
-    if (p)
-        p[n] = 0;
-    *raw = p;
-    return p ? json_loadb(p, n, 0, NULL) : NULL;
-}
 
 static int failed_reload(json_t *answer)
 {
@@ -145,7 +148,7 @@ static int failed_reload(json_t *answer)
 static int report(const char *socket, int fd, const char *line, int json)
 {
     char *raw = NULL;
-    json_t *answer = ask(fd, line, &raw);
+    json_t *answer = sw_ask(fd, line, &raw);
     int code = SW_EXIT_OK;
     if (!answer) {
         fprintf(stderr,

@@ -19,11 +19,14 @@ static const struct sw_cmd commands[] = {
      "configuration are wrong (each mistake as FILE:LINE:COLUMN: what (what would be right)).\n",
      sw_cmd_run, false},
     {"check", "-c FILE [--strict] [--json]", "read a configuration and say what is wrong or weak",
-     "Reads the configuration and every file that it names, and starts nothing.\n"
+     "Reads the configuration and every file that it names, and starts nothing. Each identity\n"
+     "shakes hands with itself. Warnings tell what breaks next: certificates, CAs and lists that\n"
+     "end within 30 days, purposes that lack, intermediates that are missing, a clock that is not\n"
+     "synchronised, keys that others may read, names that do not match `domains`.\n"
      "\n"
      "  -c FILE    the configuration\n"
      "  --strict   exit 1 if there are warnings\n"
-     "  --json     the findings as a JSON array\n"
+     "  --json     the findings as a JSON array, on standard output\n"
      "\n"
      "Exit: 0 it can run; 1 it can, but weakly, with --strict; 2 it cannot.\n",
      sw_cmd_check, false},
@@ -41,7 +44,8 @@ static const struct sw_cmd commands[] = {
      "\n"
      "  -s SOCKET   the gateway's admin.socket; without it ./sipward.sock, then\n"
      "              /run/sipward/sipward.sock\n"
-     "  --json      the answer as it came\n"
+     "  --json      the answer as it came: one JSON object, whose member QUESTION has the rows\n"
+     "  PEER        with `peers`: this one alone\n"
      "\n"
      "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
      sw_cmd_ctl, false},
@@ -62,6 +66,26 @@ static const struct sw_cmd commands[] = {
      "Exit: 0 all phases passed and OPTIONS was answered; 1 a phase failed, which is named; 2 the\n"
      "arguments, or a file that they name, are wrong.\n",
      sw_cmd_probe, false},
+    {"explain", "-c FILE URI [--from SOURCE] [--method M] [--json]",
+     "say where a request would go, and why, without sending anything",
+     "Lets the gateway's own code decide on a request for URI, and sends nothing: who the sender\n"
+     "is, which route takes it, and for each place in turn its transport, address, listener, the\n"
+     "certificate shown, the identity expected, trust, policy, and the connection that is reused;\n"
+     "or what it is refused with, and why.\n"
+     "\n"
+     "  -c FILE         the configuration\n"
+     "  --from SOURCE   a peer's name; an address, which is looked up as that of a sender without\n"
+     "                  certificate; verified: a proved domain that is no peer's; nobody. Without\n"
+     "                  it: the first peer whose request goes somewhere\n"
+     "  --method M      INVITE without\n"
+     "  --json          one JSON object; `request` is what would leave\n"
+     "\n"
+     "A gateway that runs with this configuration is asked, at its admin.socket, for its\n"
+     "connections and for the peers that are down.\n"
+     "\n"
+     "Exit: 0 it goes somewhere, or is answered with 2xx; 1 it is refused or dropped; 2 the\n"
+     "arguments or the configuration are wrong.\n",
+     sw_cmd_explain, false},
     {"pki", "init|issue|revoke|crl|list|show ...", "a small private CA, and what certificates say",
      "  init DIR                         make a CA\n"
      "  issue DIR NAME --domain D ...    make a key and a certificate for a SIP domain\n"
@@ -74,7 +98,10 @@ static const struct sw_cmd commands[] = {
      "\n"
      "Exit: 0 done; 1 it failed; 2 wrong arguments.\n",
      sw_cmd_pki, true},
-    {"version", "[--json]", "print the version, the TLS library and the features", "Exit: 0.\n",
+    {"version", "[--json]", "print the version, the TLS library and the features",
+     "  --json   one JSON object: version, tls, features\n"
+     "\n"
+     "Exit: 0 done; 2 the arguments are wrong.\n",
      sw_cmd_version, false},
 };
 

@@ -3,6 +3,8 @@
 #include "sys/log.h"
 #include "tls/message.h"
 
+#include <time.h>
+
 enum { NAMES_MAX = 256 };
 
 static const char *peer_name(const struct sw_conns *s, const struct sw_flow *flow)
@@ -85,11 +87,30 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
     sw_log(level, "connection_open", f, n);
 }
 
+static struct sw_slice fingerprint(const struct sw_ident *ident, char out[64])
+{
+    struct sw_buf b = sw_buf(out, 64);
+    if (ident)
+        sw_buf_hex(&b, ident->fingerprint, sizeof(ident->fingerprint));
+    return sw_buf_view(&b);
+}
+
+/* When what was proved ends. */
+static const char *ends(const struct sw_ident *ident, char out[24])
+{
+    time_t at = ident ? (time_t)ident->not_after_s : 0;
+    struct tm tm;
+    if (!at || !gmtime_r(&at, &tm) || !strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return "-";
+    return out;
+}
+
 size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                       struct sw_field f[SW_ATTEMPT_FIELDS_MAX])
 {
     struct sw_buf b = sw_buf(h->names, sizeof(h->names));
-    struct sw_tls_info info = {.version = "-", .suite = "-"};
+    struct sw_tls_info info = {.version = "-", .suite = "-", .group = "-"};
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, c->flow.peer);
     size_t n = sw_attempt_head(s, &c->flow, h, f);
     if (c->tls)
         sw_tls_info(c->tls, &info);
@@ -98,7 +119,15 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_str("state", sw_conn_state_name((enum sw_conn_state)c->state));
     f[n++] = sw_field_str("version", info.version);
     f[n++] = sw_field_str("suite", info.suite);
+    f[n++] = sw_field_str("group", info.group);
+    f[n++] = sw_attempt_shown(&info);
+    f[n++] = sw_field_text("server_name", info.server_name);
+    f[n++] = sw_field_str("verify", !p || !p->verify || !c->flow.ident   ? "-"
+                                    : p->chain_only && !c->flow.outbound ? "domain"
+                                                                         : p->verify);
     f[n++] = sw_field_text("names", sw_buf_view(&b));
+    f[n++] = sw_field_text("sha256", fingerprint(c->flow.ident, h->sha256));
+    f[n++] = sw_field_str("not_after", ends(c->flow.ident, h->ends));
     f[n++] = sw_field_number("seconds", (s->now_ms - c->started_ms) / 1000);
     f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
     f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);

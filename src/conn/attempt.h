@@ -28,11 +28,12 @@ void sw_attempt_refused(const struct sw_conns *s, const struct sw_flow *flow,
                         const struct sw_attempt_refusal *r);
 
 /* Fields of one connection: see sw_attempt_row. */
-enum { SW_ATTEMPT_FIELDS_MAX = 20 };
+enum { SW_ATTEMPT_FIELDS_MAX = 24 };
 
 /** Memory that the fields of one connection borrow. */
 struct sw_attempt_text {
     char id[24], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX], names[256];
+    char sha256[64], ends[24];
 };
 
 /** Describes a connection for a list; returns how many fields it took. */

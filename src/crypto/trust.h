@@ -16,6 +16,7 @@ struct sw_trust_entry {
     struct sw_crls crls;
     struct sw_pin *pins; /* certificates and keys accepted exactly as they are */
     size_t pin_count;
+    struct sw_certs pinned; /* the certificates that stand behind pins, where they are known */
 };
 
 struct sw_trust; /* a store over some entries, immutable */

@@ -1,5 +1,6 @@
 #include "daemon/answers.h"
 
+#include "base/version.h"
 #include "daemon/failures.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WALK_MS = 2000, ROW_BYTES = 4096, DATE_BYTES = 24, USERS_BYTES = 256 };
+enum { WALK_MS = 2000, ROW_BYTES = 8192, LIST_BYTES = 512 };
 
 void sw_answer_text(struct sw_answer *a, const char *p, size_t n)
 {
@@ -34,7 +35,7 @@ static void text(struct sw_answer *a, const char *s)
     sw_answer_text(a, s, strlen(s));
 }
 
-static void row(struct sw_answer *a, bool *first, const struct sw_field *f, size_t n)
+void sw_answer_row(struct sw_answer *a, bool *first, const struct sw_field *f, size_t n)
 {
     char line[ROW_BYTES];
     struct sw_buf b = sw_buf(line, sizeof(line));
@@ -49,20 +50,31 @@ void sw_answer_error(struct sw_answer *a, const char *why)
 {
     bool first = true;
     const struct sw_field f[] = {sw_field_str("error", why)};
-    row(a, &first, f, 1);
+    sw_answer_row(a, &first, f, 1);
     text(a, "\n");
 }
 
-static const char *date(int64_t at_s, char out[DATE_BYTES])
+const char *sw_answer_date(int64_t at_s, char out[SW_DATE_BYTES])
 {
     time_t t = (time_t)at_s;
     struct tm tm;
-    if (!at_s || !gmtime_r(&t, &tm) || !strftime(out, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm))
+    if (!at_s || !gmtime_r(&t, &tm) || !strftime(out, SW_DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm))
         return "-";
     return out;
 }
 
+static const char *identity_name(const struct sw_tls_params *tls)
+{
+    return tls->identity && tls->identity->name ? tls->identity->name : "-";
+}
+
 /* ---- status ---- */
+
+static bool is_down(const struct sw_peer_state *s, int64_t now_ms)
+{
+    return atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) > now_ms ||
+           atomic_load_explicit(&s->ping_failed, memory_order_relaxed);
+}
 
 /* What all workers counted since the start. */
 static void counters(const struct sw_daemon *d, struct sw_answer *a)
@@ -75,38 +87,99 @@ static void counters(const struct sw_daemon *d, struct sw_answer *a)
             total += sw_counted(&d->counters[i], (enum sw_counter)c);
         f[c] = sw_field_number(sw_counter_name((enum sw_counter)c), (int64_t)total);
     }
-    row(a, &first, f, SW_COUNTERS);
+    sw_answer_row(a, &first, f, SW_COUNTERS);
 }
 
-static void status(struct sw_daemon *d, struct sw_answer *a)
+/* The peers that may be sent to without TLS. */
+static void in_the_clear(const struct sw_proxy_conf *c, struct sw_buf *b)
 {
-    char started[DATE_BYTES], loaded[DATE_BYTES];
-    int64_t now_s = sw_clock_wall_s();
-    uint64_t connections = 0;
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        if (!c->peers[i].best_effort)
+            continue;
+        sw_buf_str(b, b->n ? " " : "");
+        sw_buf_slice(b, c->peers[i].name);
+    }
+}
+
+static uint32_t peers_down(const struct sw_daemon *d)
+{
+    const struct sw_proxy_conf *c = &d->now->config.proxy;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->peer_count; i++)
+        n += is_down(&d->now->peers[i], sw_clock_ms());
+    return n;
+}
+
+static uint64_t open_connections(const struct sw_daemon *d)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < d->started; i++)
+        n += atomic_load_explicit(&d->all.worker[i].load, memory_order_relaxed);
+    return n;
+}
+
+static void totals(const struct sw_daemon *d, struct sw_answer *a)
+{
+    char started[SW_DATE_BYTES], loaded[SW_DATE_BYTES], clear[LIST_BYTES];
+    const struct sw_config *c = &d->now->config;
+    struct sw_buf names = sw_buf(clear, sizeof(clear));
     bool first = true;
     unsigned retired = 0;
     for (const struct sw_snapshot *s = d->retired; s; s = s->next)
         retired++;
-    for (unsigned i = 0; i < d->started; i++)
-        connections += atomic_load_explicit(&d->all.worker[i].load, memory_order_relaxed);
+    in_the_clear(&c->proxy, &names);
     const struct sw_field f[] = {
         sw_field_str("state", d->all.draining ? "draining" : "running"),
+        sw_field_str("version", SW_VERSION),
+        sw_field_str("tls", sw_tls_library()),
         sw_field_number("pid", getpid()),
         sw_field_str("configuration", d->path),
-        sw_field_str("started", date(d->started_s, started)),
-        sw_field_number("seconds", now_s - d->started_s),
-        sw_field_str("loaded", date(d->reloaded_s, loaded)),
+        sw_field_str("started", sw_answer_date(d->started_s, started)),
+        sw_field_number("seconds", sw_clock_wall_s() - d->started_s),
+        sw_field_str("loaded", sw_answer_date(d->reloaded_s, loaded)),
         sw_field_number("reloads", (int64_t)d->reloads),
         sw_field_number("reloads_failed", (int64_t)d->reloads_failed),
         sw_field_number("configurations_in_use", 1 + retired),
-        sw_field_str("tls", sw_tls_library()),
         sw_field_number("workers", d->all.count),
-        sw_field_number("connections", (int64_t)connections),
+        sw_field_number("connections", (int64_t)open_connections(d)),
         sw_field_number("open_transactions", (int64_t)sw_daemon_open_transactions(d)),
+        sw_field_number("identities", c->identity_count),
+        sw_field_number("trust_entries", c->trust_count),
+        sw_field_number("peers", c->proxy.peer_count),
+        sw_field_number("peers_down", peers_down(d)),
+        sw_field_text("best_effort", sw_buf_view(&names)),
     };
+    sw_answer_row(a, &first, f, sizeof(f) / sizeof(f[0]));
+}
+
+static void listeners(const struct sw_daemon *d, struct sw_answer *a)
+{
+    static const char *const modes[] = {"none", "request", "require"};
+    const struct sw_config *c = &d->now->config;
+    char address[SW_ENDPOINT_TEXT_MAX];
+    bool first = true;
+    for (uint32_t i = 0; i < c->proxy.listener_count; i++) {
+        const struct sw_conn_listener *l = &c->conn_listeners[i];
+        bool tls = l->transport == SW_TLS;
+        const struct sw_field f[] = {
+            sw_field_str("listener", l->name),
+            sw_field_text("transport", sw_transport_name((enum sw_transport)l->transport)),
+            sw_field_str("address", sw_endpoint_text(&c->proxy.listeners[i].address, address)),
+            sw_field_str("identity", identity_name(&l->tls)),
+            sw_field_str("policy", tls ? c->policies[l->tls.policy].name : "-"),
+            sw_field_str("client_certificate", tls ? modes[l->tls.client_cert] : "-"),
+        };
+        sw_answer_row(a, &first, f, sizeof(f) / sizeof(f[0]));
+    }
+}
+
+static void status(struct sw_daemon *d, struct sw_answer *a)
+{
     text(a, "{\"status\":");
-    row(a, &first, f, sizeof(f) / sizeof(f[0]));
-    text(a, ",\"counters\":");
+    totals(d, a);
+    text(a, ",\"listeners\":[");
+    listeners(d, a);
+    text(a, "],\"counters\":");
     counters(d, a);
     text(a, "}\n");
 }
@@ -123,129 +196,89 @@ static const char *peer_health(const struct sw_peer_conf *p, const struct sw_pee
     return p->ping_ms && p->address_count ? "up" : "not asked";
 }
 
-static const char *verify_name(uint8_t verify)
+/* When TLS with it was last verified, by the wall clock; 0: not since the start. */
+static int64_t spoke_tls_s(const struct sw_peer_state *s)
 {
-    static const char *const names[] = {"domain", "wildcard", "address", "chain"};
-    return verify < 4 ? names[verify] : "-";
+    int64_t at_ms = atomic_load_explicit(&s->spoke_tls_ms, memory_order_relaxed);
+    return at_ms ? sw_clock_wall_s() - (sw_clock_ms() - at_ms) / 1000 : 0;
+}
+
+static struct sw_slice domains_of(const struct sw_peer_conf *p, struct sw_buf *b)
+{
+    for (uint32_t i = 0; i < p->domain_count; i++) {
+        sw_buf_str(b, b->n ? " " : "");
+        sw_buf_slice(b, p->domains[i]);
+    }
+    return b->n ? sw_buf_view(b) : SW_SLICE("-");
+}
+
+static struct sw_slice addresses_of(const struct sw_peer_conf *p, struct sw_buf *b)
+{
+    char address[SW_ENDPOINT_TEXT_MAX];
+    for (uint32_t i = 0; i < p->address_count; i++) {
+        sw_buf_str(b, b->n ? " " : "");
+        sw_buf_str(b, sw_endpoint_text(&p->addresses[i], address));
+    }
+    return b->n ? sw_buf_view(b) : SW_SLICE("-");
+}
+
+static const struct sw_conn_peer *dialled(const struct sw_config *c, uint32_t id)
+{
+    uint32_t low = 0, high = c->proxy.peer_count;
+    while (high - low > 1) {
+        uint32_t mid = (low + high) / 2;
+        if (c->conn_peers[mid].id > id)
+            high = mid;
+        else
+            low = mid;
+    }
+    return &c->conn_peers[low];
+}
+
+static void peer(const struct sw_daemon *d, uint32_t i, struct sw_answer *a, bool *first)
+{
+    static const char *const sips[] = {"allow", "require", "deny"};
+    const struct sw_config *c = &d->now->config;
+    const struct sw_peer_conf *p = &c->proxy.peers[i];
+    const struct sw_conn_peer *cp = dialled(c, p->id);
+    const struct sw_text *trust = &((const struct sw_peer_directive *)c->d.peers.item)[i].trust;
+    char names[LIST_BYTES], places[LIST_BYTES], spoke[SW_DATE_BYTES];
+    struct sw_buf domains = sw_buf(names, sizeof(names)), at = sw_buf(places, sizeof(places));
+    const struct sw_field f[] = {
+        sw_field_text("peer", p->name),
+        sw_field_str("health", peer_health(p, &d->now->peers[i], sw_clock_ms())),
+        sw_field_str("transport", p->tls             ? "tls"
+                                  : p->udp && p->tcp ? "udp,tcp"
+                                  : p->udp           ? "udp"
+                                                     : "tcp"),
+        sw_field_text("domain", domains_of(p, &domains)),
+        sw_field_text("address", addresses_of(p, &at)),
+        sw_field_text("listener", c->proxy.listeners[p->listener].name),
+        sw_field_str("identity", identity_name(&cp->tls)),
+        sw_field_str("trust", p->tls && trust->s.p ? trust->s.p : "-"),
+        sw_field_str("policy", p->tls ? c->policies[cp->tls.policy].name : "-"),
+        sw_field_str("verify", p->tls && cp->verify ? cp->verify : "-"),
+        sw_field_str("purposes", !p->tls        ? "-"
+                                 : cp->purposes ? cp->purposes
+                                                : "strict"),
+        sw_field_str("sips", sips[p->sips]),
+        sw_field_str("security", !p->tls          ? "-"
+                                 : p->best_effort ? "best-effort"
+                                                  : "tls-only"),
+        sw_field_str("without_certificate", p->without_certificate ? "allow" : "refuse"),
+        sw_field_str("spoke_tls", sw_answer_date(spoke_tls_s(&d->now->peers[i]), spoke)),
+    };
+    sw_answer_row(a, first, f, sizeof(f) / sizeof(f[0]));
 }
 
 static void peers(struct sw_daemon *d, const char *only, struct sw_answer *a)
 {
     const struct sw_proxy_conf *c = &d->now->config.proxy;
-    char address[SW_ENDPOINT_TEXT_MAX];
     bool first = true;
     text(a, "{\"peers\":[");
-    for (uint32_t i = 0; i < c->peer_count; i++) {
-        const struct sw_peer_conf *p = &c->peers[i];
-        if (only[0] && !sw_slice_eq(p->name, sw_slice_str(only)))
-            continue;
-        const struct sw_field f[] = {
-            sw_field_text("peer", p->name),
-            sw_field_str("health", peer_health(p, &d->now->peers[i], sw_clock_ms())),
-            sw_field_str("transport", p->tls             ? "tls"
-                                      : p->udp && p->tcp ? "udp,tcp"
-                                      : p->udp           ? "udp"
-                                                         : "tcp"),
-            sw_field_text("domain", p->domain_count ? p->domains[0] : SW_SLICE("-")),
-            sw_field_str("address",
-                         p->address_count ? sw_endpoint_text(&p->addresses[0], address) : "-"),
-            sw_field_text("listener", c->listeners[p->listener].name),
-            sw_field_str("verify", p->pin_count ? "pin"
-                                   : p->tls     ? verify_name(p->verify)
-                                                : "-"),
-            sw_field_str("without_certificate", p->without_certificate ? "allow" : "refuse"),
-        };
-        row(a, &first, f, sizeof(f) / sizeof(f[0]));
-    }
-    text(a, "]}\n");
-}
-
-/* ---- certificates ---- */
-
-/* Who shows an identity, or believes by a trust entry: names of listeners and peers. */
-static void used_by(const struct sw_daemon *d, const struct sw_tls_identity *id, const char *trust,
-                    struct sw_buf *b)
-{
-    const struct sw_config *c = &d->now->config;
-    const struct sw_listen_directive *l = c->d.listen.item;
-    const struct sw_peer_directive *p = c->d.peers.item;
-    for (size_t i = 0; i < c->d.listen.count; i++) {
-        bool uses = id && c->conn_listeners[i].tls.identity == id;
-        for (size_t k = 0; trust && k < l[i].trust.count; k++)
-            uses = uses || sw_text_is(&l[i].trust.t[k], trust);
-        if (uses) {
-            sw_buf_str(b, b->n ? " " : "");
-            sw_buf_slice(b, l[i].name.s);
-        }
-    }
-    for (size_t i = 0; i < c->d.peers.count; i++) {
-        bool uses =
-            trust ? sw_text_is(&p[i].trust, trust)
-                  : id && sw_text_is(&p[i].identity, ((const struct sw_identity_directive *)
-                                                          c->d.identities.item)[id - c->identities]
-                                                         .name.s.p);
-        if (uses) {
-            sw_buf_str(b, b->n ? " " : "");
-            sw_buf_slice(b, p[i].name.s);
-        }
-    }
-}
-
-static void certificate(struct sw_answer *a, bool *first, const char *kind, const char *name,
-                        const struct sw_cert *cert, struct sw_slice users)
-{
-    struct sw_cert_facts x;
-    char from[DATE_BYTES], until[DATE_BYTES], print[65], names[256];
-    struct sw_buf hex = sw_buf(print, sizeof(print)), found = sw_buf(names, sizeof(names));
-    struct sw_ident *ident = sw_ident_new(cert, NULL, 0);
-    sw_cert_facts(cert, &x);
-    sw_buf_hex(&hex, x.sha256, sizeof(x.sha256));
-    if (ident)
-        sw_ident_put_names(ident, &found);
-    sw_ident_free(ident);
-    const struct sw_field f[] = {
-        sw_field_str("kind", kind),
-        sw_field_str("name", name ? name : "-"),
-        sw_field_number("days_left", (x.not_after_s - sw_clock_wall_s()) / 86400),
-        sw_field_str("subject", x.subject),
-        sw_field_text("names", sw_buf_view(&found)),
-        sw_field_str("issuer", x.issuer),
-        sw_field_str("key", x.key),
-        sw_field_str("not_before", date(x.not_before_s, from)),
-        sw_field_str("not_after", date(x.not_after_s, until)),
-        sw_field_text("used_by", users),
-        sw_field_text("sha256", sw_buf_view(&hex)),
-    };
-    row(a, first, f, sizeof(f) / sizeof(f[0]));
-}
-
-static void identities(const struct sw_daemon *d, struct sw_answer *a, bool *first)
-{
-    const struct sw_config *c = &d->now->config;
-    const struct sw_identity_directive *names = c->d.identities.item;
-    char users[USERS_BYTES];
-    for (uint32_t i = 0; i < c->identity_count; i++) {
-        struct sw_buf b = sw_buf(users, sizeof(users));
-        used_by(d, &c->identities[i], NULL, &b);
-        certificate(a, first, "identity", names[i].name.s.p, c->identities[i].chain.c[0],
-                    sw_buf_view(&b));
-    }
-}
-
-static void certificates(const struct sw_daemon *d, struct sw_answer *a)
-{
-    const struct sw_config *c = &d->now->config;
-    char users[USERS_BYTES];
-    bool first = true;
-    text(a, "{\"certificates\":[");
-    identities(d, a, &first);
-    for (uint32_t i = 0; i < c->trust_count; i++) {
-        struct sw_buf b = sw_buf(users, sizeof(users));
-        used_by(d, NULL, c->trusts[i].name, &b);
-        for (size_t k = 0; k < c->trusts[i].anchors.count; k++)
-            certificate(a, &first, "trust", c->trusts[i].name, c->trusts[i].anchors.c[k],
-                        sw_buf_view(&b));
-    }
+    for (uint32_t i = 0; i < c->peer_count; i++)
+        if (!only[0] || sw_slice_eq(c->peers[i].name, sw_slice_str(only)))
+            peer(d, i, a, &first);
     text(a, "]}\n");
 }
 
@@ -276,7 +309,7 @@ static void walk(struct sw_daemon *d, const char *key, enum sw_walk_what what, s
             const struct sw_field f[] = {sw_field_number("worker", i),
                                          sw_field_str("error", sw_status_name(s))};
             bool first = !any;
-            row(a, &first, f, 2);
+            sw_answer_row(a, &first, f, 2);
             any = true;
         }
     }
@@ -290,7 +323,7 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, 
     else if (strcmp(word, "peers") == 0)
         peers(d, arg, a);
     else if (strcmp(word, "certificates") == 0)
-        certificates(d, a);
+        sw_answer_certificates(d, a);
     else if (strcmp(word, "failures") == 0)
         sw_answer_failures(d, arg, a);
     else if (strcmp(word, "connections") == 0)
@@ -316,7 +349,7 @@ static void findings(const struct sw_reload_result *r, struct sw_answer *a)
         const struct sw_field f[] = {sw_field_str("kind", kinds[x->kind]),
                                      sw_field_str("at", place),
                                      sw_field_str("text", x->text ? x->text : "memory is out")};
-        row(a, &first, f, 3);
+        sw_answer_row(a, &first, f, 3);
     }
     text(a, "]");
 }
@@ -330,10 +363,10 @@ void sw_answer_reload(struct sw_daemon *d, const struct sw_reload_result *r, str
         sw_field_number("errors", r->diags->errors),
         sw_field_number("warnings", r->diags->warnings)};
     text(a, "{\"reload\":");
-    row(a, &first, f, sizeof(f) / sizeof(f[0]));
+    sw_answer_row(a, &first, f, sizeof(f) / sizeof(f[0]));
     findings(r, a);
     text(a, ",\"serves\":[");
     first = true;
-    identities(d, a, &first);
+    sw_answer_identities(d, a, &first);
     text(a, "]}\n");
 }

@@ -14,6 +14,21 @@ struct sw_answer {
 /** Appends text as it is. */
 void sw_answer_text(struct sw_answer *a, const char *p, size_t n);
 
+/** Appends an object; "," before it unless it is the first. */
+void sw_answer_row(struct sw_answer *a, bool *first, const struct sw_field *f, size_t n);
+
+/* "2026-11-21T08:00:00Z" */
+enum { SW_DATE_BYTES = 24 };
+
+/** A moment in seconds since 1970 as text; "-" for 0. */
+const char *sw_answer_date(int64_t at_s, char out[SW_DATE_BYTES]);
+
+/** Answers `certificates`: a row for each certificate that is shown or believed, and each list. */
+void sw_answer_certificates(const struct sw_daemon *d, struct sw_answer *a);
+
+/** The rows of what is shown alone. */
+void sw_answer_identities(const struct sw_daemon *d, struct sw_answer *a, bool *first);
+
 /** Answers one of the words of sw_answer_words; `arg` is a peer's name or "". False: not known. */
 bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg,
                         struct sw_answer *a);

@@ -7,12 +7,19 @@
 
 enum { CONFIG_FILE_MAX = 64 << 20 };
 
+void sw_config_memory_out(struct sw_config_build *b)
+{
+    if (!b->memory_out)
+        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+    b->memory_out = true;
+}
+
 void *sw_config_alloc(struct sw_config_build *b, size_t n)
 {
     void *p = sw_arena_get(&b->c->arena, n + 1);
-    if (!p) { /* at the start of a process there is nothing better to do */
-        fputs("sipward: out of memory\n", stderr);
-        exit(1);
+    if (!p) {
+        sw_config_memory_out(b);
+        return NULL;
     }
     return memset(p, 0, n + 1);
 }
@@ -22,6 +29,8 @@ const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path
     size_t dir = strlen(b->c->dir);
     struct sw_config_file *file = sw_config_alloc(b, sizeof(*file));
     char *p = sw_config_alloc(b, dir + 1 + path->s.n);
+    if (!file || !p)
+        return "";
     if (path->s.n && path->s.p[0] == '/') {
         file->path = path->s.p;
     } else {
@@ -47,6 +56,8 @@ void sw_names_build(struct sw_config_build *b, struct sw_names *names, const cha
 {
     names->what = what;
     names->n = sw_config_alloc(b, maps->count * sizeof(*names->n));
+    if (!names->n)
+        return;
     for (size_t i = 0; i < maps->count; i++) {
         const struct sw_text *t = (const void *)((const char *)maps->item + i * size + offset);
         if (t->s.p)
@@ -99,16 +110,17 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
     return -1;
 }
 
+/* Each part needs those before it whole. */
 static void build(struct sw_config_build *b)
 {
-    sw_config_misc(b);
-    sw_config_trust(b);
-    sw_config_listen(b);
-    sw_config_peers(b);
-    sw_config_routes(b);
-    sw_config_identities_check(b);
+    static void (*const parts[])(struct sw_config_build * b) = {
+        sw_config_misc,  sw_config_trust,  sw_config_listen,
+        sw_config_peers, sw_config_routes, sw_config_identities_check,
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !b->memory_out; i++)
+        parts[i](b);
     if (b->diags->errors == 0 && sw_proxy_conf_index(&b->c->proxy) != SW_OK)
-        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+        sw_config_memory_out(b);
 }
 
 static char *dir_of(const char *path)
@@ -134,14 +146,16 @@ enum sw_status sw_config_load(const char *path, const struct sw_config *before, 
         return s;
     }
     c->dir = dir_of(path);
-    sw_schema_read(text, &sw_config_schema, &c->d, &c->arena, diags);
+    bool whole = sw_schema_read(text, &sw_config_schema, &c->d, &c->arena, diags);
     free((void *)(uintptr_t)text.p);
     struct sw_config_build b = {
-        .c = c, .before = before, .diags = diags, .now_s = sw_clock_wall_s()};
+        .c = c, .before = before, .diags = diags, .now_s = sw_clock_wall_s(), .memory_out = !whole};
     c->last_id = before ? before->last_id : 0;
-    if (c->dir && (diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
+    if (!c->dir)
+        sw_config_memory_out(&b);
+    else if (whole && (diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
         build(&b);
-    return diags->errors ? SW_PEER_SYNTAX : SW_OK;
+    return b.memory_out ? SW_LIMIT_MEMORY : diags->errors ? SW_PEER_SYNTAX : SW_OK;
 }
 
 void sw_config_free(struct sw_config *c)
@@ -154,6 +168,7 @@ void sw_config_free(struct sw_config *c)
     free(c->stores);
     for (uint32_t i = 0; i < c->trust_count; i++) {
         sw_certs_free(&c->trusts[i].anchors);
+        sw_certs_free(&c->trusts[i].pinned);
         sw_crls_free(&c->trusts[i].crls);
     }
     sw_proxy_conf_fini(&c->proxy);

@@ -78,7 +78,8 @@ struct sw_config {
 /**
  * Reads a file and all it names. `before` is the configuration it is to replace, whose ids and
  * random keys it keeps; NULL: none. SW_OK: it can run, perhaps with warnings. SW_PEER_SYNTAX: it
- * cannot. SW_SYS: the file itself cannot be read. All is told in `diags`. Free it in any case.
+ * cannot. SW_SYS: the file itself cannot be read. SW_LIMIT_MEMORY. All is told in `diags`. Free it
+ * in any case.
  */
 SW_MUST_USE enum sw_status sw_config_load(const char *path, const struct sw_config *before,
                                           struct sw_config *c, struct sw_diags *diags);
@@ -92,6 +93,7 @@ struct sw_config_build {
     struct sw_diags *diags;
     int64_t now_s;
     const char **policy_weakness; /* per policy; empty: it has none */
+    bool memory_out;              /* it was told */
 };
 
 void sw_config_identities(struct sw_config_build *b);
@@ -113,6 +115,18 @@ void sw_config_identities_check(struct sw_config_build *b);
 bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive *d,
                      struct sw_slice host, struct sw_tls_params *tls);
 
+/* One use of an identity or of a trust entry. */
+struct sw_use_of {
+    const struct sw_tls_identity *identity; /* NULL: it is of the trust entry */
+    const struct sw_trust_entry *trust;
+    const char *kind, *name; /* such as "listener" "outside" */
+    bool as_client;
+};
+
+/** Tells each use, in the order of the file; an identity under `sni` counts as its listener's. */
+void sw_config_uses(const struct sw_config *c, void (*use)(void *user, const struct sw_use_of *u),
+                    void *user);
+
 /** "listener outside and 2 more", for people. */
 void sw_use_text(const struct sw_config_use *u, char *out, size_t cap);
 
@@ -127,10 +141,13 @@ int64_t sw_names_index(const struct sw_names *names, struct sw_slice name);
 int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
                       const struct sw_text *name, const char *key);
 
-/** Cleared memory in the configuration's arena; never NULL (it reports, and gives a spare). */
+/** Tells, once, that memory is out: nothing of this configuration is used then. */
+void sw_config_memory_out(struct sw_config_build *b);
+
+/** Cleared memory in the configuration's arena. NULL: memory is out, which is told. */
 void *sw_config_alloc(struct sw_config_build *b, size_t n);
 
-/** A path of the file as it is to be opened; it is noted in `files`. */
+/** A path of the file as it is to be opened; it is noted in `files`. Empty if memory is out. */
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
 
 /** The store for one trust entry, or for a list of them; equal lists share one. */

@@ -7,48 +7,74 @@
 
 /* ---- who uses what ---- */
 
-static void use(struct sw_config_use *u, const char *kind, const char *name, bool client)
+/* Uses of one listener or peer, as they are told. */
+struct teller {
+    const struct sw_config *c;
+    void (*use)(void *user, const struct sw_use_of *u);
+    void *user;
+    struct sw_use_of of;
+};
+
+static void tell_identity(struct teller *t, const struct sw_tls_identity *identity)
 {
-    if (!u->count++) {
-        u->kind = kind;
-        u->name = name;
+    t->of.identity = identity;
+    t->of.trust = NULL;
+    if (identity)
+        t->use(t->user, &t->of);
+}
+
+static void tell_trust(struct teller *t, const struct sw_text *name)
+{
+    int64_t at = name->s.p ? sw_names_index(&t->c->trust_names, name->s) : -1;
+    t->of.identity = NULL;
+    t->of.trust = at >= 0 ? &t->c->trusts[at] : NULL;
+    if (t->of.trust)
+        t->use(t->user, &t->of);
+}
+
+static void tell_listener(struct teller *t, uint32_t i)
+{
+    const struct sw_config *c = t->c;
+    const struct sw_listen_directive *l = (const struct sw_listen_directive *)c->d.listen.item + i;
+    t->of = (struct sw_use_of){.kind = "listener", .name = c->conn_listeners[i].name};
+    tell_identity(t, c->conn_listeners[i].tls.identity);
+    for (size_t k = 0; k < l->sni.count; k++) {
+        int64_t at = sw_names_index(&c->identity_names, l->sni.t[k].s);
+        tell_identity(t, at < 0 ? NULL : &c->identities[at]);
     }
-    *(client ? &u->as_client : &u->as_server) = true;
+    for (size_t k = 0; k < l->trust.count; k++)
+        tell_trust(t, &l->trust.t[k]);
 }
 
-static void use_trust(struct sw_config *c, const struct sw_text *name, const char *kind,
-                      const char *by)
+void sw_config_uses(const struct sw_config *c, void (*use)(void *user, const struct sw_use_of *u),
+                    void *user)
 {
-    int64_t at = name->s.p ? sw_names_index(&c->trust_names, name->s) : -1;
-    if (at >= 0)
-        use(&c->trust_use[at], kind, by, false);
-}
-
-static void find_uses(struct sw_config *c)
-{
-    const struct sw_listen_directive *l = c->d.listen.item;
     const struct sw_peer_directive *p = c->d.peers.item;
-    for (uint32_t i = 0; i < c->proxy.listener_count; i++) {
-        const struct sw_conn_listener *cl = &c->conn_listeners[i];
-        if (cl->transport != SW_TLS)
-            continue;
-        if (cl->tls.identity)
-            use(&c->identity_use[cl->tls.identity - c->identities], "listener", cl->name, false);
-        for (size_t k = 0; k < l[i].sni.count; k++) {
-            int64_t at = sw_names_index(&c->identity_names, l[i].sni.t[k].s);
-            if (at >= 0)
-                use(&c->identity_use[at], "listener", cl->name, false);
-        }
-        for (size_t k = 0; k < l[i].trust.count; k++)
-            use_trust(c, &l[i].trust.t[k], "listener", cl->name);
-    }
+    struct teller t = {.c = c, .use = use, .user = user};
+    for (uint32_t i = 0; i < c->proxy.listener_count; i++)
+        if (c->conn_listeners[i].transport == SW_TLS)
+            tell_listener(&t, i);
     for (uint32_t i = 0; i < c->proxy.peer_count; i++) {
         const struct sw_conn_peer *cp = &c->conn_peers[i];
-        if (cp->tls.identity)
-            use(&c->identity_use[cp->tls.identity - c->identities], "peer", cp->name, true);
+        t.of = (struct sw_use_of){.kind = "peer", .name = cp->name, .as_client = true};
+        tell_identity(&t, cp->tls.identity);
     }
-    for (size_t i = 0; i < c->d.peers.count; i++)
-        use_trust(c, &p[i].trust, "peer", p[i].name.s.p ? p[i].name.s.p : "");
+    for (size_t i = 0; i < c->d.peers.count; i++) {
+        t.of = (struct sw_use_of){.kind = "peer", .name = p[i].name.s.p ? p[i].name.s.p : ""};
+        tell_trust(&t, &p[i].trust);
+    }
+}
+
+static void count_use(void *user, const struct sw_use_of *u)
+{
+    struct sw_config *c = user;
+    struct sw_config_use *x = u->identity ? &c->identity_use[u->identity - c->identities]
+                                          : &c->trust_use[u->trust - c->trusts];
+    if (!x->count++) {
+        x->kind = u->kind;
+        x->name = u->name;
+    }
+    *(u->as_client ? &x->as_client : &x->as_server) = true;
 }
 
 void sw_use_text(const struct sw_config_use *u, char *out, size_t cap)
@@ -260,7 +286,9 @@ void sw_config_identities_check(struct sw_config_build *b)
     bool tls = false;
     c->identity_use = sw_config_alloc(b, c->identity_count * sizeof(*c->identity_use));
     c->trust_use = sw_config_alloc(b, c->trust_count * sizeof(*c->trust_use));
-    find_uses(c);
+    if (!c->identity_use || !c->trust_use)
+        return;
+    sw_config_uses(c, count_use, c);
     if (open_check(&k)) {
         for (uint32_t i = 0; i < c->identity_count; i++) {
             check_identity(&k, i);
@@ -269,7 +297,7 @@ void sw_config_identities_check(struct sw_config_build *b)
         if (tls)
             check_domains(&k);
     } else {
-        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+        sw_config_memory_out(b);
     }
     sw_system_cas_free(k.system);
     sw_tls_names_free(k.domains);

@@ -104,6 +104,8 @@ static void load_identity(struct sw_config_build *b, const struct sw_identity_di
     for (size_t i = 0; i < count; i++) {
         if (i) {
             id->also = sw_config_alloc(b, sizeof(*id));
+            if (!id->also)
+                break;
             *id->also = (struct sw_tls_identity){.id = id->id, .name = id->name};
             id = id->also;
         }
@@ -124,8 +126,10 @@ void sw_config_identities(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
     const struct sw_identity_directive *d = c->d.identities.item;
+    c->identities = sw_config_alloc(b, c->d.identities.count * sizeof(*c->identities));
+    if (!c->identities)
+        return;
     c->identity_count = (uint32_t)c->d.identities.count;
-    c->identities = sw_config_alloc(b, c->identity_count * sizeof(*c->identities));
     sw_names_build(b, &c->identity_names, "identity", &c->d.identities, sizeof(*d),
                    offsetof(struct sw_identity_directive, name));
     for (uint32_t i = 0; i < c->identity_count; i++) {
@@ -172,7 +176,10 @@ static void add_names(struct sw_config_build *b, struct sw_mark mark, struct sw_
     for (uint32_t i = 0; i < ident->name_count; i++) {
         if (!shown_name(&ident->names[i], &name))
             continue;
-        if (sw_tls_names_add(names, name, id) != SW_DENIED)
+        enum sw_status s = sw_tls_names_add(names, name, id);
+        if (s == SW_LIMIT_MEMORY)
+            sw_config_memory_out(b);
+        if (s != SW_DENIED)
             continue;
         const struct sw_tls_identity *other = sw_tls_names_find(names, name);
         sw_diag_warning(b->diags, mark,
@@ -191,6 +198,11 @@ static bool add_shown(struct sw_config_build *b, struct sw_mark mark, struct sw_
     bool numeric = sw_endpoint_ip_parse(host, &ip), proves = false;
     for (const struct sw_tls_identity *x = id; x; x = x->also) {
         struct sw_ident *ident = x->chain.count ? sw_ident_new(x->chain.c[0], NULL, 0) : NULL;
+        if (x->chain.count && !ident)
+            sw_diag_error(b->diags, mark,
+                          "the names in the certificate of \"%s\" cannot be read (at most %d, and "
+                          "enough memory)",
+                          id->name ? id->name : "", SW_CERT_NAMES_MAX);
         if (!ident)
             continue;
         add_names(b, mark, names, id, ident);
@@ -207,7 +219,7 @@ bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive
     struct sw_config *c = b->c;
     struct sw_tls_names *names = sw_tls_names_new(2 * d->sni.count + 2);
     if (!names) {
-        sw_diag_error(b->diags, d->mark, "memory is out");
+        sw_config_memory_out(b);
         return true;
     }
     tls->names = names;

@@ -38,6 +38,8 @@ static void advertise(struct sw_config_build *b, const struct sw_listen_directiv
             "a listener on every address needs advertise (the HOST that peers reach it by)");
     sw_endpoint_ip_put(&host, &l->address, true);
     char *copy = sw_config_alloc(b, host.n);
+    if (!copy)
+        return;
     memcpy(copy, text, host.n);
     l->host = sw_slice(copy, host.n);
 }
@@ -71,6 +73,8 @@ static const struct sw_trust *listener_trust(struct sw_config_build *b,
 {
     uint32_t *entries = calloc(d->trust.count + 1, sizeof(*entries));
     size_t count = 0;
+    if (!entries)
+        sw_config_memory_out(b);
     for (size_t i = 0; entries && i < d->trust.count; i++) {
         int64_t at = sw_names_find(b, &b->c->trust_names, &d->trust.t[i], "trust");
         if (at >= 0)
@@ -168,9 +172,11 @@ void sw_config_listen(struct sw_config_build *b)
     const struct sw_listen_directive *d = c->d.listen.item;
     uint32_t n = (uint32_t)c->d.listen.count;
     c->proxy.listeners = sw_config_alloc(b, n * sizeof(*c->proxy.listeners));
-    c->proxy.listener_count = n;
     c->conn_listeners = sw_config_alloc(b, n * sizeof(*c->conn_listeners));
     c->listeners = sw_config_alloc(b, n * sizeof(*c->listeners));
+    if (!c->proxy.listeners || !c->conn_listeners || !c->listeners)
+        return;
+    c->proxy.listener_count = n;
     sw_names_build(b, &c->listener_names, "listener", &c->d.listen, sizeof(*d),
                    offsetof(struct sw_listen_directive, name));
     if (n == 0)

@@ -164,7 +164,7 @@ static void admin_socket(struct sw_config_build *b)
     static const struct sw_text standard = {.s = {"sipward.sock", 12}};
     struct sockaddr_un address;
     const struct sw_text *t = &b->c->d.admin.socket;
-    if (t->s.p && t->s.n == 0) /* nobody is to ask */
+    if (!t->s.p && t->mark.line) /* given, and empty: nobody is to ask */
         return;
     struct sw_config_file *files = b->c->files;
     b->c->admin_socket = sw_config_path(b, t->s.p ? t : &standard);

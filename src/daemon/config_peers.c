@@ -62,6 +62,8 @@ static struct sw_slice lower(struct sw_config_build *b, struct sw_slice s)
     if (s.n && s.p[s.n - 1] == '.')
         s.n--;
     char *p = sw_config_alloc(b, s.n);
+    if (!p)
+        return sw_slice("", 0);
     for (size_t i = 0; i < s.n; i++)
         p[i] = sw_ascii_lower(s.p[i]);
     return sw_slice(p, s.n);
@@ -71,6 +73,8 @@ static void domains(struct sw_config_build *b, const struct sw_peer_directive *d
                     struct sw_peer_conf *p)
 {
     struct sw_slice *list = sw_config_alloc(b, d->domain.count * sizeof(*list));
+    if (!list)
+        return;
     for (size_t i = 0; i < d->domain.count; i++) {
         list[i] = lower(b, d->domain.t[i].s);
         struct sw_lex l = sw_lex(list[i]);
@@ -89,6 +93,8 @@ static void addresses(struct sw_config_build *b, const struct sw_peer_directive 
 {
     struct sw_endpoint *list = sw_config_alloc(b, d->address.count * sizeof(*list));
     uint16_t port = sw_transport_port(p->tls ? SW_TLS : SW_UDP);
+    if (!list)
+        return;
     for (size_t i = 0; i < d->address.count; i++)
         if (!sw_endpoint_parse(d->address.t[i].s, port, &list[i]) || !list[i].port)
             sw_diag_error(
@@ -110,6 +116,8 @@ static void sources(struct sw_config_build *b, const struct sw_peer_directive *d
 {
     size_t count = d->source.given ? d->source.count : p->address_count;
     struct sw_cidr *list = sw_config_alloc(b, count * sizeof(*list));
+    if (!list)
+        return;
     for (size_t i = 0; i < count; i++) {
         if (!d->source.given) {
             list[i].base = p->addresses[i];
@@ -131,7 +139,10 @@ static const char *wanted_text(struct sw_config_build *b, const struct sw_peer_c
     size_t n = 32;
     for (uint32_t i = 0; i < p->domain_count; i++)
         n += p->domains[i].n + 1;
-    struct sw_buf t = sw_buf(sw_config_alloc(b, n), n);
+    char *text = sw_config_alloc(b, n);
+    struct sw_buf t = sw_buf(text, n);
+    if (!text)
+        return "";
     if (p->pin_count)
         sw_buf_lit(&t, "its pinned certificate");
     for (uint32_t i = 0; i < p->domain_count && !p->pin_count; i++) {
@@ -267,7 +278,7 @@ static void retarget(struct sw_config_build *b, struct sw_peer_conf *p)
     char *text = sw_config_alloc(b, SW_ENDPOINT_TEXT_MAX);
     if (p->domain_count) {
         p->retarget = p->domains[0];
-    } else if (p->address_count) {
+    } else if (p->address_count && text) {
         sw_endpoint_text(&p->addresses[0], text);
         p->retarget = sw_slice_str(text);
     }
@@ -382,8 +393,10 @@ void sw_config_peers(struct sw_config_build *b)
     const struct sw_peer_directive *d = c->d.peers.item;
     uint32_t n = (uint32_t)c->d.peers.count;
     c->proxy.peers = sw_config_alloc(b, n * sizeof(*c->proxy.peers));
-    c->proxy.peer_count = n;
     c->conn_peers = sw_config_alloc(b, n * sizeof(*c->conn_peers));
+    if (!c->proxy.peers || !c->conn_peers)
+        return;
+    c->proxy.peer_count = n;
     sw_names_build(b, &c->peer_names, "peer", &c->d.peers, sizeof(*d),
                    offsetof(struct sw_peer_directive, name));
     if (n >= UINT16_MAX)

@@ -17,6 +17,8 @@ static void domains(struct sw_config_build *b)
     struct sw_slice *list = sw_config_alloc(b, d->count * sizeof(*list));
     for (size_t i = 0; i < d->count; i++) {
         char *p = sw_config_alloc(b, d->t[i].s.n);
+        if (!list || !p)
+            return;
         for (size_t k = 0; k < d->t[i].s.n; k++)
             p[k] = sw_ascii_lower(d->t[i].s.p[k]);
         list[i] = sw_slice(p, d->t[i].s.n);
@@ -71,6 +73,8 @@ static struct sw_text name_and_q(struct sw_config_build *b, const struct sw_text
                       t->s.p);
     struct sw_slice name = sw_slice_trim(sw_slice(t->s.p, n));
     char *copy = sw_config_alloc(b, name.n + 1);
+    if (!copy)
+        return *t;
     memcpy(copy, name.p, name.n);
     return (struct sw_text){sw_slice(copy, name.n), t->mark};
 }
@@ -80,6 +84,8 @@ static void to(struct sw_config_build *b, const struct sw_route_directive *d,
 {
     uint16_t *list = sw_config_alloc(b, d->to.count * sizeof(*list));
     uint16_t *qs = sw_config_alloc(b, d->to.count * sizeof(*qs));
+    if (!list || !qs)
+        return;
     r->to = list;
     r->q = qs;
     for (size_t i = 0; i < d->to.count; i++) {
@@ -143,6 +149,8 @@ void sw_config_routes(struct sw_config_build *b)
     uint32_t n = (uint32_t)c->d.routes.count;
     struct sw_route_conf *routes = sw_config_alloc(b, n * sizeof(*routes));
     domains(b);
+    if (!routes)
+        return;
     c->proxy.routes = routes;
     c->proxy.route_count = n;
     for (uint32_t i = 0; i < n; i++) {

@@ -76,6 +76,8 @@ static void load_ca(struct sw_config_build *b, const struct sw_text *path, struc
 static void add_pin(struct sw_config_build *b, struct sw_trust_entry *e, const struct sw_pin *pin)
 {
     struct sw_pin *more = sw_config_alloc(b, (e->pin_count + 1) * sizeof(*more));
+    if (!more)
+        return;
     if (e->pin_count)
         memcpy(more, e->pins, e->pin_count * sizeof(*more));
     more[e->pin_count++] = *pin;
@@ -90,6 +92,8 @@ static void pin_certificate(struct sw_config_build *b, const struct sw_text *pat
     size_t n = path->s.n + 24;
     char *name = sw_config_alloc(b, n);
     struct sw_pin pin = {.name = name};
+    if (!name)
+        return;
     sw_cert_facts(cert, &f);
     snprintf(name, n, number ? "%s#%zu" : "%s", path->s.p, number + 1);
     memcpy(pin.sha256, f.sha256, sizeof(f.sha256));
@@ -159,6 +163,21 @@ static bool pin_as_text(struct sw_config_build *b, const struct sw_text *t,
     return true;
 }
 
+/* Moves the certificates of a file to those that the entry has. */
+static void keep_pinned(struct sw_config_build *b, struct sw_trust_entry *e, struct sw_certs *certs)
+{
+    size_t n = e->pinned.count + certs->count;
+    struct sw_cert **more = realloc(e->pinned.c, n * sizeof(struct sw_cert *));
+    if (!more) {
+        sw_config_memory_out(b);
+        sw_certs_free(certs);
+        return;
+    }
+    memcpy(more + e->pinned.count, certs->c, certs->count * sizeof(*more));
+    e->pinned = (struct sw_certs){more, n};
+    free(certs->c);
+}
+
 static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct sw_trust_entry *e)
 {
     struct sw_certs certs;
@@ -175,7 +194,7 @@ static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct
     }
     for (size_t i = 0; i < certs.count; i++)
         pin_certificate(b, t, i, certs.c[i], e);
-    sw_certs_free(&certs);
+    keep_pinned(b, e, &certs);
 }
 
 static void load_crl(struct sw_config_build *b, const struct sw_text *path,
@@ -196,9 +215,12 @@ static void trust_entries(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
     const struct sw_trust_directive *d = c->d.trust.item;
-    c->trust_count = (uint32_t)c->d.trust.count;
-    c->trusts = sw_config_alloc(b, c->trust_count * sizeof(*c->trusts));
-    c->trust_store = sw_config_alloc(b, c->trust_count * sizeof(*c->trust_store));
+    uint32_t count = (uint32_t)c->d.trust.count;
+    c->trusts = sw_config_alloc(b, count * sizeof(*c->trusts));
+    c->trust_store = sw_config_alloc(b, count * sizeof(*c->trust_store));
+    if (!c->trusts || !c->trust_store)
+        return;
+    c->trust_count = count;
     sw_names_build(b, &c->trust_names, "trust entry", &c->d.trust, sizeof(*d),
                    offsetof(struct sw_trust_directive, name));
     for (uint32_t i = 0; i < c->trust_count; i++) {
@@ -237,7 +259,9 @@ static void judge_policy(struct sw_config_build *b, uint32_t number, struct sw_m
 {
     const struct sw_tls_policy *p = &b->c->policies[number];
     char *why = sw_config_alloc(b, SW_WHY_MAX);
-    b->policy_weakness[number] = why;
+    b->policy_weakness[number] = why ? why : "";
+    if (!why)
+        return;
     if (sw_tls_policy_check(p, why) != SW_OK) {
         sw_diag_error(b->diags, mark, "TLS policy \"%s\": %s", p->name ? p->name : "", why);
         why[0] = 0;
@@ -270,9 +294,12 @@ static void policies(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
     const struct sw_policy_directive *d = c->d.tls_policies.item;
-    c->policy_count = (uint32_t)(SW_POLICIES + c->d.tls_policies.count);
-    c->policies = sw_config_alloc(b, c->policy_count * sizeof(*c->policies));
-    b->policy_weakness = sw_config_alloc(b, c->policy_count * sizeof(*b->policy_weakness));
+    uint32_t count = (uint32_t)(SW_POLICIES + c->d.tls_policies.count);
+    c->policies = sw_config_alloc(b, count * sizeof(*c->policies));
+    b->policy_weakness = sw_config_alloc(b, count * sizeof(*b->policy_weakness));
+    if (!c->policies || !b->policy_weakness)
+        return;
+    c->policy_count = count;
     for (uint32_t i = 0; i < SW_POLICIES; i++) {
         c->policies[i] = *sw_tls_policy_builtin(i);
         judge_policy(b, i, c->d.mark, false);
@@ -317,7 +344,7 @@ struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entr
         t = sw_trust_new(list, count);
     free(list);
     if (!t) {
-        sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "memory is out");
+        sw_config_memory_out(b);
         return NULL;
     }
     const struct sw_trust_entry *crowded = sw_trust_crowded(t);

@@ -3,8 +3,7 @@
 #include "crypto/hmac.h"
 #include <stdlib.h>
 
-/* KINDS_MAX: certificates of one identity, one for each kind of key. */
-enum { FLIGHTS_MAX = 12, WIRE_BYTES = 128 * 1024, KINDS_MAX = 4 };
+enum { FLIGHTS_MAX = 12, WIRE_BYTES = 128 * 1024 };
 
 struct end {
     struct sw_tls_worker *w;
@@ -13,16 +12,24 @@ struct end {
     char *wire; /* what the other one sent last */
 };
 
+/* Identities under `sni` that are tried, so that thousands of them do not hold up a start: about a
+ * second. */
+enum { SNI_MAX = 1000 };
+
 struct proof {
     const struct sw_config *c;
     struct sw_diags *diags;
     struct end client, server;
     unsigned held;
-    struct tried {
-        uint32_t identity;
-        unsigned policy;
-    } * tried;
-    size_t tried_count;
+    uint8_t *tried; /* per identity and policy */
+    unsigned sni_tried, sni_left;
+};
+
+/* Who shows an identity, and how. */
+struct profile {
+    const struct sw_tls_identity *identity;
+    unsigned policy;
+    struct sw_mark mark;
 };
 
 static void step(struct end *from, struct end *to)
@@ -50,84 +57,145 @@ static const struct end *shake(struct proof *p)
     return &p->client;
 }
 
-static void told(struct proof *p, const struct sw_tls_identity *id, const char *policy,
-                 struct sw_mark mark, const struct end *bad)
+/* The certificate is its own trust: what is proved is that key, chain and policy work. */
+static struct sw_trust *trust_in(const struct sw_cert_facts *facts, struct sw_trust_entry *entry,
+                                 struct sw_pin *pin)
 {
-    struct sw_tls_failure f = {.why = "memory is out"};
-    const struct sw_identity_directive *d = p->c->d.identities.item;
-    if (bad->t)
-        sw_tls_failure(bad->t, &f);
-    sw_diag_error(p->diags, mark,
-                  "identity \"%s\" cannot shake hands with itself under policy %s, as %s: %s (%s)",
-                  d[id - p->c->identities].name.s.p, policy,
-                  bad == &p->client ? "client" : "server", f.why,
-                  f.help ? f.help : "try the certificate and its key with openssl s_server");
-}
-
-/* The certificates are their own trust: what is proved is that key, chain and policy work. */
-static struct sw_trust *trust_in(const struct sw_tls_identity *id, struct sw_trust_entry *entry,
-                                 struct sw_pin pins[KINDS_MAX])
-{
-    *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pins};
-    for (; id && entry->pin_count < KINDS_MAX; id = id->also) {
-        struct sw_cert_facts facts;
-        struct sw_pin *pin = &pins[entry->pin_count++];
-        sw_cert_facts(id->chain.c[0], &facts);
-        *pin = (struct sw_pin){.name = "itself"};
-        memcpy(pin->sha256, facts.sha256, SW_SHA256_BYTES);
-    }
+    *pin = (struct sw_pin){.name = "itself"};
+    memcpy(pin->sha256, facts->sha256, SW_SHA256_BYTES);
+    *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pin, .pin_count = 1};
     const struct sw_trust_entry *list[] = {entry};
     return sw_trust_new(list, 1);
 }
 
-static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned policy,
-                  struct sw_mark mark)
+/* What came of a handshake of one key under a policy. */
+struct outcome {
+    bool held, as_client;
+    struct sw_tls_failure failure;
+};
+
+static struct outcome attempt(struct proof *p, const struct sw_tls_identity *half, unsigned policy)
 {
+    struct outcome o = {.failure = {.why = "memory is out"}};
     struct sw_trust_entry entry;
-    struct sw_pin pins[KINDS_MAX];
+    struct sw_pin pin;
     struct sw_cert_facts facts;
-    sw_cert_facts(id->chain.c[0], &facts);
-    if (facts.weak_key) /* we would not believe it ourselves; the policy has warned of it */
-        return;
-    for (size_t i = 0; i < p->tried_count; i++)
-        if (p->tried[i].identity == id->id && p->tried[i].policy == policy)
-            return;
-    p->tried[p->tried_count++] = (struct tried){id->id, policy};
+    sw_cert_facts(half->chain.c[0], &facts);
     struct sw_tls_params params = {.policy = policy,
-                                   .identity = id,
+                                   .identity = half,
                                    .client_cert = SW_CERT_REQUIRE,
-                                   .trust = trust_in(id, &entry, pins)};
+                                   .trust = trust_in(&facts, &entry, &pin)};
     p->client.t = params.trust ? sw_tls_new(p->client.w, &params, NULL) : NULL;
     params.server = true;
     p->server.t = p->client.t ? sw_tls_new(p->server.w, &params, NULL) : NULL;
     p->client.status = p->server.status = SW_AGAIN;
     const struct end *bad = p->server.t ? shake(p) : &p->server;
-    if (bad)
-        told(p, id, p->c->policies[policy].name, mark, bad);
-    else
-        p->held++;
+    o.held = !bad;
+    o.as_client = bad == &p->client;
+    if (bad && bad->t)
+        sw_tls_failure(bad->t, &o.failure);
     sw_tls_free(p->client.t);
     sw_tls_free(p->server.t);
     sw_trust_free((struct sw_trust *)(uintptr_t)params.trust);
+    return o;
+}
+
+static void tell(struct proof *p, const struct profile *x, const struct sw_tls_identity *half,
+                 const struct outcome *o, enum sw_diag_kind kind)
+{
+    struct sw_cert_facts f;
+    sw_cert_facts(half->chain.c[0], &f);
+    const char *name = x->identity->name ? x->identity->name : "";
+    sw_diag(p->diags, kind, x->mark,
+            "identity \"%s\" (%s) cannot shake hands with itself under policy %s, as %s: %s (%s)",
+            name, f.key, p->c->policies[x->policy].name, o->as_client ? "client" : "server",
+            o->failure.why,
+            o->failure.help ? o->failure.help
+                            : "try the certificate and its key with openssl s_server");
+}
+
+static struct outcome try_half(struct proof *p, const struct sw_tls_identity *half, unsigned policy)
+{
+    struct sw_tls_identity alone = *half;
+    alone.also = NULL;
+    return attempt(p, &alone, policy);
+}
+
+static bool another_holds(struct proof *p, const struct profile *x,
+                          const struct sw_tls_identity *half)
+{
+    for (const struct sw_tls_identity *y = x->identity; y; y = y->also)
+        if (y != half && try_half(p, y, x->policy).held)
+            return true;
+    return false;
+}
+
+/* One key of a pair that the policy never takes is only a warning if another one holds; a key that
+ * fails under every policy is broken. */
+static void prove_half(struct proof *p, const struct profile *x, const struct sw_tls_identity *half)
+{
+    struct outcome o = try_half(p, half, x->policy);
+    if (o.held)
+        p->held++;
+    else if (another_holds(p, x, half) && try_half(p, half, SW_POLICY_LEGACY).held)
+        tell(p, x, half, &o, SW_DIAG_WARNING);
+    else
+        tell(p, x, half, &o, SW_DIAG_ERROR);
+}
+
+static void prove(struct proof *p, const struct profile *x)
+{
+    const struct sw_tls_identity *id = x->identity;
+    uint8_t *tried = &p->tried[(size_t)(id - p->c->identities) * p->c->policy_count + x->policy];
+    struct sw_cert_facts f;
+    if (*tried)
+        return;
+    *tried = 1;
+    for (const struct sw_tls_identity *half = id; half; half = half->also) {
+        sw_cert_facts(half->chain.c[0], &f);
+        if (!f.weak_key) /* we would not believe it ourselves; the policy has warned of it */
+            prove_half(p, x, half);
+    }
+}
+
+static void prove_sni(struct proof *p, const struct sw_listen_directive *l, unsigned policy)
+{
+    for (size_t k = 0; k < l->sni.count; k++) {
+        int64_t at = sw_names_index(&p->c->identity_names, l->sni.t[k].s);
+        if (at < 0)
+            continue;
+        if (p->sni_tried == SNI_MAX) {
+            p->sni_left++;
+            continue;
+        }
+        p->sni_tried++;
+        prove(p, &(const struct profile){&p->c->identities[at], policy, l->sni.t[k].mark});
+    }
 }
 
 static void prove_all(struct proof *p)
 {
-    const struct sw_listen_directive *l = p->c->d.listen.item;
-    const struct sw_peer_directive *d = p->c->d.peers.item;
-    const struct sw_conn_conf conf = {.listeners = p->c->conn_listeners,
-                                      .listener_count = p->c->proxy.listener_count,
-                                      .peers = p->c->conn_peers,
-                                      .peer_count = p->c->proxy.peer_count};
-    for (uint32_t i = 0; i < conf.listener_count; i++)
-        if (conf.listeners[i].tls.identity)
-            prove(p, conf.listeners[i].tls.identity, conf.listeners[i].tls.policy, l[i].mark);
-    for (uint32_t i = 0; i < conf.peer_count; i++) {
-        int64_t at = sw_names_index(&p->c->peer_names, sw_slice_str(conf.peers[i].name));
-        if (conf.peers[i].tls.identity)
-            prove(p, conf.peers[i].tls.identity, conf.peers[i].tls.policy,
-                  at >= 0 ? d[at].mark : (struct sw_mark){0, 0});
+    const struct sw_config *c = p->c;
+    const struct sw_listen_directive *l = c->d.listen.item;
+    const struct sw_peer_directive *d = c->d.peers.item;
+    for (uint32_t i = 0; i < c->proxy.listener_count; i++) {
+        const struct sw_tls_params *tls = &c->conn_listeners[i].tls;
+        if (c->conn_listeners[i].transport != SW_TLS)
+            continue;
+        if (tls->identity)
+            prove(p, &(const struct profile){tls->identity, tls->policy, l[i].mark});
+        prove_sni(p, &l[i], tls->policy);
     }
+    for (uint32_t i = 0; i < c->proxy.peer_count; i++) {
+        const struct sw_conn_peer *peer = &c->conn_peers[i];
+        int64_t at = sw_names_index(&c->peer_names, sw_slice_str(peer->name));
+        if (peer->tls.identity && at >= 0)
+            prove(p, &(const struct profile){peer->tls.identity, peer->tls.policy, d[at].mark});
+    }
+    if (p->sni_left)
+        sw_diag_note(p->diags, c->d.listen.mark,
+                     "%u identities under sni were not tried in a handshake (the first %d are)",
+                     p->sni_left, SNI_MAX);
 }
 
 unsigned sw_proof(const struct sw_config *c, struct sw_diags *diags)
@@ -137,7 +205,7 @@ unsigned sw_proof(const struct sw_config *c, struct sw_diags *diags)
     p.server.w = sw_tls_worker_new(c->policies, c->policy_count, NULL);
     p.client.wire = malloc(WIRE_BYTES);
     p.server.wire = malloc(WIRE_BYTES);
-    p.tried = calloc(c->proxy.listener_count + c->proxy.peer_count + 1, sizeof(*p.tried));
+    p.tried = calloc((size_t)c->identity_count * c->policy_count + 1, sizeof(*p.tried));
     if (p.client.w && p.server.w && p.client.wire && p.server.wire && p.tried)
         prove_all(&p);
     else

@@ -5,10 +5,11 @@
 #include "daemon/config.h"
 
 /**
- * A whole TLS handshake in memory for each identity and policy that a listener or a peer uses, as
- * server and as client: a key that does not sign (such as one on a token that is gone) or a policy
- * that agrees on nothing with its certificate is found before anybody depends on it. What fails
- * is an error in `diags`. Returns how many held.
+ * A whole TLS handshake in memory for each key of each identity, under each policy that a listener
+ * (also by `sni`) or a peer shows it under, as server and as client: a key that does not sign (such
+ * as one on a token that is gone) or a policy that agrees on nothing with its certificate is found
+ * before anybody depends on it. What fails is an error in `diags`; one key of a pair that the
+ * policy has no use for is a warning. Returns how many held.
  */
 unsigned sw_proof(const struct sw_config *c, struct sw_diags *diags);
 

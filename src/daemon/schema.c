@@ -6,6 +6,7 @@ struct reader {
     yaml_document_t *doc;
     struct sw_arena *arena;
     struct sw_diags *diags;
+    bool memory_out; /* it was told */
 };
 
 static struct sw_mark mark_of(const yaml_node_t *n)
@@ -16,6 +17,16 @@ static struct sw_mark mark_of(const yaml_node_t *n)
 static struct sw_slice scalar(const yaml_node_t *n)
 {
     return sw_slice((const char *)n->data.scalar.value, n->data.scalar.length);
+}
+
+/* Memory for what is kept; NULL: memory is out, which is told once. */
+static void *get(struct reader *r, size_t n)
+{
+    void *p = sw_arena_get(r->arena, n);
+    if (!p && !r->memory_out)
+        sw_diag_error(r->diags, ((struct sw_mark){0, 0}), "memory is out");
+    r->memory_out |= !p;
+    return p;
 }
 
 /* ---- near words ---- */
@@ -84,7 +95,7 @@ static bool read_text(struct reader *r, const yaml_node_t *n, const struct sw_ke
         return false;
     }
     struct sw_slice s = scalar(n);
-    char *copy = sw_arena_get(r->arena, s.n + 1);
+    char *copy = get(r, s.n + 1);
     if (!copy)
         return false;
     memcpy(copy, s.p, s.n);
@@ -116,14 +127,14 @@ static void read_texts(struct reader *r, const yaml_node_t *n, const struct sw_k
     out->given = true;
     out->mark = mark_of(n);
     if (n->type != YAML_SEQUENCE_NODE) {
-        out->t = sw_arena_get(r->arena, sizeof(*out->t));
+        out->t = get(r, sizeof(*out->t));
         if (out->t && read_text(r, n, key, out->t))
             out->count = 1;
         return;
     }
     size_t count = (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
     out->given = count > 0; /* an empty list stands for the default */
-    out->t = sw_arena_get(r->arena, (count + 1) * sizeof(*out->t));
+    out->t = get(r, (count + 1) * sizeof(*out->t));
     for (size_t i = 0; out->t && i < count; i++) {
         const yaml_node_t *item = yaml_document_get_node(r->doc, n->data.sequence.items.start[i]);
         if (read_text(r, item, key, &out->t[out->count]))
@@ -217,7 +228,7 @@ static void read_maps(struct reader *r, const yaml_node_t *n, const struct sw_ke
         return;
     }
     size_t count = (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
-    out->item = sw_arena_get(r->arena, count * key->schema->size + 1);
+    out->item = get(r, count * key->schema->size + 1);
     if (!out->item)
         return;
     memset(out->item, 0, count * key->schema->size);
@@ -315,6 +326,10 @@ static void read_map(struct reader *r, const yaml_node_t *n, const struct sw_sch
 
 static void syntax_error(const yaml_parser_t *parser, struct sw_diags *diags)
 {
+    if (parser->error == YAML_MEMORY_ERROR) {
+        sw_diag_error(diags, ((struct sw_mark){0, 0}), "memory is out");
+        return;
+    }
     struct sw_mark m = {(unsigned)parser->problem_mark.line + 1,
                         (unsigned)parser->problem_mark.column + 1};
     sw_diag_error(diags, m, "YAML: %s%s%s (check indentation, colons and quotes here)",
@@ -322,18 +337,21 @@ static void syntax_error(const yaml_parser_t *parser, struct sw_diags *diags)
                   parser->context ? parser->context : "");
 }
 
-void sw_schema_read(struct sw_slice text, const struct sw_schema *schema, void *target,
+bool sw_schema_read(struct sw_slice text, const struct sw_schema *schema, void *target,
                     struct sw_arena *arena, struct sw_diags *diags)
 {
     yaml_parser_t parser;
     yaml_document_t doc;
-    if (!yaml_parser_initialize(&parser))
-        return;
+    if (!yaml_parser_initialize(&parser)) {
+        sw_diag_error(diags, ((struct sw_mark){0, 0}), "memory is out");
+        return false;
+    }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
     if (!yaml_parser_load(&parser, &doc)) {
+        bool memory_out = parser.error == YAML_MEMORY_ERROR;
         syntax_error(&parser, diags);
         yaml_parser_delete(&parser);
-        return;
+        return !memory_out;
     }
     struct reader r = {.doc = &doc, .arena = arena, .diags = diags};
     yaml_node_t *root = yaml_document_get_root_node(&doc);
@@ -344,4 +362,5 @@ void sw_schema_read(struct sw_slice text, const struct sw_schema *schema, void *
                       "the file is empty (at least domains, listen)");
     yaml_document_delete(&doc);
     yaml_parser_delete(&parser);
+    return !r.memory_out;
 }

@@ -67,9 +67,9 @@ struct sw_schema {
 /**
  * Reads `text` into `target` (cleared by the caller) under `schema`; what it points to lives in
  * `arena`. Mistakes go to `diags`; a syntax error ends the reading, all else is reported in one
- * run.
+ * run. False: memory is out, and what was read is not whole.
  */
-void sw_schema_read(struct sw_slice text, const struct sw_schema *schema, void *target,
+bool sw_schema_read(struct sw_slice text, const struct sw_schema *schema, void *target,
                     struct sw_arena *arena, struct sw_diags *diags);
 
 /** The word nearest to `given` among "a|b|c", or one of `count` names; NULL if none is near. */

@@ -151,30 +151,34 @@ static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, 
     }
 }
 
-static bool route_matches(const struct sw_proxy *p, const struct sw_route_conf *r,
-                          const struct sw_request *q)
+static bool comes_from(const struct sw_proxy *p, const struct sw_route_conf *r,
+                       const struct sw_request *q)
 {
     switch ((enum sw_from)r->from) {
     case SW_FROM_PEER:
-        if (p->conf->peers[r->from_peer].id != q->flow->peer)
-            return false;
-        break;
+        return p->conf->peers[r->from_peer].id == q->flow->peer;
     case SW_FROM_VERIFIED:
-        if (q->flow->peer != SW_PEER_VERIFIED)
-            return false;
-        break;
+        return q->flow->peer == SW_PEER_VERIFIED;
     case SW_FROM_REGISTERED: /* nobody is registered in this version */
         return false;
     case SW_FROM_ANY:
         break;
     }
+    return true;
+}
+
+const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
+                              const struct sw_request *q)
+{
     const struct sw_uri *u = &q->v->uri;
     struct sw_slice user = u->scheme == SW_SCHEME_TEL ? u->host : u->user;
+    if (!comes_from(p, r, q))
+        return "from";
     if (r->user.p && !sw_slice_glob(r->user, user))
-        return false;
+        return "user";
     if (r->domain.p && (!sw_uri_is_sip(u) || !sw_slice_glob(r->domain, u->host)))
-        return false;
-    return !r->method.p || sw_slice_glob(r->method, sw_msg_method(q->m));
+        return "domain";
+    return r->method.p && !sw_slice_glob(r->method, sw_msg_method(q->m)) ? "method" : NULL;
 }
 
 /* The peers of a route that are fit for this request: all of them are tried if none is up. */
@@ -279,7 +283,7 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
 {
     for (uint32_t i = 0; i < p->conf->route_count; i++) {
         const struct sw_route_conf *r = &p->conf->routes[i];
-        if (!route_matches(p, r, q))
+        if (sw_route_mismatch(p, r, q))
             continue;
         if (r->reject)
             return sw_refuse(out, r->reject, NULL, "a route says reject",

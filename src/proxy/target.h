@@ -47,6 +47,11 @@ void sw_targets_sort(struct sw_targets *targets, enum sw_fork_rule fork);
 bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
                     struct sw_refusal *out);
 
+/** The key of a route that does not fit the request: "from", "user", "domain" or "method"; NULL: it
+ * matches. */
+const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
+                              const struct sw_request *q);
+
 /** True if the peer counts as up: neither a failed ping nor a 503 with Retry-After says otherwise.
  */
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms);

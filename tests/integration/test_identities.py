@@ -1,5 +1,6 @@
 """What we show: pairs of certificates, encrypted keys, keys in a token, server names, and what check says of them."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -397,6 +398,16 @@ def test_check_tells_of_keys_that_others_may_read(scene):
         assert (f'key "{key}": mode {mode:04o}' in out.stderr) == bool(words) and (words or "") in out.stderr
     identity = f"  - {{name: main, certificate: {scene.gateway_pem}, key: {sealed(scene, 'pkcs8')}, passphrase: {word}}}"
     assert f'passphrase "{word}": mode 0644' in check(scene, identity).stderr
+
+
+def test_check_tells_of_a_clock_that_the_kernel_calls_unsynchronised(scene):
+    """adjtimex(2): TIME_ERROR is 5."""
+    asked = ctypes.create_string_buffer(512)  # struct timex, modes 0: only asked
+    unsynchronised = ctypes.CDLL(None).adjtimex(asked) == 5
+    out = check(scene, usual(scene, scene.gateway_pem))
+    assert ("clock is not synchronised" in out.stderr) == unsynchronised
+    strict = check(scene, usual(scene, scene.gateway_pem), strict=True)
+    assert strict.returncode == (1 if "warning:" in strict.stderr else 0)
 
 
 def test_check_tells_of_names_that_do_not_match_the_domains(scene):

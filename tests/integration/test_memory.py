@@ -5,6 +5,7 @@ import concurrent.futures
 import mmap
 import os
 import select
+import signal
 import ssl
 import struct
 import threading
@@ -221,4 +222,32 @@ def test_memory_fails_and_the_gateway_goes_on(short):
     print("resident kB", sizes)
     if not sanitized():  # a sanitizer keeps what is freed, and looks for leaks at the end
         assert sizes[-1] - sizes[len(CHANCES)] < 6000, sizes
+    steady.close()
+
+
+def reloads(gw):
+    return len(gw.events("reloaded")), len(gw.events("reload_failed"))
+
+
+def test_a_reload_without_memory_is_refused_and_the_old_goes_on(short):
+    """The loader says so and returns: the process lives, and what ran before answers."""
+    gw, fault, caller = short
+    steady = caller.connect()
+    assert caller.over(steady) == 200
+    for n, chance in enumerate((1000, 10000, 100000, 1000000)):
+        ended = sum(reloads(gw))
+        fault.on(chance, SEED + n)
+        gw.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20
+        while sum(reloads(gw)) == ended and gw.alive() and time.monotonic() < end:
+            select.select([], [], [], 0.02)
+        fault.off()
+        assert gw.alive() and sum(reloads(gw)) == ended + 1, gw.tail()
+        assert caller.over(steady) == 200
+        eventually(caller.in_call, [200, 200])
+    assert reloads(gw)[1] >= 2  # of a million each, and of a hundred thousand
+    done = reloads(gw)[0]
+    gw.process.send_signal(signal.SIGHUP)
+    gw.wait_event("reloaded", count=done + 1)
+    assert caller.over(steady) == 200
     steady.close()

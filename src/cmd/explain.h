@@ -1,0 +1,80 @@
+/* `sipward explain`: what the gateway would do with a request, found out by its own step
+ * (gateway/pipeline.h) without any socket. What it wants sent is written down and goes nowhere. */
+#ifndef SW_CMD_EXPLAIN_H
+#define SW_CMD_EXPLAIN_H
+
+#include "conn/pool.h"
+#include "daemon/snapshot.h"
+#include <jansson.h>
+
+/* A place that the request would go to. */
+struct sw_explain_hop {
+    struct sw_target target;
+    bool reuses; /* `conn`: "0.3.1" */
+    bool waits;  /* it is being dialled */
+    char conn[32];
+    char *bytes; /* as it would leave; NULL: it is not known */
+    size_t n;
+};
+
+/* What came of the question. */
+struct sw_explain_result {
+    struct sw_explain_hop hop[SW_TARGETS_MAX];
+    uint32_t hops;
+    unsigned status; /* what it is answered with at once, not counting 100; 0: nothing */
+    char reason[64];
+    char *why, *help;
+    bool done; /* it goes somewhere, or is answered with 2xx */
+};
+
+struct sw_explain {
+    const char *path, *uri, *method;
+    bool chosen; /* nobody said where the request comes from */
+    struct sw_diags diags;
+    struct sw_snapshot *snapshot;
+    struct sw_gateway gateway;
+    struct sw_counters counters;
+    struct sw_actions actions;
+    struct sw_pool *pool; /* connections of the running gateway */
+    bool asked;           /* it answered */
+    json_t *connections;  /* their rows */
+    /* the question: */
+    struct sw_flow flow; /* how the request is taken to come */
+    char text[8192];     /* the request */
+    size_t text_n;
+    struct sw_hdr hdrs[SW_HDRS_MAX];
+    struct sw_msg msg;
+    struct sw_vitals vitals;
+    struct sw_routes routes;
+    struct sw_explain_result result;
+};
+
+/** Loads the configuration and asks the running gateway what it has. False: see x->diags. */
+bool sw_explain_open(struct sw_explain *x);
+void sw_explain_close(struct sw_explain *x);
+
+/**
+ * Makes the request as it comes from `peer` (NULL: from nobody, or from a domain that is no
+ * peer's). False: the text is too long.
+ */
+bool sw_explain_from(struct sw_explain *x, const struct sw_peer_conf *peer, uint32_t otherwise);
+
+/** The same from an address without certificate: from whom the gateway's rules say. */
+bool sw_explain_at(struct sw_explain *x, const struct sw_endpoint *from);
+
+/** The request as the gateway's own functions take it; false: it is not fit to be handled. */
+bool sw_explain_request(struct sw_explain *x, struct sw_request *q);
+
+/** True if policy and routes send it somewhere: see sw_policy_request, sw_target_find. */
+bool sw_explain_goes(struct sw_explain *x);
+
+/** Lets the gateway's step handle it; fills x->result. */
+void sw_explain_run(struct sw_explain *x);
+
+/** All of it as one document. */
+json_t *sw_explain_json(struct sw_explain *x);
+
+/** The document laid out for people. */
+void sw_explain_print(const json_t *doc);
+
+#endif
