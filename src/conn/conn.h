@@ -31,9 +31,10 @@ struct sw_conn_limits {
     uint32_t connect_ms;
     uint32_t handshake_ms; /* from the first byte of TCP to the identity */
     uint32_t idle_ms;
-    uint32_t message_ms;     /* from a message's first byte to its last */
-    uint32_t messages_per_s; /* that are taken from one connection; 0: all */
-    uint32_t recheck_ms;     /* how often what open connections proved is judged again; 0: never */
+    uint32_t message_ms;        /* from a message's first byte to its last */
+    uint32_t messages_per_s;    /* that are taken from one connection; 0: all */
+    uint32_t unacknowledged_ms; /* TCP: until what we sent must have arrived */
+    uint32_t recheck_ms; /* how often what open connections proved is judged again; 0: never */
 };
 
 /* How to accept on a listener. */
@@ -41,6 +42,7 @@ struct sw_conn_listener {
     const char *name;
     struct sw_endpoint address;
     uint8_t transport;
+    bool freebind;            /* its address comes and goes */
     struct sw_tls_params tls; /* with transport TLS */
 };
 
