@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lab import netns, sip
-from lab.gateway import Gateway, free_port, run
+from lab.gateway import Gateway, run
 
 CARRIER_PORT, PBX_PORT = 7061, 6061
 
@@ -86,11 +86,15 @@ class Nodes:
             self.pbx = sip.Udp(PBX_PORT, host=netns.HUB6)
 
     def __enter__(self):
-        for gateway in self.gateway.values():
-            gateway.__enter__()
-        self.keepalived[2].start()
-        self.keepalived[1].start()
-        self.wait_on(1)
+        try:
+            for gateway in self.gateway.values():
+                gateway.__enter__()
+            self.keepalived[2].start()
+            self.keepalived[1].start()
+            self.wait_on(1)
+        except BaseException as e:
+            self.__exit__(type(e), e, None)
+            raise
         return self
 
     def __exit__(self, *error):
