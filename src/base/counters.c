@@ -48,6 +48,7 @@ static const char *const names[SW_COUNTERS] = {
     [SW_LIMITED_HANDSHAKE] = "limit_handshake",
     [SW_LIMITED_IDLE] = "limit_idle",
     [SW_LIMITED_MESSAGE] = "limit_message",
+    [SW_LIMITED_UNACKNOWLEDGED] = "limit_unacknowledged",
     [SW_LIMITED_HEADER_BYTES] = "limit_header_bytes",
     [SW_LIMITED_HEADERS] = "limit_headers",
     [SW_LIMITED_URI_BYTES] = "limit_uri_bytes",

@@ -37,6 +37,8 @@ const char *sw_status_name(enum sw_status s)
         return "limit_size";
     case SW_SYS:
         return "sys";
+    case SW_SYS_AWAY:
+        return "sys_away";
     case SW_SYS_UNREACHABLE:
         return "sys_unreachable";
     case SW_CRYPTO:

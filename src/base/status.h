@@ -33,6 +33,7 @@ enum sw_status {
     SW_LIMIT_SIZE = 0x402,      /* larger than allowed */
     SW_SYS = 0x500,             /* errno tells */
     SW_SYS_UNREACHABLE = 0x501, /* no route to the address */
+    SW_SYS_AWAY = 0x502,        /* our own address is not on this machine */
     SW_CRYPTO = 0x600,          /* the TLS library tells */
     SW_CRYPTO_VERIFY = 0x601,   /* the certificate chain was refused */
     SW_CRYPTO_ALERT = 0x602,    /* the peer sent a fatal alert */

@@ -29,7 +29,8 @@ static enum sw_status await(const struct probe_link *l, short events)
 enum sw_status probe_link_connect(struct probe_link *l, const struct sw_endpoint *to,
                                   const struct sw_endpoint *from)
 {
-    l->fd = l->transport == SW_UDP ? sw_sock_connect_datagram(to, from) : sw_sock_connect(to, from);
+    l->fd = l->transport == SW_UDP ? sw_sock_connect_datagram(to, from)
+                                   : sw_sock_connect(to, from, false);
     if (l->fd < 0)
         return sw_sock_status(errno);
     if (l->transport == SW_UDP)

@@ -165,6 +165,7 @@ enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, b
     enum sw_status st = make(s, fd, &flow, tls ? &l->tls : NULL, SW_WANT_READ, out);
     if (st != SW_OK)
         return st;
+    sw_sock_limit_unacknowledged(fd, s->conf.limits.unacknowledged_ms);
     enter(s, *out, tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return SW_OK;
 }
@@ -198,7 +199,8 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
-    int fd = sw_sock_connect(remote, &s->conf.listeners[listener].address);
+    const struct sw_conn_listener *l = &s->conf.listeners[listener];
+    int fd = sw_sock_connect(remote, &l->address, l->freebind);
     if (fd < 0)
         return sw_sock_status(errno);
     enum sw_status st =
@@ -215,6 +217,7 @@ enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
     if (st != SW_OK)
         return st;
     c->flow.local = sw_sock_local(c->fd);
+    sw_sock_limit_unacknowledged(c->fd, s->conf.limits.unacknowledged_ms);
     watch(s, c, SW_WANT_READ);
     enter(s, c, c->tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return SW_OK;

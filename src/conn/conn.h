@@ -34,6 +34,7 @@ struct sw_conn_limits {
     uint32_t message_ms;            /* from a message's first byte to its last */
     uint32_t handshakes_per_source; /* of one address, not done yet; 0: any number */
     uint32_t messages_per_s;        /* that are taken from one connection; 0: all */
+    uint32_t unacknowledged_ms;     /* TCP: until what we sent must have arrived */
     uint32_t recheck_ms; /* how often what open connections proved is judged again; 0: never */
 };
 
@@ -42,6 +43,7 @@ struct sw_conn_listener {
     const char *name;
     struct sw_endpoint address;
     uint8_t transport;
+    bool freebind;            /* its address comes and goes */
     struct sw_tls_params tls; /* with transport TLS */
 };
 

@@ -144,13 +144,14 @@ static void one_listener(struct sw_config_build *b, const struct sw_listen_direc
     cl->name = d->name.s.p ? d->name.s.p : "";
     cl->address = l->address;
     cl->transport = l->transport;
+    cl->freebind = d->freebind.v;
     if (t == SW_TLS)
         tls(b, d, l, cl);
     else
         no_tls(b, d);
     l->requires_certificate = t == SW_TLS && cl->tls.client_cert == SW_CERT_REQUIRE;
     c->listeners[i] = (struct sw_config_listener){
-        .address = l->address, .transport = l->transport, .freebind = d->freebind.v};
+        .address = l->address, .transport = l->transport, .freebind = cl->freebind};
 }
 
 static void check_overlap(struct sw_config_build *b, const struct sw_listen_directive *d)

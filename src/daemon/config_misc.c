@@ -60,6 +60,7 @@ static void limits(struct sw_config_build *b)
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
     idle_is_long(b);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
+    l->conn.unacknowledged_ms = limit(b, &d->unacknowledged, 10000, 100, 600000);
     l->conn.recheck_ms = limit(b, &d->recheck, 60000, 0, day);
     l->conn.handshakes_per_source = limit(b, &d->handshakes_per_source, 1000, 0, 10000000);
     l->conn.messages_per_s = limit(b, &d->messages_per_second, 20000, 0, 10000000);

@@ -146,6 +146,8 @@ static const struct sw_key_def limits_keys[] = {
      NULL},
     {"idle", SW_KEY_DURATION, offsetof(struct sw_limits_directive, idle), false, NULL, NULL},
     {"message", SW_KEY_DURATION, offsetof(struct sw_limits_directive, message), false, NULL, NULL},
+    {"unacknowledged", SW_KEY_DURATION, offsetof(struct sw_limits_directive, unacknowledged), false,
+     NULL, NULL},
     {"recheck", SW_KEY_DURATION, offsetof(struct sw_limits_directive, recheck), false, NULL, NULL},
     {"header_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, header_bytes), false, NULL,
      NULL},

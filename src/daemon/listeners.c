@@ -9,6 +9,21 @@
 
 enum { UDP_BUFFER_BYTES = 8 << 20 };
 
+static const char *listen_help(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "another process has the address: stop it, or change it";
+    case EADDRNOTAVAIL:
+        return "no interface has the address: correct it, or set freebind: true if it is a virtual "
+               "address that may come later";
+    case EACCES:
+        return "ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)";
+    default:
+        return "the address must be one that this machine can listen on";
+    }
+}
+
 static void note_listen_failed(const struct sw_config_listener *l, bool datagram, const char *name)
 {
     char text[SW_ENDPOINT_TEXT_MAX];
@@ -17,11 +32,7 @@ static void note_listen_failed(const struct sw_config_listener *l, bool datagram
     SW_LOG(SW_LEVEL_ERROR, "listen_failed", sw_field_str("listener", name),
            sw_field_text("transport", sw_transport_name(t)),
            sw_field_str("address", sw_endpoint_text(&l->address, text)),
-           sw_field_str("why", strerror(error)),
-           sw_field_str("help", error == EADDRINUSE
-                                    ? "another process has the address: stop it, or change it"
-                                    : "the address must be this machine's (or freebind: true), and "
-                                      "ports below 1024 need the right to bind them"));
+           sw_field_str("why", strerror(error)), sw_field_str("help", listen_help(error)));
 }
 
 static int open_one(const struct sw_config_listener *l, bool datagram, bool share_port,

@@ -19,6 +19,8 @@ enum sw_event_kind {
     SW_EV_DRAIN,       /* we are asked to stop: new work is still done, ending is reported */
     SW_EV_LIST,        /* name what there is from slot `from` on, as ROW */
     SW_EV_ADOPT,       /* another configuration holds from now on: `conf`, of the step's own kind */
+    SW_EV_LISTENER, /* the address of `listener` came to this machine (`status` SW_OK) or left it;
+                     * until told otherwise it is here */
 };
 
 /* What a SEND is for: echoed if it fails, so that the step can go on from there. */
@@ -49,8 +51,9 @@ struct sw_event {
     struct sw_cookie cookie;   /* SW_EV_SEND_FAILED */
     const struct sw_slice *segs;
     size_t seg_count;
-    uint32_t from;    /* SW_EV_LIST */
-    const void *conf; /* SW_EV_ADOPT: outlives the step's use, until the next one */
+    uint32_t from;     /* SW_EV_LIST */
+    uint16_t listener; /* SW_EV_LISTENER */
+    const void *conf;  /* SW_EV_ADOPT: outlives the step's use, until the next one */
 };
 
 #endif

@@ -676,6 +676,10 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
     case SW_EV_ADOPT:
         adopt(g, ev->conf);
         break;
+    case SW_EV_LISTENER:
+        if (g->pings)
+            sw_health_listener(&g->health, p, ev->listener, ev->status == SW_OK);
+        break;
     case SW_EV_DRAIN:
         break;
     }

@@ -46,6 +46,11 @@ static void set_on(int fd, int level, int option)
         return; /* what matters fails again, and audibly, at bind */
 }
 
+static void set_freebind(int fd, bool v4)
+{
+    set_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND);
+}
+
 static void prepare(int fd, const struct sw_sock_conf *c)
 {
     bool v4 = c->address.family == 4;
@@ -56,7 +61,7 @@ static void prepare(int fd, const struct sw_sock_conf *c)
     if (!v4)
         set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     if (c->freebind)
-        set_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND);
+        set_freebind(fd, v4);
     if (!c->datagram)
         return;
     set_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR);
@@ -83,7 +88,8 @@ int sw_sock_listen(const struct sw_sock_conf *c)
     return -1;
 }
 
-static int start_connect(int type, const struct sw_endpoint *to, const struct sw_endpoint *from)
+static int start_connect(int type, const struct sw_endpoint *to, const struct sw_endpoint *from,
+                         bool freebind)
 {
     union sw_sockaddr a, b;
     socklen_t n = sw_sockaddr_put(to, &a);
@@ -97,7 +103,8 @@ static int start_connect(int type, const struct sw_endpoint *to, const struct sw
         any_port.port = 0;
         socklen_t m = sw_sockaddr_put(&any_port, &b);
         set_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
-        set_on(fd, IPPROTO_IP, IP_FREEBIND);
+        if (freebind)
+            set_freebind(fd, from->family == 4);
         if (bind(fd, &b.any, m) != 0)
             goto fail;
     }
@@ -110,14 +117,28 @@ fail:;
     return -1;
 }
 
-int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from)
+int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from, bool freebind)
 {
-    return start_connect(SOCK_STREAM, to, from);
+    return start_connect(SOCK_STREAM, to, from, freebind);
 }
 
 int sw_sock_connect_datagram(const struct sw_endpoint *to, const struct sw_endpoint *from)
 {
-    return start_connect(SOCK_DGRAM, to, from);
+    return start_connect(SOCK_DGRAM, to, from, false);
+}
+
+void sw_sock_limit_unacknowledged(int fd, uint32_t ms)
+{
+    unsigned v = ms;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &v, sizeof(v)) != 0)
+        return; /* then the system's time counts, a quarter of an hour */
+}
+
+void sw_sock_reset_on_close(int fd)
+{
+    const struct linger none = {.l_onoff = 1};
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)) != 0)
+        return; /* then it ends in good order, or tries to */
 }
 
 enum sw_status sw_sock_connected(int fd)
@@ -158,6 +179,7 @@ enum sw_status sw_sock_status(int error)
     case ENETUNREACH:
     case EHOSTUNREACH:
     case EADDRNOTAVAIL:
+    case EINVAL: /* older kernels: the socket's own address is not here */
         return SW_SYS_UNREACHABLE;
     case EMFILE:
     case ENFILE:

@@ -32,13 +32,20 @@ struct sw_endpoint sw_sockaddr_get(const union sw_sockaddr *a);
 int sw_sock_listen(const struct sw_sock_conf *conf);
 
 /**
- * Starts a connection from the address `from` (its port is not used; family 0: any). -1 with errno;
- * else a socket that becomes writable when it is connected or has failed.
+ * Starts a connection from the address `from` (its port is not used; family 0: any), which with
+ * `freebind` may be one that is not here. -1 with errno; else a socket that becomes writable when
+ * it is connected or has failed.
  */
-int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from);
+int sw_sock_connect(const struct sw_endpoint *to, const struct sw_endpoint *from, bool freebind);
 
 /** A datagram socket that talks to `to` only, with its errors; `from` as above. -1 with errno. */
 int sw_sock_connect_datagram(const struct sw_endpoint *to, const struct sw_endpoint *from);
+
+/** Ends a connection when what was sent over it was not acknowledged for that long. RFC 5482 */
+void sw_sock_limit_unacknowledged(int fd, uint32_t ms);
+
+/** Lets the next close end a connection at once, with nothing more sent than a reset. */
+void sw_sock_reset_on_close(int fd);
 
 /** SW_OK if a started connection is there, else why it is not. */
 enum sw_status sw_sock_connected(int fd);

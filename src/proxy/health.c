@@ -35,7 +35,8 @@ static struct sw_ping *make(const struct sw_proxy_conf *c)
 enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *p)
 {
     h->pings = make(p->conf);
-    if (!h->pings)
+    p->away = calloc(p->conf->listener_count + 1, sizeof(*p->away));
+    if (!h->pings || !p->away)
         return SW_LIMIT_MEMORY;
     h->count = p->conf->peer_count;
     for (uint32_t i = 0; i < h->count; i++)
@@ -92,7 +93,19 @@ void sw_health_fini(struct sw_health *h, struct sw_proxy *p)
     for (uint32_t i = 0; i < h->count; i++)
         sw_timer_stop(&p->e->timers, &h->pings[i].timer);
     free(h->pings);
+    free(p->away);
+    p->away = NULL;
     *h = (struct sw_health){0};
+}
+
+void sw_health_listener(struct sw_health *h, struct sw_proxy *p, uint16_t listener, bool here)
+{
+    p->away[listener] = !here;
+    for (uint32_t i = 0; i < h->count; i++) {
+        struct sw_ping *ping = &h->pings[i];
+        if (here && peer_of(p, ping)->listener == listener && ping->timer.queue != SW_TIMER_IDLE)
+            sw_timer_start(&p->e->timers, &ping->timer, p->e->now_ms);
+    }
 }
 
 static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, enum sw_transport t)
@@ -160,6 +173,10 @@ void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
     const struct sw_peer_conf *peer = peer_of(p, ping);
     enum sw_transport t = peer->tls ? SW_TLS : peer->udp ? SW_UDP : SW_TCP;
     struct sw_endpoint to = peer->addresses[0];
+    if (p->away[peer->listener]) {
+        again(p, ping);
+        return;
+    }
     to.port = to.port ? to.port : sw_transport_port(t);
     if (t == SW_UDP) {
         const struct sw_flow flow = {
@@ -194,6 +211,10 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     bool failed = status < 200 || status == 408 || status == 503;
     ping->client = (struct sw_ref){0};
+    if (p->away[peer->listener]) { /* whatever it was, it was not the peer */
+        again(p, ping);
+        return;
+    }
     if (atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed) {
         const struct sw_field fields[] = {
             sw_field_text("peer", peer->name), sw_field_number("status", status),

@@ -25,6 +25,12 @@ SW_MUST_USE enum sw_status sw_health_init(struct sw_health *h, struct sw_proxy *
 void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_proxy_conf *old);
 void sw_health_fini(struct sw_health *h, struct sw_proxy *p);
 
+/**
+ * The address of a listener came or went. While it is away its peers are not asked and nothing is
+ * learned of them; when it comes, they are asked at once.
+ */
+void sw_health_listener(struct sw_health *h, struct sw_proxy *p, uint16_t listener, bool here);
+
 /** An interval is over: asks the peer. */
 void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping);
 

@@ -19,6 +19,7 @@ struct sw_proxy {
     struct sw_engine *e;
     const struct sw_proxy_conf *conf;
     struct sw_peer_state *peers; /* shared by all workers */
+    bool *away;                  /* per listener, for pings: its address is not on this machine */
     struct sw_list forks;        /* all response contexts */
     int64_t late_since_ms;       /* timers come too late since then; 0: they do not */
     int64_t overloaded_until_ms; /* timers came too late: nothing new is begun until then */

@@ -67,7 +67,7 @@ void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status 
                          const char *why)
 {
     bool was_open = c->state == SW_CONN_OPEN, was_closing = c->state == SW_CONN_CLOSING;
-    bool reset = status == SW_PEER_RESET || status == SW_LIMIT_MEMORY;
+    bool reset = status == SW_PEER_RESET || status == SW_LIMIT_MEMORY || status == SW_SYS_AWAY;
     if (c->state == SW_CONN_GONE)
         return;
     if (was_open)
@@ -176,6 +176,8 @@ static const char *end_reason(enum sw_status st)
         return "the peer closed it";
     case SW_CRYPTO_ALERT:
         return "the peer sent a fatal alert";
+    case SW_PEER_TIMEOUT:
+        return "limit unacknowledged: what we sent did not arrive";
     default:
         return "it broke";
     }
@@ -218,6 +220,8 @@ static void unframed(struct sw_worker *w, struct sw_conn *c, enum sw_status st,
     struct sw_ref ref = c->ref;
     if (st == SW_LIMIT_SIZE && !head.n)
         sw_count(w->counters, SW_LIMITED_HEADER_BYTES);
+    if (st == SW_PEER_TIMEOUT)
+        sw_count(w->counters, SW_LIMITED_UNACKNOWLEDGED);
     if (head.n) {
         const struct sw_event ev = {
             .kind = SW_EV_MESSAGE, .status = st, .flow = &c->flow, .bytes = head};

@@ -49,6 +49,8 @@ static enum sw_status send_datagram(struct sw_worker *w, const struct sw_send_ac
     const struct sw_workers *all = w->all;
     if (s->flow.slot >= all->listener_count || !all->listeners[s->flow.slot].udp)
         return SW_SYS_UNREACHABLE;
+    if (w->away[s->flow.slot]) /* IPv6 would send it all the same */
+        return SW_SYS_AWAY;
     enum sw_status st =
         sw_udp_send(all->listeners[s->flow.slot].udp[w->index], &s->remote, s->segs, s->seg_count);
     return st == SW_AGAIN ? SW_OK : st; /* lost like any other datagram: it will be repeated */
@@ -150,7 +152,9 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
 {
     struct sw_conn *c = NULL;
     enum sw_status st = SW_PEER_CLOSED; /* only an existing connection would have done */
-    if (want->remote.port)
+    if (want->remote.port && want->listener < w->all->listener_count && w->away[want->listener])
+        st = SW_SYS_AWAY;
+    else if (want->remote.port)
         st = sw_conn_dial(&w->conns, want->peer, want->listener, (enum sw_transport)want->transport,
                           &want->remote, &c);
     if (st == SW_LIMIT)

@@ -4,6 +4,7 @@
 #include "conn/attempt.h"
 #include "crypto/mem.h"
 #include "engine/owner.h"
+#include "loop/address.h"
 #include "loop/sock.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -24,7 +25,13 @@ enum {
 };
 
 /* Tags of descriptors that are no connections: generation 0, the kind above the index. */
-enum { TAG_MAILBOX = 1u << 24, TAG_UDP = 2u << 24, TAG_ACCEPT = 3u << 24, TAG_KIND = 0xffu << 24 };
+enum {
+    TAG_MAILBOX = 1u << 24,
+    TAG_UDP = 2u << 24,
+    TAG_ACCEPT = 3u << 24,
+    TAG_ADDRESS = 4u << 24,
+    TAG_KIND = 0xffu << 24
+};
 
 static enum sw_status watch_listeners(struct sw_worker *w)
 {
@@ -39,6 +46,22 @@ static enum sw_status watch_listeners(struct sw_worker *w)
             return s;
     }
     return sw_loop_add(&w->loop, w->mailbox.wake, SW_WANT_READ, TAG_MAILBOX);
+}
+
+/* Without it, what an address that is gone means is found out by timers. */
+static enum sw_status watch_addresses(struct sw_worker *w)
+{
+    w->away = calloc(w->all->listener_count + 1u, sizeof(*w->away));
+    if (!w->away)
+        return SW_LIMIT_MEMORY;
+    w->address_fd = sw_address_watch();
+    if (w->address_fd >= 0)
+        return sw_loop_add(&w->loop, w->address_fd, SW_WANT_READ, TAG_ADDRESS);
+    if (w->index == 0)
+        SW_LOG(SW_LEVEL_WARN, "addresses_unwatched", sw_field_str("why", strerror(errno)),
+               sw_field_str("help", "AF_NETLINK must be allowed (RestrictAddressFamilies of the "
+                                    "service), or an address that moves is noticed late"));
+    return SW_OK;
 }
 
 enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint16_t index,
@@ -58,7 +81,7 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     w->transactions = transactions;
     w->counters = &all->counters[index];
     conf.counters = w->counters;
-    w->loop.fd = -1;
+    w->loop.fd = w->address_fd = -1;
     w->now_ms = sw_clock_ms();
     enum sw_status s = sw_loop_init(&w->loop);
     if (s == SW_OK)
@@ -69,6 +92,8 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
         s = sw_conns_init(&w->conns, &conf, &w->loop, w->now_ms, trace ? sw_attempt_seen : NULL);
     if (s == SW_OK)
         s = watch_listeners(w);
+    if (s == SW_OK)
+        s = watch_addresses(w);
     sw_worker_judge_later(w);
     if (s != SW_OK)
         sw_worker_fini(w);
@@ -117,6 +142,11 @@ void sw_worker_fini(struct sw_worker *w)
         sw_conns_fini(&w->conns);
     sw_udp_fini(&w->udp);
     sw_mailbox_fini(&w->mailbox);
+    if (w->away && w->address_fd >= 0)
+        close(w->address_fd);
+    free(w->away);
+    w->away = NULL;
+    w->address_fd = -1;
     sw_loop_fini(&w->loop);
     if (w->conf)
         sw_hold_drop(&w->conf->hold);
@@ -277,6 +307,8 @@ static void ready(struct sw_worker *w, const struct sw_ready *r)
         conn_ready(w, r);
     else if ((tag & TAG_KIND) == TAG_MAILBOX)
         sw_mailbox_awake(&w->mailbox, true);
+    else if ((tag & TAG_KIND) == TAG_ADDRESS)
+        sw_worker_addresses_changed(w);
     else if ((tag & TAG_KIND) == TAG_ACCEPT)
         accept_some(w, (uint16_t)tag);
     else if (r->want & SW_WANT_BROKEN)
@@ -373,6 +405,7 @@ static int wait_ms(struct sw_worker *w)
     at = resume < at ? resume : at;
     int64_t judge = sw_worker_judge_at(w);
     at = judge < at ? judge : at;
+    at = w->addresses_at_ms < at ? w->addresses_at_ms : at;
     if (w->closing && w->closing_until_ms < at)
         at = w->closing_until_ms;
     int64_t ms = at == SW_TIMER_NEVER ? 60000 : at - w->now_ms;
@@ -440,6 +473,7 @@ static bool turn(struct sw_worker *w, bool *leftovers)
         w->mail_us = sw_clock_us();
     for (unsigned i = 0; i < n; i++)
         ready(w, &r[i]);
+    *leftovers = sw_worker_addresses(w) || *leftovers;
     timers(w);
     flush(w);
     *leftovers = handshakes(w) || *leftovers;

@@ -59,6 +59,10 @@ struct sw_worker {
     _Atomic uint64_t adopted;    /* how many it has taken up */
     uint32_t judged;             /* slot of the next connection to judge again; see judge.c */
     int64_t judge_at_ms;
+    int address_fd;          /* tells when addresses come and go; -1: nothing does */
+    bool *away;              /* per listener: its address is not on this machine */
+    uint32_t addresses_slot; /* slot of the next connection to look at; see addresses.c */
+    int64_t addresses_at_ms;
     struct sw_loop loop;
     struct sw_mailbox mailbox;
     struct sw_conns conns;
@@ -113,6 +117,16 @@ void sw_worker_judge_later(struct sw_worker *w);
 
 /** When sw_worker_judge has something to do; SW_TIMER_NEVER: only after a reload. */
 int64_t sw_worker_judge_at(const struct sw_worker *w);
+
+/** An address has come or gone. */
+void sw_worker_addresses_changed(struct sw_worker *w);
+
+/**
+ * When addresses have changed: finds the listeners whose address is here or not, tells the step,
+ * and ends the connections that were made with an address that is gone. True if there is more to
+ * do.
+ */
+bool sw_worker_addresses(struct sw_worker *w);
 
 /** Runs the events that actions caused. */
 void sw_worker_pending(struct sw_worker *w);

@@ -50,7 +50,7 @@ def run(*args, **more):
 class Gateway:
     """A running gateway. Use as a context: leaving it stops it and asserts that it ended in good order."""
 
-    def __init__(self, folder, config, name="gateway", log_level="debug"):
+    def __init__(self, folder, config, name="gateway", log_level="debug", prefix=()):
         self.folder = str(folder)
         self.config = os.path.join(self.folder, f"{name}.yaml")
         self.log_path = os.path.join(self.folder, f"{name}.log")
@@ -58,13 +58,14 @@ class Gateway:
             f.write(config)
             if "\nlog:" not in config:
                 f.write(f"\nlog: {{level: {log_level}, format: json}}\n")
+        self.prefix = list(prefix)  # what starts it elsewhere: a command that becomes the gateway
         self.process = None
         self.exit_code = None
 
     def __enter__(self):
         env = dict(os.environ, **SANITIZERS)
         with open(self.log_path, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([BINARY, "run", "-c", self.config], stderr=log, env=env)
+            self.process = subprocess.Popen([*self.prefix, BINARY, "run", "-c", self.config], stderr=log, env=env)
         self.wait_event("ready", timeout=20)
         return self
 

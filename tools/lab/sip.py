@@ -127,17 +127,17 @@ def tcp(port, host="127.0.0.1"):
     return Stream(socket.create_connection((host, port), timeout=5))
 
 
-def tls(port, ca=None, cert=None, key=None, server_name="example.test", version=None):
+def tls(port, ca=None, cert=None, key=None, server_name="example.test", version=None, host="127.0.0.1", timeout=5):
     """A TLS connection whose handshake has been completed on this side."""
-    raw = socket.create_connection(("127.0.0.1", port), timeout=5)
+    raw = socket.create_connection((host, port), timeout=timeout)
     return Stream(client_context(ca, cert, key, version).wrap_socket(raw, server_hostname=server_name))
 
 
 class Server:
-    """Accepts TCP or TLS connections on a port of 127.0.0.1."""
+    """Accepts TCP or TLS connections on a port of 127.0.0.1, or of another address."""
 
-    def __init__(self, cert=None, key=None, ca=None, port=0):
-        self.listener = socket.create_server(("127.0.0.1", port))
+    def __init__(self, cert=None, key=None, ca=None, port=0, host="127.0.0.1"):
+        self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         self.context = None
         if cert:

@@ -30,6 +30,7 @@ static const struct {
     {SW_LIMIT_SIZE, SW_CLASS_LIMIT, "limit_size"},
     {SW_SYS, SW_CLASS_SYS, "sys"},
     {SW_SYS_UNREACHABLE, SW_CLASS_SYS, "sys_unreachable"},
+    {SW_SYS_AWAY, SW_CLASS_SYS, "sys_away"},
     {SW_CRYPTO, SW_CLASS_CRYPTO, "crypto"},
     {SW_CRYPTO_VERIFY, SW_CLASS_CRYPTO, "crypto_verify"},
     {SW_CRYPTO_ALERT, SW_CLASS_CRYPTO, "crypto_alert"},

@@ -10,6 +10,7 @@
 #include "support/random.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ static void connect_and_talk(const char *address)
     assert_careful(l);
     assert_int_equal(sw_sock_accept(l, &remote), -1);
     assert_int_equal(sw_sock_status(errno), SW_AGAIN);
-    int c = sw_sock_connect(&to, &none);
+    int c = sw_sock_connect(&to, &none, false);
     assert_true(c >= 0);
     assert_careful(c);
     assert_true(ready(c, POLLOUT));
@@ -126,7 +127,7 @@ static void test_sock_connects_from_the_given_address_and_any_port(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct sw_endpoint from = endpoint(rows[i].from), seen = endpoint(rows[i].seen), remote;
-        int c = sw_sock_connect(&to, &from);
+        int c = sw_sock_connect(&to, &from, false);
         assert_true(c >= 0);
         assert_true(ready(l, POLLIN));
         int s = sw_sock_accept(l, &remote);
@@ -145,7 +146,7 @@ static void test_sock_refused_connection_says_so(void **state)
     struct sw_endpoint to = sw_sock_local(l);
     (void)state;
     close(l);
-    int c = sw_sock_connect(&to, &none);
+    int c = sw_sock_connect(&to, &none, false);
     if (c < 0) { /* some systems know at once */
         assert_int_equal(sw_sock_status(errno), SW_PEER_REFUSED);
         return;
@@ -160,7 +161,7 @@ static void test_sock_connect_to_no_address_fails_at_once(void **state)
     struct sw_endpoint none = {0}, to = endpoint("255.255.255.255:5060");
     (void)state;
     errno = 0;
-    assert_int_equal(sw_sock_connect(&to, &none), -1);
+    assert_int_equal(sw_sock_connect(&to, &none, false), -1);
     assert_int_not_equal(errno, 0);
 }
 
@@ -192,7 +193,7 @@ static void test_sock_can_listen_again_where_connections_just_ended(void **state
     struct sw_endpoint none = {0}, remote;
     int l = listen_at("127.0.0.1:0");
     struct sw_sock_conf conf = {.address = sw_sock_local(l)};
-    int c = sw_sock_connect(&conf.address, &none);
+    int c = sw_sock_connect(&conf.address, &none, false);
     (void)state;
     assert_true(c >= 0 && ready(l, POLLIN));
     int s = sw_sock_accept(l, &remote);
@@ -230,6 +231,53 @@ static void test_sock_listens_on_an_absent_address_only_if_allowed(void **state)
         assert_careful(fd);
         close(fd);
     }
+}
+
+/* A connection from a virtual address starts from no other one: RFC 3261 18.1.1 has the Via say
+ * where answers go, and the peer's rules may go by the address. */
+static void test_sock_connects_from_an_absent_address_never(void **state)
+{
+    const struct sw_endpoint to = endpoint("127.0.0.1:5060"), from = endpoint("192.0.2.1");
+    (void)state;
+    for (int freebind = 0; freebind < 2; freebind++) {
+        assert_int_equal(sw_sock_connect(&to, &from, freebind), -1);
+        assert_int_equal(sw_sock_status(errno), SW_SYS_UNREACHABLE);
+    }
+}
+
+static void test_sock_unacknowledged_bytes_have_the_time_asked_for(void **state)
+{
+    int l = listen_at("127.0.0.1:0");
+    const struct sw_endpoint to = sw_sock_local(l), none = {0};
+    unsigned ms = 0;
+    socklen_t n = sizeof(ms);
+    (void)state;
+    int c = sw_sock_connect(&to, &none, false);
+    assert_true(c >= 0);
+    sw_sock_limit_unacknowledged(c, 1234);
+    assert_int_equal(getsockopt(c, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &n), 0);
+    assert_int_equal(ms, 1234);
+    close(c);
+    close(l);
+}
+
+static void test_sock_reset_is_what_the_other_end_sees(void **state)
+{
+    int l = listen_at("127.0.0.1:0");
+    struct sw_endpoint to = sw_sock_local(l), none = {0}, remote;
+    char byte;
+    (void)state;
+    int c = sw_sock_connect(&to, &none, false);
+    assert_true(ready(l, POLLIN));
+    int s = sw_sock_accept(l, &remote);
+    assert_true(s >= 0);
+    sw_sock_reset_on_close(c);
+    close(c);
+    assert_true(ready(s, POLLIN));
+    assert_int_equal(read(s, &byte, 1), -1);
+    assert_int_equal(sw_sock_status(errno), SW_PEER_RESET);
+    close(s);
+    close(l);
 }
 
 static void test_sock_datagram_buffer_has_the_size_asked_for(void **state)
@@ -305,6 +353,7 @@ static void test_sock_status_tells_what_an_errno_means(void **state)
         {ENETUNREACH, SW_SYS_UNREACHABLE},
         {EHOSTUNREACH, SW_SYS_UNREACHABLE},
         {EADDRNOTAVAIL, SW_SYS_UNREACHABLE},
+        {EINVAL, SW_SYS_UNREACHABLE},
         {EMFILE, SW_LIMIT},
         {ENFILE, SW_LIMIT},
         {ENOMEM, SW_LIMIT},
@@ -332,6 +381,9 @@ int main(void)
         cmocka_unit_test(test_sock_can_listen_again_where_connections_just_ended),
         cmocka_unit_test(test_sock_ipv6_wildcard_leaves_ipv4_alone),
         cmocka_unit_test(test_sock_listens_on_an_absent_address_only_if_allowed),
+        cmocka_unit_test(test_sock_connects_from_an_absent_address_never),
+        cmocka_unit_test(test_sock_unacknowledged_bytes_have_the_time_asked_for),
+        cmocka_unit_test(test_sock_reset_is_what_the_other_end_sees),
         cmocka_unit_test(test_sock_datagram_buffer_has_the_size_asked_for),
         cmocka_unit_test(test_sock_connected_datagrams_are_exchanged_or_refused),
         cmocka_unit_test(test_resolve_takes_addresses_and_names),
