@@ -55,6 +55,7 @@ static const char *const names[SW_COUNTERS] = {
     [SW_LIMITED_OUTPUT_BYTES] = "limit_output_bytes",
     [SW_LIMITED_CONNECTIONS] = "limit_connections",
     [SW_LIMITED_CONNECTIONS_PER_PEER] = "limit_connections_per_peer",
+    [SW_LIMITED_HANDSHAKES_PER_SOURCE] = "limit_handshakes_per_source",
     [SW_LIMITED_TRANSACTIONS] = "limit_transactions",
     [SW_LIMITED_BRANCHES] = "limit_branches",
     [SW_LIMITED_MESSAGES_PER_SECOND] = "limit_messages_per_second",

@@ -1,5 +1,6 @@
 /* Asks the running gateway over its admin socket, and lays the answer out for people. */
 #include "cmd/cmd.h"
+#include "cmd/ctl_failures.h"
 #include "loop/sock.h"
 
 #include <errno.h>
@@ -103,6 +104,8 @@ static void print_answer(json_t *answer)
             print_object(v);
         else if (json_is_array(v) && json_array_size(v) == 0)
             printf("%s: none\n", key);
+        else if (strcmp(key, "failures") == 0)
+            sw_ctl_failures(v);
         else if (json_is_array(v))
             print_table(v);
         else if (json_is_string(v))

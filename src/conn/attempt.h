@@ -11,11 +11,21 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
                      struct sw_slice got);
 
 /**
- * The connection failed before it was open: phase, profile, what was wanted, what came, what would
- * help. `why` is for phases that have no failure of their own; may be NULL.
+ * The connection failed before it was open, or TLS failed on it later: its record, and its line in
+ * the log. `why` is for phases that have no failure of their own; may be NULL.
  */
 void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why, struct sw_slice got);
+
+/* Why there is no connection, or what was refused on one that goes on. All is static text. */
+struct sw_attempt_refusal {
+    enum sw_status status;
+    const char *phase, *code, *why, *help;
+};
+
+/** A socket was not taken up, or could not be had: likewise. */
+void sw_attempt_refused(const struct sw_conns *s, const struct sw_flow *flow,
+                        const struct sw_attempt_refusal *r);
 
 /* Fields of one connection: see sw_attempt_row. */
 enum { SW_ATTEMPT_FIELDS_MAX = 20 };
@@ -29,10 +39,25 @@ struct sw_attempt_text {
 size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                       struct sw_field f[SW_ATTEMPT_FIELDS_MAX]);
 
+/** What every line about a connection starts with; returns how many fields it took. */
+size_t sw_attempt_head(const struct sw_conns *s, const struct sw_flow *flow,
+                       struct sw_attempt_text *h, struct sw_field *f);
+
+/** Adds the rule that the peer's certificate was judged by, if there is one, behind `n` fields. */
+size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, struct sw_field *f,
+                       size_t n);
+
+/** What we showed, or would have: the name of our identity. */
+struct sw_field sw_attempt_shown(const struct sw_tls_info *info);
+
 /** What would help against a failure in `state` that TLS says nothing about; static text. */
 const char *sw_attempt_help(enum sw_status status, enum sw_conn_state state);
+
 /** The client asked for a name that no identity of the listener has: one line in ten seconds. */
 void sw_attempt_name_unknown(struct sw_conns *s, const struct sw_conn *c);
+
+/** The peer asked for a renegotiation and was told no: the connection goes on. */
+void sw_attempt_renegotiation(const struct sw_conns *s, const struct sw_conn *c);
 
 /** Too many messages came in this second: the rest waits. */
 void sw_attempt_paused(const struct sw_conns *s, const struct sw_conn *c);

@@ -1,6 +1,7 @@
 #include "conn/conn.h"
 
 #include "conn/attempt.h"
+#include "conn/halfopen.h"
 #include "loop/sock.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -45,6 +46,8 @@ enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *con
     next.node = s->conf.node;
     next.worker = s->conf.worker;
     next.counters = s->conf.counters;
+    next.failures = s->conf.failures;
+    next.halfopen = s->conf.halfopen;
     next.limits.frame = s->conf.limits.frame;
     next.limits.connections = s->conf.limits.connections;
     enum sw_status st = sw_tls_worker_adopt(s->tls, conf->policies, conf->policy_count);
@@ -89,6 +92,9 @@ static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state stat
     if (state >= SW_CONN_OPEN) {
         sw_hold_drop(c->hold);
         c->hold = NULL;
+        if (c->halfopen)
+            sw_halfopen_leave(s->conf.halfopen, &c->flow.remote);
+        c->halfopen = false;
     }
     if (limit_ms)
         sw_timer_start(&s->timers, &c->timer, s->now_ms + limit_ms);
@@ -239,7 +245,8 @@ enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
         return SW_PEER_CLOSED;
     if (n < 0 && sw_sock_status(errno) != SW_AGAIN)
         return sw_sock_status(errno);
-    sw_tls_feed(c->tls, sw_slice(s->scratch_wire, n > 0 ? (size_t)n : 0));
+    s->wire_read = n > 0 ? (size_t)n : 0;
+    sw_tls_feed(c->tls, sw_slice(s->scratch_wire, s->wire_read));
     enum sw_status st = sw_tls_handshake(c->tls);
     tell_unknown_name(s, c);
     enum sw_status sent = sw_conn_flush(s, c);
@@ -252,7 +259,16 @@ enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
     watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     c->flow.ident = sw_tls_ident(c->tls);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
-    return SW_OK;
+    return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
+}
+
+struct sw_slice sw_conn_without_tls(struct sw_conns *s, struct sw_conn *c)
+{
+    sw_tls_free(c->tls);
+    c->tls = NULL;
+    c->flow.transport = SW_TCP;
+    enter(s, c, SW_CONN_OPEN, s->conf.limits.handshake_ms);
+    return sw_slice(s->scratch_wire, s->wire_read);
 }
 
 void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)

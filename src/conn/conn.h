@@ -31,9 +31,10 @@ struct sw_conn_limits {
     uint32_t connect_ms;
     uint32_t handshake_ms; /* from the first byte of TCP to the identity */
     uint32_t idle_ms;
-    uint32_t message_ms;     /* from a message's first byte to its last */
-    uint32_t messages_per_s; /* that are taken from one connection; 0: all */
-    uint32_t recheck_ms;     /* how often what open connections proved is judged again; 0: never */
+    uint32_t message_ms;            /* from a message's first byte to its last */
+    uint32_t handshakes_per_source; /* of one address, not done yet; 0: any number */
+    uint32_t messages_per_s;        /* that are taken from one connection; 0: all */
+    uint32_t recheck_ms; /* how often what open connections proved is judged again; 0: never */
 };
 
 /* How to accept on a listener. */
@@ -67,6 +68,8 @@ struct sw_conn_conf {
     uint32_t instance;
     uint16_t node, worker;
     struct sw_counters *counters; /* of this worker, borrowed */
+    struct sw_failures *failures; /* of all workers, borrowed; NULL: none are kept */
+    struct sw_halfopen *halfopen; /* likewise; NULL: none are counted */
 };
 
 /* Somebody who waits for a dialled connection. */
@@ -99,7 +102,9 @@ struct sw_conn {
     bool part_late; /* the timer counts for the incomplete message */
     bool name_told; /* that its server name is unknown */
     bool is_paused;
-    uint32_t this_second; /* messages taken in `second` */
+    bool halfopen;          /* it counts among the handshakes of its source */
+    uint8_t renegotiations; /* that the peer asked for and that were told */
+    uint32_t this_second;   /* messages taken in `second` */
     int64_t second;
     uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
     int64_t active_ms; /* last traffic */
@@ -127,6 +132,7 @@ struct sw_conns {
     struct sw_tls_worker *tls;
     struct sw_conn_rx rx;
     char *scratch_wire, *scratch_plain;
+    size_t wire_read; /* bytes in scratch_wire that the last handshake step read */
     size_t plain_cap;
     int64_t now_ms;
     uint64_t generation;
@@ -172,7 +178,10 @@ struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);
 /** A dialled socket became writable. SW_OK: connected; a plain one then awaits its identity. */
 SW_MUST_USE enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c);
 
-/** One step of a handshake. SW_OK: done, the identity is next. SW_AGAIN: wait. Else it failed. */
+/**
+ * One step of a handshake. SW_OK: done, the identity is next. SW_AGAIN: wait. SW_LIMIT: the peer's
+ * certificate has more names than are read, and so proves nothing. Else it failed.
+ */
 SW_MUST_USE enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c);
 
 /** Puts a handshake that has something to do in its queue, and stops watching it meanwhile. */
@@ -206,6 +215,15 @@ int64_t sw_conns_resume_at(const struct sw_conns *s);
  */
 SW_MUST_USE enum sw_status sw_conn_next(struct sw_conns *s, struct sw_conn *c,
                                         struct sw_slice *out);
+
+/** True if what was read of a connection without TLS begins with TLS. */
+bool sw_conn_hears_tls(const struct sw_conns *s, const struct sw_conn *c);
+
+/**
+ * A handshake failed because the client speaks without TLS: the connection goes on without it, for
+ * an answer that the client understands. Returns what it said, valid until something is read.
+ */
+struct sw_slice sw_conn_without_tls(struct sw_conns *s, struct sw_conn *c);
 
 /** Queues bytes; they leave with the turn. SW_LIMIT_SIZE: `output_max`; SW_PEER_CLOSED: not open.
  */

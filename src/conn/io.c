@@ -90,6 +90,16 @@ void sw_conn_read_rest(struct sw_conns *s, struct sw_conn *c)
     rx_start(s, c);
 }
 
+/* The peer asks for a renegotiation and was told no: a record of it, and not many times. */
+static bool told_no(struct sw_conns *s, struct sw_conn *c)
+{
+    enum { RENEGOTIATIONS_MAX = 3 };
+    unsigned n = sw_tls_renegotiations(c->tls);
+    for (; c->renegotiations < n && c->renegotiations <= RENEGOTIATIONS_MAX; c->renegotiations++)
+        sw_attempt_renegotiation(s, c);
+    return n > RENEGOTIATIONS_MAX;
+}
+
 /* More plain bytes out of the session. */
 static enum sw_status rx_more(struct sw_conns *s)
 {
@@ -102,6 +112,8 @@ static enum sw_status rx_more(struct sw_conns *s)
         st = sw_tls_read(rx->conn->tls, rx->p + rx->n, rx->cap - rx->n, &n);
     if (st == SW_OK)
         rx->n += n;
+    if (told_no(s, rx->conn))
+        st = SW_PEER_PROTOCOL;
     if (sw_tls_output(s->tls).n) { /* a key update, an alert */
         enum sw_status sent = take_output(s, rx->conn);
         if (sent == SW_AGAIN)
@@ -230,6 +242,13 @@ enum sw_status sw_conn_next(struct sw_conns *s, struct sw_conn *c, struct sw_sli
         if (st != SW_OK)
             return st;
     }
+}
+
+bool sw_conn_hears_tls(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_rx *rx = &s->rx;
+    return rx->conn == c && !c->tls && !c->heard && rx->n > rx->at &&
+           sw_tls_wire_of(sw_slice(rx->p + rx->at, rx->n - rx->at)) == SW_WIRE_TLS;
 }
 
 /* ---- writing ---- */

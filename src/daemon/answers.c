@@ -1,5 +1,6 @@
 #include "daemon/answers.h"
 
+#include "daemon/failures.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "worker/walk.h"
@@ -290,6 +291,8 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, 
         peers(d, arg, a);
     else if (strcmp(word, "certificates") == 0)
         certificates(d, a);
+    else if (strcmp(word, "failures") == 0)
+        sw_answer_failures(d, arg, a);
     else if (strcmp(word, "connections") == 0)
         walk(d, "connections", SW_WALK_CONNECTIONS, a);
     else if (strcmp(word, "transactions") == 0)

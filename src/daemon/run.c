@@ -1,5 +1,7 @@
 #include "daemon/run.h"
 
+#include "conn/failures.h"
+#include "conn/halfopen.h"
 #include "daemon/admin.h"
 #include "daemon/expiry.h"
 #include "daemon/proof.h"
@@ -59,9 +61,11 @@ static enum sw_status make_all(struct sw_daemon *d)
     d->counters = calloc(n, sizeof(*d->counters));
     d->all.worker = aligned_alloc(64, n * ((sizeof(struct sw_worker) + 63) & ~(size_t)63));
     d->all.pool = sw_pool_new();
+    d->all.failures = sw_failures_new();
+    d->all.halfopen = sw_halfopen_new();
     d->all.directory = n > 1 ? sw_directory_new(c->limits.transactions) : NULL;
     if (s != SW_OK || !d->gateways || !d->counters || !d->all.worker || !d->all.pool ||
-        (n > 1 && !d->all.directory))
+        !d->all.failures || !d->all.halfopen || (n > 1 && !d->all.directory))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
     d->all.count = (uint16_t)n;
@@ -86,6 +90,8 @@ static void free_all(struct sw_daemon *d)
             sw_gateway_fini(&d->gateways[i]);
     sw_loader_free(d->loader);
     sw_pool_free(d->all.pool);
+    sw_failures_free(d->all.failures);
+    sw_halfopen_free(d->all.halfopen);
     sw_directory_free(d->all.directory);
     free(d->all.worker);
     free(d->gateways);

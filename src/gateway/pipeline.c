@@ -306,6 +306,11 @@ static bool read_request(struct sw_gateway *g, const struct sw_event *ev,
         verdict.why = sw_reason(513);
         verdict.rule = "limit: body_bytes";
         sw_proxy_count(p, SW_LIMITED_BODY_BYTES);
+    } else if (ev->status == SW_PEER_PROTOCOL) { /* in the clear where TLS is spoken */
+        enum sw_status checked = sw_check_request(m, true, v, &verdict);
+        verdict.code = checked == SW_OK || verdict.code ? 400 : 0;
+        verdict.why = "This Port Speaks TLS";
+        verdict.rule = "listener: transport tls";
     } else if (s == SW_OK && sw_check_request(m, datagram, v, &verdict) == SW_OK) {
         if (m->uri_n <= p->conf->uri_max)
             return true;

@@ -5,6 +5,9 @@
 
 #include "base/buf.h"
 
+/* An alert that leaves the connection as it is. RFC 5246 7.2.2 */
+enum { SW_TLS_NO_RENEGOTIATION = 100 };
+
 /* TLS content types. RFC 8446 5.1 */
 enum { SW_TLS_CCS = 20, SW_TLS_ALERT = 21, SW_TLS_HANDSHAKE = 22 };
 

@@ -3,7 +3,7 @@
 #include "tls/message.h"
 
 enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
-enum { EXT_GROUPS = 10, EXT_SIGNATURES = 13, EXT_VERSIONS = 43 };
+enum { EXT_NAME = 0, EXT_GROUPS = 10, EXT_SIGNATURES = 13, EXT_VERSIONS = 43 };
 
 /* Values that are no offer: GREASE (RFC 8701), and those that only signal something. */
 static bool is_signal(unsigned v)
@@ -51,10 +51,26 @@ static void add_version(struct sw_tls_offer *o, unsigned v)
         o->versions |= (uint8_t)(1u << (v & 255));
 }
 
+/* The first name of a server_name extension, of the one type there is. RFC 6066 3 */
+static void server_name(struct sw_tls_offer *o, struct sw_slice body)
+{
+    enum { HOST_NAME = 0 };
+    struct sw_slice list, name;
+    if (!take(&body, 2, &list) || !list.n || list.p[0] != HOST_NAME)
+        return;
+    list = sw_slice_from(list, 1);
+    if (!take(&list, 2, &name) || name.n > SW_TLS_OFFER_NAME_MAX)
+        return;
+    memcpy(o->name, name.p, name.n);
+    o->name_n = (uint8_t)name.n;
+}
+
 static void extension(struct sw_tls_offer *o, unsigned type, struct sw_slice body)
 {
     struct sw_slice list;
-    if (type == EXT_VERSIONS && o->answer && body.n == 2) {
+    if (type == EXT_NAME && !o->answer) {
+        server_name(o, body);
+    } else if (type == EXT_VERSIONS && o->answer && body.n == 2) {
         o->versions = 0;
         add_version(o, get16(body, 0));
     } else if (type == EXT_VERSIONS && !o->answer && take(&body, 1, &list)) {
@@ -178,4 +194,11 @@ void sw_tls_offer_put_gap(struct sw_buf *b, const struct sw_tls_offer *o, enum s
                   sw_tls_signature_name);
         break;
     }
+}
+
+void sw_tls_offer_put(struct sw_buf *b, const struct sw_tls_offer *o)
+{
+    sw_tls_offer_put_versions(b, o);
+    sw_buf_lit(b, ": ");
+    put_names(b, o->suites, SW_TLS_OFFER_SUITES, o->suite_count, sw_tls_suite_name);
 }

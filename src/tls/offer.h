@@ -9,6 +9,9 @@
 /* What is kept of each list: enough for one line of the log. */
 enum { SW_TLS_OFFER_SUITES = 24, SW_TLS_OFFER_GROUPS = 12, SW_TLS_OFFER_SIGNATURES = 16 };
 
+/* The longest server name. RFC 1035 2.3.4 */
+enum { SW_TLS_OFFER_NAME_MAX = 255 };
+
 struct sw_tls_offer {
     bool answer;      /* of a server: one version, one suite */
     bool listed;      /* the versions are a list; else the highest one was named */
@@ -17,6 +20,8 @@ struct sw_tls_offer {
     uint16_t suites[SW_TLS_OFFER_SUITES];
     uint16_t groups[SW_TLS_OFFER_GROUPS];
     uint16_t signatures[SW_TLS_OFFER_SIGNATURES];
+    uint8_t name_n; /* of the server name that was asked for; 0: none. RFC 6066 3 */
+    char name[SW_TLS_OFFER_NAME_MAX];
 };
 
 /** Reads a ClientHello or ServerHello with its header. False: it is neither, or it is broken. */
@@ -30,6 +35,10 @@ enum sw_tls_gap { SW_TLS_GAP_VERSION, SW_TLS_GAP_SUITE, SW_TLS_GAP_GROUP, SW_TLS
 
 /** Appends what the peer offers of the kind that is not in common, as far as there is room. */
 void sw_tls_offer_put_gap(struct sw_buf *b, const struct sw_tls_offer *o, enum sw_tls_gap gap);
+
+/** Appends versions and suites, such as "TLS 1.3, TLS 1.2: TLS_AES_128_GCM_SHA256", as far as there
+ * is room. */
+void sw_tls_offer_put(struct sw_buf *b, const struct sw_tls_offer *o);
 
 /** Appends the versions of a policy, such as "TLS 1.2 to TLS 1.3". */
 void sw_tls_policy_put_versions(struct sw_buf *b, const struct sw_tls_policy *p);

@@ -3,6 +3,7 @@
  * are shared. */
 #include "crypto/openssl_types.h"
 #include "tls/message.h"
+#include "tls/openssl_evidence.h"
 #include "tls/openssl_lib.h"
 #include "tls/openssl_policy.h"
 #include "tls/openssl_words.h"
@@ -32,7 +33,8 @@ struct sw_tls {
     struct sw_tls_worker *w;
     const struct sw_trust *trust;
     const struct sw_tls_policy *policy;
-    struct sw_tls_offer *offer; /* the peer's, while the handshake lasts; NULL: none came yet */
+    struct sw_tls_hellos *hellos; /* until data came: a refusal may come that late; NULL: none */
+    struct sw_tls_refused refusal;
     const struct sw_tls_identity *shown;
     const struct sw_tls_names *names; /* NULL: the server name chooses nothing */
     void *user;
@@ -44,8 +46,11 @@ struct sw_tls {
     bool alert_sent;
     bool verified; /* a chain was judged */
     bool name_unknown;
-    char *why;     /* of the failure, SW_WHY_MAX; NULL: did not fail */
-    char *refused; /* subject of the certificate that was refused; NULL: none was */
+    uint8_t first_n; /* of what came first */
+    char first[SW_WIRE_BYTES];
+    unsigned renegotiations; /* that the peer asked for */
+    char *why;               /* of the failure, SW_WHY_MAX; NULL: did not fail */
+    char *refused;           /* subject of the certificate that was refused; NULL: none was */
 };
 
 /* ---- the library reads from the fed bytes and writes to the worker's output ---- */
@@ -97,6 +102,7 @@ static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
     X509 *x = sk_X509_value(chain, t->verdict.depth);
     if (!x) /* no chain was built */
         x = X509_STORE_CTX_get0_cert(ctx);
+    sw_tls_refused_keep(&t->refusal, ctx, x);
     if (!x)
         return;
     sw_cert_facts((struct sw_cert *)x, &facts);
@@ -170,28 +176,18 @@ static void alert_seen(const SSL *ssl, int where, int value)
     if (!(where & SSL_CB_ALERT))
         return;
     struct sw_tls *t = SSL_get_app_data(ssl);
-    if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
+    if ((value & 255) == SSL_AD_NO_RENEGOTIATION && where & SSL_CB_WRITE)
+        t->renegotiations++; /* a warning: the session goes on. RFC 5246 7.2.2 */
+    else if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
         t->alert = (int16_t)(value & 255);
         t->alert_sent = where & SSL_CB_WRITE;
     }
 }
 
-/* The peer's hello, until the handshake is done: if it fails, the reason names what was offered. */
-static void keep_offer(struct sw_tls *t, struct sw_slice message)
+static void drop_hellos(struct sw_tls *t)
 {
-    struct sw_tls_offer offer;
-    if (!sw_tls_offer_read(message, &offer))
-        return;
-    if (!t->offer)
-        t->offer = malloc(sizeof(*t->offer));
-    if (t->offer)
-        *t->offer = offer;
-}
-
-static void drop_offer(struct sw_tls *t)
-{
-    free(t->offer);
-    t->offer = NULL;
+    free(t->hellos);
+    t->hellos = NULL;
 }
 
 static void message_seen(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
@@ -207,8 +203,8 @@ static void message_seen(int sent, int version, int type, const void *p, size_t 
         .version = (unsigned)(SSL_version(ssl) ? SSL_version(ssl) : version),
         .bytes = sw_slice(p, n),
     };
-    if (type == SW_TLS_HANDSHAKE && !sent)
-        keep_offer(t, m.bytes);
+    if (type == SW_TLS_HANDSHAKE)
+        sw_tls_hellos_keep(&t->hellos, sent, m.bytes);
     if (t->w->seen)
         t->w->seen(t->user, &m);
 }
@@ -233,6 +229,7 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_max_cert_list(ctx, SW_TLS_CHAIN_MAX);
     SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
     SSL_CTX_set_info_callback(ctx, alert_seen);
     SSL_CTX_set_msg_callback(ctx, message_seen);
@@ -377,7 +374,8 @@ void sw_tls_free(struct sw_tls *t)
     if (!t)
         return;
     SSL_free(t->ssl);
-    drop_offer(t);
+    drop_hellos(t);
+    sk_X509_pop_free(t->refusal.came, X509_free);
     free(t->why);
     free(t->refused);
     free(t);
@@ -385,6 +383,8 @@ void sw_tls_free(struct sw_tls *t)
 
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes)
 {
+    for (size_t i = 0; t->first_n < SW_WIRE_BYTES && i < bytes.n; i++)
+        t->first[t->first_n++] = bytes.p[i];
     t->in = bytes;
 }
 
@@ -407,8 +407,9 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .alert = t->alert,
         .alert_sent = t->alert_sent,
         .verify_error = t->verified ? t->verdict.error : X509_V_OK,
-        .offer = t->offer,
+        .offer = sw_tls_hellos_theirs(t->hellos),
         .policy = t->policy,
+        .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
     };
 }
 
@@ -440,12 +441,28 @@ static enum sw_status outcome(struct sw_tls *t, int r)
     }
 }
 
+/* The library takes the memory that a message announces before the message has come. */
+static bool hello_is_too_long(struct sw_tls *t)
+{
+    static const char alert[] = {SSL3_RT_ALERT,           3, 1, 0, 2, SSL3_AL_FATAL,
+                                 SSL_AD_ILLEGAL_PARAMETER};
+    if (!SSL_is_server(t->ssl) ||
+        sw_tls_wire_hello_bytes(sw_slice(t->first, t->first_n)) <= SW_WIRE_HELLO_MAX)
+        return false;
+    memcpy(t->w->out, alert, sizeof(alert)); /* a handshake step begins with no output */
+    t->w->out_n = sizeof(alert);
+    t->alert = SSL_AD_ILLEGAL_PARAMETER;
+    t->alert_sent = true;
+    ERR_raise(ERR_LIB_SSL, SSL_R_EXCESSIVE_MESSAGE_SIZE);
+    return true;
+}
+
 enum sw_status sw_tls_handshake(struct sw_tls *t)
 {
     ERR_clear_error();
+    if (hello_is_too_long(t))
+        return fail(t);
     int r = SSL_do_handshake(t->ssl);
-    if (r == 1)
-        drop_offer(t);
     return r == 1 ? SW_OK : outcome(t, r);
 }
 
@@ -453,6 +470,8 @@ enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
 {
     ERR_clear_error();
     int r = SSL_read_ex(t->ssl, p, cap, n);
+    if (r == 1 && t->hellos)
+        drop_hellos(t);
     return r == 1 ? SW_OK : outcome(t, r);
 }
 
@@ -528,6 +547,21 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
         out->suite = "-";
 }
 
+bool sw_tls_has_certificate(const struct sw_tls *t)
+{
+    return SSL_get0_peer_certificate(t->ssl) != NULL;
+}
+
+unsigned sw_tls_renegotiations(const struct sw_tls *t)
+{
+    return t->renegotiations;
+}
+
+bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire)
+{
+    return t->failed == SW_PEER_PROTOCOL && trouble(t).wire == wire;
+}
+
 bool sw_tls_name_unknown(const struct sw_tls *t)
 {
     return t->name_unknown;
@@ -540,12 +574,32 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
                                    .alert = t->alert,
                                    .alert_sent = t->alert_sent,
                                    .help = sw_tls_trouble_help(t->failed, &x)};
-    if (t->failed == SW_CRYPTO_VERIFY)
-        out->code = sw_tls_refusal_code(x.verify_error);
+    if (t->failed)
+        out->code = sw_tls_trouble_code(t->failed, &x);
     if (t->why)
         memcpy(out->why, t->why, SW_WHY_MAX);
     if (t->refused)
         memcpy(out->subject, t->refused, strnlen(t->refused, sizeof(out->subject) - 1));
+}
+
+/* What a server name chose among several identities. */
+static const char *name_outcome(const struct sw_tls *t, bool asked)
+{
+    if (!t->names)
+        return NULL;
+    if (!asked)
+        return "no server name was asked for: the default identity";
+    if (!SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name))
+        return "it failed before the server name was looked at: the default identity";
+    return t->name_unknown ? "no identity has the server name: the default identity"
+                           : "the server name chose the identity";
+}
+
+void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out)
+{
+    out->policy = t->policy->name;
+    sw_tls_evidence_put(t->ssl, t->hellos, &t->refusal, out);
+    out->name_outcome = name_outcome(t, out->server_name[0]);
 }
 
 /* A server's key signs, but with static RSA it decrypts: then that is what its keyUsage must allow.

@@ -132,6 +132,13 @@ static bool of_token(const struct sw_tls_trouble *x)
     return x->library && ERR_GET_LIB(x->library) >= ERR_LIB_USER;
 }
 
+/* The library gives up at the first record that is none. */
+static bool not_tls(int reason)
+{
+    return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST ||
+           reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_UNKNOWN_PROTOCOL;
+}
+
 void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 {
     const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
@@ -145,10 +152,10 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
         sw_buf_str(b, reason ? reason : "no reason");
     } else if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
         sw_buf_lit(b, "the peer showed no certificate, and one is required here");
-    } else if (code == SSL_R_HTTP_REQUEST) {
-        sw_buf_lit(b, "the peer speaks HTTP, not TLS");
-    } else if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_UNKNOWN_PROTOCOL) {
-        sw_buf_lit(b, "what came is not TLS, perhaps plain SIP on the TLS port");
+    } else if (not_tls(code) && x->wire != SW_WIRE_TLS) {
+        sw_buf_str(b, x->wire == SW_WIRE_HTTP  ? "the peer speaks HTTP, not TLS"
+                      : x->wire == SW_WIRE_SIP ? "what came is not TLS: plain SIP on the TLS port"
+                                               : "what came is not TLS");
     } else if (code == SSL_R_NO_SHARED_CIPHER || code == SSL_R_WRONG_CIPHER_RETURNED ||
                code == SSL_R_UNKNOWN_CIPHER_RETURNED) {
         put_gap(b, x, SW_TLS_GAP_SUITE);
@@ -160,6 +167,8 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
     } else if (code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
                code == SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS) {
         put_gap(b, x, SW_TLS_GAP_SIGNATURE);
+    } else if (code == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
+        sw_buf_lit(b, "a handshake message of the peer is longer than any that is needed");
     } else if (code == SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED) {
         sw_buf_lit(b, "the peer lacks the renegotiation_info extension (RFC 5746), without which "
                       "no policy speaks to a server");
@@ -252,6 +261,82 @@ const char *sw_tls_refusal_code(int verify_error)
     }
 }
 
+/* What the peer did wrong, by the alert that it got for it. RFC 8446 6.2, RFC 5246 7.2.2 */
+static const char *code_of_alert(const struct sw_tls_trouble *x)
+{
+    switch (x->alert) {
+    case SSL_AD_BAD_RECORD_MAC:
+    case SSL_AD_DECRYPTION_FAILED:
+    case SSL_AD_RECORD_OVERFLOW:
+        return "bad_record";
+    case SSL_AD_DECODE_ERROR:
+    case SSL_AD_ILLEGAL_PARAMETER:
+    case SSL_AD_UNEXPECTED_MESSAGE:
+    case SSL_AD_MISSING_EXTENSION:
+    case SSL_AD_UNSUPPORTED_EXTENSION:
+        return "bad_message";
+    case SSL_AD_DECRYPT_ERROR:
+        return "key_not_proved";
+    default:
+        return "tls_failed";
+    }
+}
+
+/* What the two sides have not in common. */
+static const char *code_of_gap(int reason)
+{
+    switch (reason) {
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_WRONG_CIPHER_RETURNED:
+    case SSL_R_UNKNOWN_CIPHER_RETURNED:
+        return "no_common_suite";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_WRONG_SSL_VERSION:
+        return "no_common_version";
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_GROUPS:
+        return "no_common_group";
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+        return "no_common_signature";
+    default:
+        return NULL;
+    }
+}
+
+static const char *code_of_library(const struct sw_tls_trouble *x)
+{
+    int reason = x->library ? ERR_GET_REASON(x->library) : 0;
+    int library = x->library ? ERR_GET_LIB(x->library) : 0;
+    if (of_token(x))
+        return "key_unusable";
+    if (library == ERR_LIB_ASN1 || library == ERR_LIB_X509 || library == ERR_LIB_X509V3)
+        return "certificate_malformed";
+    if (library == ERR_LIB_SSL && reason == SSL_R_EXCESSIVE_MESSAGE_SIZE)
+        return "message_too_large";
+    if (library == ERR_LIB_SSL && reason == SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED)
+        return "no_secure_renegotiation";
+    const char *gap = library == ERR_LIB_SSL ? code_of_gap(reason) : NULL;
+    return gap ? gap : code_of_alert(x);
+}
+
+const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_trouble *x)
+{
+    switch (failed) {
+    case SW_CRYPTO_VERIFY:
+        return sw_tls_refusal_code(x->verify_error);
+    case SW_CRYPTO_NO_CERT:
+        return "no_certificate";
+    case SW_CRYPTO_ALERT:
+        return "alert_received";
+    case SW_PEER_PROTOCOL:
+        return x->wire == SW_WIRE_HTTP ? "http" : x->wire == SW_WIRE_SIP ? "plain_sip" : "not_tls";
+    default:
+        return code_of_library(x);
+    }
+}
+
 const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x)
 {
     switch (failed) {
@@ -266,6 +351,8 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
     case SW_CRYPTO:
         if (of_token(x))
             return "is the token there, and its service up? restart the gateway once it is";
+        if (x->library && !code_of_gap(ERR_GET_REASON(x->library)))
+            return "a scanner, or software of the peer with a fault: its own log should say more";
         return "compare versions and suites of both sides: policy legacy admits old ones";
     default:
         return "compare versions and suites of both sides: policy legacy admits old ones";
@@ -281,8 +368,7 @@ enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x)
         return SW_CRYPTO_NO_CERT;
     if (x->alert >= 0 && !x->alert_sent)
         return SW_CRYPTO_ALERT;
-    if (code == SSL_R_HTTP_REQUEST || code == SSL_R_WRONG_VERSION_NUMBER ||
-        code == SSL_R_UNKNOWN_PROTOCOL)
+    if (not_tls(code) && x->wire != SW_WIRE_TLS)
         return SW_PEER_PROTOCOL;
     return SW_CRYPTO;
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "crypto/trust.h"
 #include "tls/offer.h"
+#include "tls/wire.h"
 
 struct sw_tls_trouble {
     unsigned long library;              /* the library's error code, 0: none */
@@ -13,6 +14,7 @@ struct sw_tls_trouble {
     int verify_error;                   /* X509_V_OK: no certificate was refused */
     const struct sw_tls_offer *offer;   /* of the peer; NULL: none came */
     const struct sw_tls_policy *policy; /* ours */
+    enum sw_tls_wire wire;              /* what came first */
 };
 
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x);
@@ -25,6 +27,9 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
 
 /** The stable word for why a certificate was refused, such as "key_too_weak"; static text. */
 const char *sw_tls_refusal_code(int verify_error);
+
+/** The stable word for why it failed, a refused certificate's included; static text. */
+const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_trouble *x);
 
 /** Why a certificate was refused by the entries of `trust`, NULL if there are none to ask. */
 void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,

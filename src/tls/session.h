@@ -5,6 +5,7 @@
 #include "crypto/trust.h"
 #include "tls/names.h"
 #include "tls/policy.h"
+#include "tls/wire.h"
 
 /* What we show: a certificate, its chain, and the key. Shared, immutable. */
 struct sw_tls_identity {
@@ -36,6 +37,35 @@ struct sw_tls_seen {
     struct sw_slice bytes;
 };
 
+/* A certificate as it came. */
+struct sw_tls_came {
+    char subject[160], issuer[160]; /* one line each, clipped */
+    int64_t not_before_s, not_after_s;
+    uint8_t sha256[32];
+};
+
+/* Certificates of a received chain that are told, from the leaf on: real ones have up to five. */
+enum { SW_TLS_CAME_MAX = 8 };
+
+/* What both sides said in a handshake, for the record of its failure. */
+struct sw_tls_evidence {
+    const char *policy;    /* ours */
+    char ours[512];        /* versions and suites: our hello, or what our policy has */
+    char theirs[512];      /* likewise, of the peer's hello; empty: none came, or it is long ago */
+    char chosen[128];      /* version and suite; empty: nothing was */
+    char server_name[256]; /* that the client asked for; empty: none */
+    const char *name_outcome; /* server: what that name chose, static text; NULL: see `shown` */
+    unsigned came_count;      /* certificates that came, of which so many are told: */
+    unsigned told;
+    int refused;     /* which of them was, -1: none of them */
+    char names[256]; /* in the leaf, as sw_ident_put_names; empty: none */
+    struct sw_tls_came came[SW_TLS_CAME_MAX];
+};
+
+/* Bytes of a Certificate message: more is refused before it is read. A chain of four with RSA 4096
+ * and some hundred names has half of it. */
+enum { SW_TLS_CHAIN_MAX = 64 * 1024 };
+
 struct sw_tls_worker; /* the library's contexts of one thread */
 struct sw_tls;        /* one session */
 
@@ -55,7 +85,7 @@ struct sw_tls_failure {
     bool alert_sent; /* by us, else by the peer */
     char why[SW_WHY_MAX];
     char subject[256]; /* of the certificate that failed; empty: none did */
-    const char *code;  /* why a certificate was refused, a stable word; NULL: none was */
+    const char *code;  /* a stable word for it; NULL: it did not fail */
     const char *help;  /* static text: what would help */
 };
 
@@ -105,11 +135,23 @@ enum { SW_TLS_CHUNK = 48 * 1024 };
 struct sw_slice sw_tls_output(struct sw_tls_worker *w);
 void sw_tls_output_taken(struct sw_tls_worker *w);
 
+/** True if the peer showed a certificate. */
+bool sw_tls_has_certificate(const struct sw_tls *t);
+
+/** How often the peer asked for a renegotiation, which no policy has: it was told no. */
+unsigned sw_tls_renegotiations(const struct sw_tls *t);
+
+/** True if the handshake failed because the peer speaks `wire` instead of TLS. */
+bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire);
+
 /** True if the client asked for a name that is in none of `names`, and gets the default. */
 bool sw_tls_name_unknown(const struct sw_tls *t);
 
 void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out);
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out);
+
+/** What the peer's hello and ours said is known until the first byte of data was read. */
+void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out);
 
 /**
  * What the peer's certificate proved and may be used for, for the caller to free with

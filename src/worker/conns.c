@@ -1,8 +1,11 @@
 /* What happens to connections: their phases, their end, and the messages they bring. */
 #include "conn/attempt.h"
+#include "conn/halfopen.h"
 #include "engine/owner.h"
 #include "sys/log.h"
 #include "worker/worker.h"
+
+#include <unistd.h>
 
 void sw_worker_message(struct sw_worker *w, const struct sw_event *ev)
 {
@@ -83,7 +86,8 @@ void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status 
         sw_conn_close(&w->conns, c, status == SW_PEER_CLOSED);
 }
 
-static void failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status, const char *why)
+void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
+                           const char *why)
 {
     sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
     sw_attempt_failed(&w->conns, c, status, why, sw_slice("", 0));
@@ -101,13 +105,41 @@ static void identify(struct sw_worker *w, struct sw_conn *c)
         sw_worker_conn_read(w, c, true);
 }
 
+/* A client without TLS is told so in its own language, and then the connection ends. */
+static void wrong_protocol(struct sw_worker *w, struct sw_conn *c)
+{
+    const struct sw_slice http = SW_SLICE("HTTP/1.1 400 Bad Request\r\n"
+                                          "Content-Type: text/plain\r\n"
+                                          "Content-Length: 31\r\n"
+                                          "Connection: close\r\n\r\n"
+                                          "This port speaks SIP over TLS.\n");
+    bool is_http = sw_tls_heard(c->tls, SW_WIRE_HTTP), is_sip = sw_tls_heard(c->tls, SW_WIRE_SIP);
+    struct sw_ref ref = c->ref;
+    if (c->flow.outbound || (!is_http && !is_sip)) {
+        sw_worker_conn_failed(w, c, SW_PEER_PROTOCOL, NULL);
+        return;
+    }
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    sw_attempt_failed(&w->conns, c, SW_PEER_PROTOCOL, NULL, sw_slice("", 0));
+    struct sw_slice said = sw_conn_without_tls(&w->conns, c);
+    if (is_http && sw_conn_send(&w->conns, c, &http, 1, http.n) != SW_OK)
+        is_http = false; /* then it is closed without a word */
+    const struct sw_event ev = {
+        .kind = SW_EV_MESSAGE, .status = SW_PEER_PROTOCOL, .flow = &c->flow, .bytes = said};
+    if (is_sip && !sw_slice_starts_case(said, SW_SLICE("SIP/2.0 ")))
+        sw_worker_event(w, &ev);
+    c = sw_conn_get(&w->conns, ref);
+    if (c)
+        sw_worker_conn_over(w, c, SW_PEER_PROTOCOL, "it speaks without TLS on a TLS port");
+}
+
 void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
 {
     enum sw_status st;
     if (c->state == SW_CONN_CONNECTING) {
         st = sw_conn_connected(&w->conns, c);
         if (st != SW_OK) {
-            failed(w, c, st, "TCP was not connected");
+            sw_worker_conn_failed(w, c, st, "TCP was not connected");
             return;
         }
     }
@@ -115,8 +147,15 @@ void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
         st = sw_conn_handshake(&w->conns, c);
         if (st == SW_AGAIN)
             return;
+        if (st == SW_PEER_PROTOCOL) {
+            wrong_protocol(w, c);
+            return;
+        }
         if (st != SW_OK) {
-            failed(w, c, st, "the peer closed during the handshake");
+            sw_worker_conn_failed(w, c, st,
+                                  st == SW_LIMIT
+                                      ? "its certificate has more than 512 names, or memory is out"
+                                      : "the peer closed during the handshake");
             return;
         }
     }
@@ -146,12 +185,30 @@ static const char *end_reason(enum sw_status st)
  * handshake: an end before the peer's first byte counts as a failed handshake. */
 static void ended(struct sw_worker *w, struct sw_conn *c, enum sw_status st, const char *why)
 {
-    if (c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard) {
+    bool refused = c->state == SW_CONN_OPEN && c->tls && c->flow.outbound && !c->heard;
+    if (refused)
         sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    if (refused || (c->state == SW_CONN_OPEN && sw_status_class(st) == SW_CLASS_CRYPTO))
         sw_attempt_failed(&w->conns, c, st, "the peer ended it right after the handshake",
                           sw_slice("", 0));
-    }
     sw_worker_conn_over(w, c, st, why);
+}
+
+/* TLS where there is none: an alert is what such a client understands. RFC 8446 6 */
+static void tls_on_plain(struct sw_worker *w, struct sw_conn *c)
+{
+    const struct sw_slice handshake_failure = SW_SLICE("\x15\x03\x01\x00\x02\x02\x28");
+    static const struct sw_attempt_refusal r = {
+        .status = SW_PEER_PROTOCOL,
+        .phase = "policy",
+        .code = "tls_on_plain_port",
+        .why = "the peer speaks TLS on a port without it",
+        .help = "the peer must connect to the port of a listener with transport: tls, or do "
+                "without TLS here"};
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    sw_attempt_refused(&w->conns, &c->flow, &r);
+    if (sw_conn_send(&w->conns, c, &handshake_failure, 1, handshake_failure.n) != SW_OK)
+        return; /* then it is closed without a word */
 }
 
 /* Bytes that are no SIP end the connection; a head that cannot be framed is answered first. */
@@ -167,6 +224,8 @@ static void unframed(struct sw_worker *w, struct sw_conn *c, enum sw_status st,
         sw_worker_message(w, &ev);
     }
     c = sw_conn_get(&w->conns, ref);
+    if (c && st == SW_PEER_SYNTAX && sw_conn_hears_tls(&w->conns, c))
+        tls_on_plain(w, c);
     if (c)
         ended(w, c, st, end_reason(st));
 }
@@ -204,17 +263,58 @@ void sw_worker_conn_read(struct sw_worker *w, struct sw_conn *c, bool rest)
         unframed(w, c, st, bytes);
 }
 
+/* A socket that is not taken up. */
+static void not_taken(struct sw_worker *w, uint16_t listener, bool tls,
+                      const struct sw_endpoint *remote, const struct sw_attempt_refusal *r)
+{
+    const struct sw_flow flow = {.remote = *remote,
+                                 .local = w->conns.conf.listeners[listener].address,
+                                 .listener = listener,
+                                 .transport = tls ? SW_TLS : SW_TCP};
+    atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+    sw_attempt_refused(&w->conns, &flow, r);
+}
+
+static void too_many_handshakes(struct sw_worker *w, int fd, uint16_t listener,
+                                const struct sw_endpoint *remote)
+{
+    static const struct sw_attempt_refusal r = {
+        .status = SW_LIMIT,
+        .phase = "policy",
+        .code = "too_many_handshakes",
+        .why = "limit handshakes_per_source: so many of its handshakes are not done yet",
+        .help = "an attack, or a slow network; raise limits.handshakes_per_source if many share "
+                "this address"};
+    close(fd);
+    sw_count(w->counters, SW_LIMITED_HANDSHAKES_PER_SOURCE);
+    not_taken(w, listener, true, remote, &r);
+}
+
 void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls,
                         const struct sw_endpoint *remote)
 {
+    static const struct sw_attempt_refusal full = {
+        .status = SW_LIMIT,
+        .phase = "policy",
+        .code = "too_many_connections",
+        .why = "limit connections, or memory is out",
+        .help = "raise limits.connections if these are wanted"};
+    struct sw_halfopen *half = tls ? w->all->halfopen : NULL;
     struct sw_conn *c;
+    if (half && !sw_halfopen_enter(half, remote, w->conns.conf.limits.handshakes_per_source)) {
+        too_many_handshakes(w, fd, listener, remote);
+        return;
+    }
     if (sw_conn_accepted(&w->conns, fd, listener, tls, remote, &c) != SW_OK) {
-        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+        if (half)
+            sw_halfopen_leave(half, remote);
         sw_count(w->counters, SW_LIMITED_CONNECTIONS);
         SW_LOG(SW_LEVEL_WARN, "accept_refused", sw_field_str("why", "limit connections"),
                sw_field_str("help", "raise limits.connections if these are wanted"));
+        not_taken(w, listener, tls, remote, &full);
         return;
     }
+    c->halfopen = half;
     sw_count(w->counters, SW_COUNT_CONNECTIONS_ACCEPTED);
     if (!tls)
         sw_worker_conn_step(w, c);

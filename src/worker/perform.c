@@ -111,6 +111,39 @@ static enum sw_status wait_for(struct sw_worker *w, struct sw_conn *c, struct sw
     return SW_OK;
 }
 
+/* A connection that could not even begin. */
+static void no_socket(struct sw_worker *w, const struct sw_want *want, enum sw_status st)
+{
+    const struct sw_flow flow = {.remote = want->remote,
+                                 .peer = want->peer,
+                                 .listener = want->listener,
+                                 .transport = want->transport,
+                                 .outbound = true};
+    static const struct sw_attempt_refusal limit = {
+        .phase = "policy",
+        .code = "too_many_connections",
+        .why = "limit connections, or memory is out",
+        .help = "raise limits.connections if these are wanted"};
+    static const struct sw_attempt_refusal tls = {
+        .phase = "handshake",
+        .code = "tls_failed",
+        .why = "the TLS session could not be set up",
+        .help = "is memory out, or does the identity not fit the policy of the peer?"};
+    static const struct sw_attempt_refusal tcp = {
+        .phase = "tcp",
+        .code = "tcp_unreachable",
+        .why = "the system refuses to connect there",
+        .help = "is there a route to the address from the address of the listener?"};
+    enum sw_status_class class = sw_status_class(st);
+    struct sw_attempt_refusal r = class == SW_CLASS_LIMIT    ? limit
+                                  : class == SW_CLASS_CRYPTO ? tls
+                                                             : tcp;
+    r.status = st;
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    if (want->listener < w->conns.conf.listener_count)
+        sw_attempt_refused(&w->conns, &flow, &r);
+}
+
 /* Other workers that look for the same place wait for sw_pool_dialled. */
 static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
                            const struct sw_pool_want *pw)
@@ -122,6 +155,8 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
                           &want->remote, &c);
     if (st == SW_LIMIT)
         sw_count(w->counters, SW_LIMITED_CONNECTIONS);
+    if (st != SW_OK && want->remote.port)
+        no_socket(w, want, st);
     bool listed = sw_pool_dialled(w->all->pool, pw, st == SW_OK ? &c->flow : NULL) == SW_OK;
     if (st != SW_OK)
         return st;

@@ -53,6 +53,8 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     sw_hold_take(&w->conf->hold);
     struct sw_conn_conf conf = w->conf->conn;
     conf.worker = index;
+    conf.failures = all->failures;
+    conf.halfopen = all->halfopen;
     w->transactions = transactions;
     w->counters = &all->counters[index];
     conf.counters = w->counters;
@@ -247,7 +249,7 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
         return;
     case SW_CONN_HANDSHAKE:
         if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
-            sw_worker_conn_over(w, c, SW_PEER_RESET, NULL);
+            sw_worker_conn_failed(w, c, SW_PEER_RESET, "sending failed");
         else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
             sw_conn_queue_step(&w->conns, c);
         return;
@@ -304,14 +306,11 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
     case SW_CONN_CONNECTING:
     case SW_CONN_HANDSHAKE:
     case SW_CONN_IDENTITY:
-        sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
         sw_count(w->counters,
                  c->state == SW_CONN_CONNECTING ? SW_LIMITED_CONNECT : SW_LIMITED_HANDSHAKE);
-        sw_attempt_failed(&w->conns, c, SW_PEER_TIMEOUT,
-                          c->state == SW_CONN_CONNECTING ? "limit connect: no answer to TCP"
-                                                         : "limit handshake: it took too long",
-                          sw_slice("", 0));
-        sw_worker_conn_over(w, c, SW_PEER_TIMEOUT, NULL);
+        sw_worker_conn_failed(w, c, SW_PEER_TIMEOUT,
+                              c->state == SW_CONN_CONNECTING ? "limit connect: no answer to TCP"
+                                                             : "limit handshake: it took too long");
         return;
     case SW_CONN_OPEN:
         sw_count(w->counters, c->part_late ? SW_LIMITED_MESSAGE : SW_LIMITED_IDLE);

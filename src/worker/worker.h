@@ -35,7 +35,9 @@ struct sw_workers {
     const struct sw_worker_listener *listeners;
     struct sw_counters *counters; /* one per worker */
     struct sw_pool *pool;
-    struct sw_directory *directory;        /* NULL with one worker */
+    struct sw_directory *directory; /* NULL with one worker */
+    struct sw_failures *failures;
+    struct sw_halfopen *halfopen;
     _Atomic(struct sw_worker_conf *) conf; /* the newest: each worker adopts it at its next turn */
     _Atomic bool draining;                 /* no new connections */
     _Atomic bool stopping;                 /* close all and end */
@@ -124,6 +126,10 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
 /** The connection is over: says so, tells who used it or waited for it, and lets go of it. */
 void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
                          const char *why);
+
+/** The connection failed before it was open: says so, and it is over. */
+void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
+                           const char *why);
 
 /** Takes up an accepted socket, for which `load` was counted already; over the limit it is closed.
  */

@@ -1,6 +1,7 @@
 /* Handshake messages in words: broken bytes give less text, never a failure. */
 #include "tls/message.h"
 #include "tls/offer.h"
+#include "tls/wire.h"
 
 #include <stdlib.h>
 
@@ -28,7 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned gap = 0; gap <= SW_TLS_GAP_SIGNATURE && sw_tls_offer_read(s, &offer); gap++) {
         b.n = 0;
         sw_tls_offer_put_gap(&b, &offer, (enum sw_tls_gap)gap);
+        b.n = 0;
+        sw_tls_offer_put(&b, &offer);
     }
+    if (sw_tls_wire_of(s) == SW_WIRE_TLS && size == 1)
+        abort();
+    if (sw_tls_wire_hello_bytes(s) >> 24)
+        abort();
     free(copy);
     return 0;
 }

@@ -60,6 +60,42 @@ static void test_offer_names_what_a_client_has(void **state)
                "the peer offers at most TLS 1.0 with the groups none");
 }
 
+/* RFC 6066 3 */
+static const char named[] = "\x01\x00\x00\x3d\x03\x03" RANDOM "\x00"
+                            "\x00\x02\x13\x01"
+                            "\x01\x00"
+                            "\x00\x0f"
+                            "\x00\x00\x00\x0b\x00\x09\x00\x00\x06"
+                            "a.test";
+
+static void test_offer_has_the_server_name_that_is_asked_for(void **state)
+{
+    struct sw_tls_offer o;
+    char damaged[sizeof(named)];
+    (void)state;
+    assert_true(sw_tls_offer_read(BYTES(named), &o));
+    assert_int_equal(o.name_n, 6);
+    assert_memory_equal(o.name, "a.test", 6);
+    memcpy(damaged, named, sizeof(named));
+    damaged[sizeof(named) - 10] = 1; /* a type of name that nobody knows */
+    assert_true(sw_tls_offer_read(BYTES(damaged), &o));
+    assert_int_equal(o.name_n, 0);
+    assert_true(sw_tls_offer_read(BYTES(hello), &o));
+    assert_int_equal(o.name_n, 0);
+}
+
+static void test_offer_tells_versions_and_suites(void **state)
+{
+    char text[128];
+    struct sw_buf b = sw_buf(text, sizeof(text) - 1);
+    struct sw_tls_offer o;
+    (void)state;
+    assert_true(sw_tls_offer_read(BYTES(hello), &o));
+    sw_tls_offer_put(&b, &o);
+    text[b.n] = 0;
+    assert_string_equal(text, "TLS 1.3, TLS 1.1: TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_RC4_128_SHA");
+}
+
 static void test_offer_names_what_a_server_chose(void **state)
 {
     (void)state;
@@ -125,6 +161,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offer_names_what_a_client_has),
+        cmocka_unit_test(test_offer_has_the_server_name_that_is_asked_for),
+        cmocka_unit_test(test_offer_tells_versions_and_suites),
         cmocka_unit_test(test_offer_names_what_a_server_chose),
         cmocka_unit_test(test_offer_tells_the_versions_of_a_policy),
         cmocka_unit_test(test_offer_counts_what_has_no_room),

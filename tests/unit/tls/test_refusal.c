@@ -370,21 +370,39 @@ static void test_refusal_recognises_other_protocols(void **state)
     static const struct {
         bool server;
         struct sw_slice bytes;
-        const char *word;
+        const char *word, *code;
     } rows[] = {
-        {true, SW_SLICE("OPTIONS sip:a.test SIP/2.0\r\n\r\n"), "plain SIP"},
-        {true, SW_SLICE("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "HTTP"},
-        {false, SW_SLICE("SIP/2.0 400 Bad Request\r\n\r\n"), "plain SIP"},
-        {false, SW_SLICE("HTTP/1.1 400 Bad Request\r\n\r\n"), "not TLS"},
+        {true, SW_SLICE("OPTIONS sip:a.test SIP/2.0\r\n\r\n"), "plain SIP", "plain_sip"},
+        {true, SW_SLICE("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "HTTP", "http"},
+        {true, SW_SLICE("CONNECT a:443 HTTP/1.1\r\n\r\n"), "HTTP", "http"},
+        {true, SW_SLICE("SSH-2.0-a\r\n"), "not TLS", "not_tls"},
+        {false, SW_SLICE("SIP/2.0 400 Bad Request\r\n\r\n"), "plain SIP", "plain_sip"},
+        {false, SW_SLICE("HTTP/1.1 400 Bad Request\r\n\r\n"), "not TLS", "http"},
     };
     (void)state;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct side *s = hear(rows[i].server, rows[i].bytes);
         assert_int_equal(s->status, SW_PEER_PROTOCOL);
         assert_non_null(strstr(s->said.why, rows[i].word));
+        assert_string_equal(s->said.code, rows[i].code);
         assert_string_not_equal(s->said.help, "");
         pair_close(&g_pair);
     }
+}
+
+/* Nine bytes are enough, and nothing is taken for what they announce. RFC 8446 4.1.2 */
+static void test_refusal_of_a_hello_that_announces_too_much(void **state)
+{
+    struct side *s = hear(true, SW_SLICE("\x16\x03\x01\x00\x10\x01\x01\x00\x00"));
+    (void)state;
+    assert_int_equal(s->status, SW_CRYPTO);
+    assert_string_equal(s->said.code, "message_too_large");
+    assert_int_equal(s->said.alert, 47); /* illegal_parameter */
+    assert_true(s->said.alert_sent);
+    pair_close(&g_pair);
+    s = hear(true, SW_SLICE("\x16\x03\x01\x00\x10\x01\x00\x40\x00")); /* the longest */
+    assert_int_equal(s->status, SW_AGAIN);
+    pair_close(&g_pair);
 }
 
 static void test_refusal_waits_for_the_end_of_a_cut_hello(void **state)
@@ -453,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_refusal_is_not_undone_by_a_store_that_is_gone),
         cmocka_unit_test(test_refusal_of_a_client_without_certificate),
         cmocka_unit_test(test_refusal_recognises_other_protocols),
+        cmocka_unit_test(test_refusal_of_a_hello_that_announces_too_much),
         cmocka_unit_test(test_refusal_waits_for_the_end_of_a_cut_hello),
         cmocka_unit_test(test_refusal_of_damaged_handshakes_has_words),
         cmocka_unit_test(test_refusal_has_nothing_to_say_before_it_happens),

@@ -1,0 +1,169 @@
+"""What is kept of connections that failed: `sipward ctl failures`, and one line of the log each."""
+
+import hashlib
+import json
+import socket
+import ssl
+
+from lab import sip
+from lab.gateway import Gateway, run
+
+
+def failures(scene, peer=None):
+    out = run("ctl", "-s", str(scene.folder / "sipward.sock"), "--json", "failures", *([peer] if peer else []))
+    assert out.returncode == 0, out.stderr
+    return json.loads(out.stdout)["failures"]
+
+
+def wait_failure(gw, scene, **fields):
+    """The record of the one failure in the log that has these fields."""
+    said = gw.wait_event("connection_failed", **fields)[0]
+    found = [r for r in failures(scene) if all(r.get(k) == said[k] for k in ("reason", "direction", "remote"))]
+    assert len(found) == 1, failures(scene)
+    return found[0], said
+
+
+def try_in(scene, **client):
+    """One attempt as a client, to its end."""
+    try:
+        c = sip.tls(scene.outside, **client)
+        c.send(sip.request("OPTIONS", "sip:example.test"))
+        c.wait_closed()
+    except (ssl.SSLError, ConnectionError):
+        pass
+
+
+def ask_out(scene):
+    """Lets the gateway connect to the carrier; the status of the answer."""
+    pbx = sip.Udp()
+    pbx.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{pbx.port}"), scene.inside)
+    return pbx
+
+
+def test_a_refused_chain_is_recorded_with_all_of_it(scene):
+    cert, key = scene.pki.domain("evil-chain", "peer.test", ca="rogue")
+    with scene.gateway() as gw:
+        try_in(scene, ca=scene.ca, cert=cert, key=key)
+        r, said = wait_failure(gw, scene, reason="issuer_unknown")
+        assert r["phase"] == "handshake" and r["status"] == "crypto_verify" and r["count"] == 1
+        assert r["peer"] == "nobody" and r["listener"] == "outside" and r["profile"] == "listener"
+        assert r["profile_why"] and r["help"] and r["why"] == said["why"]
+        assert r["time"] == r["last"] and r["time"].endswith("Z")
+        assert r["server_name"] == "example.test"
+        assert r["alert"] == "unknown_ca" and r["alert_from"] == "us"
+        versions, suites = r["offered_by_peer"].split(": ")
+        assert versions.startswith("TLS 1.3, TLS 1.2") and suites.startswith("TLS_AES_256_GCM_SHA384, ")
+        assert r["offered_by_us"].startswith("TLS 1.3, TLS 1.2: ") and r["policy"] == "standard"
+        assert r["chosen"].startswith("TLS 1.3: TLS_")
+        leaf = r["chain"][0]
+        assert leaf["verdict"] == "refused" and "rogue" in leaf["issuer"] and leaf["not_after"].endswith("Z")
+        with open(cert, encoding="ascii") as f:
+            der = ssl.PEM_cert_to_DER_cert(f.read().split("-----END")[0] + "-----END CERTIFICATE-----\n")
+        assert leaf["sha256"] == hashlib.sha256(der).hexdigest()
+        assert "DNS:peer.test" in r["presented"]
+        for key_ in ("offered_by_peer", "server_name", "chain"):
+            assert said[key_]
+
+
+def test_a_client_with_old_versions_is_recorded_with_its_offer(scene):
+    with scene.gateway() as gw:
+        raw = socket.create_connection(("127.0.0.1", scene.outside), timeout=5)
+        name = b"old.test"
+        ext = b"\0\0" + (len(name) + 5).to_bytes(2, "big") + (len(name) + 3).to_bytes(2, "big") + b"\0" \
+            + len(name).to_bytes(2, "big") + name
+        body = b"\3\2" + bytes(32) + b"\0" + b"\0\2\0\x2f" + b"\1\0" + len(ext).to_bytes(2, "big") + ext
+        hello = b"\1" + len(body).to_bytes(3, "big") + body
+        raw.sendall(b"\x16\3\1" + len(hello).to_bytes(2, "big") + hello)
+        assert raw.recv(100)[:1] == b"\x15"  # an alert
+        r, _ = wait_failure(gw, scene, reason="no_common_version")
+        assert r["offered_by_peer"] == "at most TLS 1.1: TLS_RSA_WITH_AES_128_CBC_SHA"
+        assert r["server_name"] == "old.test" and r["alert"] == "protocol_version"
+        assert "chosen" not in r and "chain" not in r
+        raw.close()
+
+
+def test_repeats_are_counted_and_told_once(scene):
+    with scene.gateway() as gw:
+        for _ in range(5):
+            try_in(scene, ca=scene.ca)
+        gw.wait_event("connection_failed", count=5)
+        assert len(gw.events("connection_failed", level="warn")) == 1
+        assert gw.events("connection_failed", level="debug")[-1]["count"] == 5
+        assert [(r["reason"], r["count"]) for r in failures(scene)] == [("no_certificate", 5)]
+        r = failures(scene)[0]
+        assert r["last"] > r["time"]
+
+
+def test_failures_outbound_have_their_phase_and_peer(scene):
+    """TCP that is refused, a name that is not proved, and a server that wants a certificate of ours."""
+    with scene.gateway() as gw:
+        pbx = ask_out(scene)
+        assert pbx.final().status == 500
+        r, _ = wait_failure(gw, scene, phase="tcp")
+        assert r["reason"] == "tcp_refused" and r["peer"] == "carrier" and r["direction"] == "out"
+        assert r["profile"] == "peer" and r["wanted"] == "peer.test"
+        other, key = scene.pki.domain("other", "other.test")
+        server = sip.Server(other, key, port=scene.carrier_port)
+        pbx = ask_out(scene)
+        server.accept()
+        assert pbx.final().status == 500
+        r, _ = wait_failure(gw, scene, phase="identity")
+        assert r["reason"] == "denied_identity" and "other.test" in r["presented"]
+        assert r["chain"][0]["verdict"] == "-" and r["offered_by_us"].startswith("TLS 1.3, TLS 1.2: ")
+        assert r["offered_by_peer"] == r["chosen"] and r["server_name"] == "peer.test"
+
+
+def test_a_server_that_refuses_us_after_the_handshake_is_recorded_with_its_alert(scene):
+    """RFC 8446 4.4.2.4: a TLS 1.3 client learns it late, and the record still has both hellos."""
+    server = sip.Server(**scene.carrier_tls(), port=scene.carrier_port)
+    with scene.gateway(carrier="    identity: none") as gw:
+        pbx = ask_out(scene)
+        try:
+            server.accept()
+        except (ssl.SSLError, ConnectionError):
+            pass
+        assert pbx.final().status == 500
+        r, _ = wait_failure(gw, scene, direction="out")
+        assert r["reason"] == "alert_received" and r["alert"] == "certificate_required"
+        assert r["alert_from"] == "peer" and r["phase"] == "handshake" and r["shown"] == "none"
+        assert "TLS_AES" in r["offered_by_us"] and "TLS_AES" in r["offered_by_peer"]
+
+
+def test_a_peer_is_asked_for_by_name_address_or_certificate(scene):
+    """What came without proving who it is has no peer's name: it is found by what points to the peer."""
+    config = scene.config(carrier="    source: [127.0.0.1]").replace(
+        "peers:\n", "peers:\n  - {name: far, domain: far.test, address: 192.0.2.1, trust: partners, ping: 0}\n", 1)
+    cert, key = scene.pki.domain("evil-far", "far.test", ca="rogue")
+    with Gateway(scene.folder, config) as gw:
+        try_in(scene, ca=scene.ca)
+        try_in(scene, ca=scene.ca, cert=cert, key=key)
+        gw.wait_event("connection_failed", count=2)
+        assert len(failures(scene)) == 2
+        assert {r["matched"] for r in failures(scene, "carrier")} == {"its address"}
+        assert [(r["reason"], r["matched"]) for r in failures(scene, "far")] == \
+            [("issuer_unknown", "a name in its certificate")]
+        assert failures(scene, "unheard-of") == []
+
+
+def test_failures_for_people_are_paragraphs(scene):
+    cert, key = scene.pki.domain("evil-text", "peer.test", ca="rogue")
+    with scene.gateway() as gw:
+        socket_path = str(scene.folder / "sipward.sock")
+        assert run("ctl", "-s", socket_path, "failures").stdout == "failures: none\n"
+        try_in(scene, ca=scene.ca, cert=cert, key=key)
+        gw.wait_event("connection_failed")
+        out = run("ctl", "-s", socket_path, "failures").stdout
+        assert "issuer_unknown in phase handshake" in out and "<-- refused" in out
+        assert "  help            " in out
+
+
+def test_a_connection_over_the_limit_is_recorded(scene):
+    with scene.gateway(extra="limits: {connections: 1}") as gw:
+        first = sip.tls(scene.outside, **scene.carrier_tls())
+        second = sip.tcp(scene.outside)
+        assert second.wait_closed()
+        r, _ = wait_failure(gw, scene, phase="policy")
+        assert r["conn"] == "-" and r["local"] == f"127.0.0.1:{scene.outside}"
+        assert r["reason"] == "too_many_connections" and r["remote"].startswith("127.0.0.1:")
+        first.send(sip.request("OPTIONS", "sip:example.test"))
+        assert first.final().status == 200
