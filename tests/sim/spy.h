@@ -28,6 +28,7 @@ struct spy_worker {
     uint32_t slots;
     int64_t published;                     /* INVITE transactions in the directory now */
     uint64_t ended_silently, noted_silent; /* requests but INVITE; NOTEs that say so */
+    uint64_t noted_lost;                   /* NOTEs of a response or ACK that could not leave */
 };
 
 struct spy {
@@ -47,7 +48,8 @@ struct spy {
  * is one final response, or 2xx ones, and nothing provisional after it; steps come to an end.
  * Every request but ACK gets a final response in virtual time, or is dropped by a rule that a NOTE
  * names: malformed beyond an answer, of nobody, or not answered in time and no INVITE (RFC 4320
- * 4.2). Unless `answers_may_fail`: then INVITEs without one are counted.
+ * 4.2), or whose provisional response could not be delivered (17.2.4). Unless `answers_may_fail`:
+ * then INVITEs without one are counted.
  */
 void spy_init(struct spy *x, struct gate *g);
 
