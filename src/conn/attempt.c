@@ -34,6 +34,12 @@ static struct sw_field shown(const struct sw_tls_info *info)
     return sw_field_str("shown", id && id->name ? id->name : "none");
 }
 
+/* Whether what it proved was proved in an earlier session. */
+static struct sw_field resumed(const struct sw_tls_info *info)
+{
+    return sw_field_str("resumed", info->resumed ? "yes" : "no");
+}
+
 /* What every line about a connection starts with. */
 static size_t put_head(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                        struct sw_field *f)
@@ -68,7 +74,7 @@ static size_t put_rule(const struct sw_conn_peer *p, const struct sw_conn *c, st
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
                      struct sw_slice got)
 {
-    struct sw_field f[20];
+    struct sw_field f[24];
     struct sw_attempt_text h;
     struct sw_tls_info info = {0};
     char names[NAMES_MAX];
@@ -91,6 +97,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = shown(&info);
         if (info.server_name.n)
             f[n++] = sw_field_text("server_name", info.server_name);
+        f[n++] = resumed(&info);
         n = put_rule(p, c, f, n);
     }
     f[n++] = sw_field_str("why", why);
@@ -171,6 +178,7 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_str("state", sw_conn_state_name((enum sw_conn_state)c->state));
     f[n++] = sw_field_str("version", info.version);
     f[n++] = sw_field_str("suite", info.suite);
+    f[n++] = resumed(&info);
     f[n++] = sw_field_text("names", sw_buf_view(&b));
     f[n++] = sw_field_number("seconds", (s->now_ms - c->started_ms) / 1000);
     f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
