@@ -49,6 +49,7 @@ struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
     struct sw_ref server;
+    int64_t came_ms;   /* when the request came */
     struct sw_flow in; /* how the request came; without ident */
     struct sw_msg msg; /* the request, its bytes in the arena */
     struct sw_vitals vitals;
@@ -72,6 +73,12 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
 
 /** Tries the next group of targets. Answers the request if there is none and nothing is pending. */
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
+
+/**
+ * True if nothing more is tried: the request was cancelled (RFC 3261 16.10), or is no INVITE and
+ * whoever sent it has given up after 64*T1 (RFC 3261 17.1.2.2, RFC 4320 4.2).
+ */
+bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f);
 
 /** Tries the next alternative of a choice. False: there is none, or none could be tried. */
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c);
