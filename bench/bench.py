@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures the gateway: CPU time per unit of its own process, memory per connection, heap calls per message, and a
-soak; and its parser. `make bench` runs all of it; name sections to run some: units handshake idle alloc light parse soak"""
+soak; and its parser. `make bench` runs all of it; name sections to run some: units handshake storm idle alloc light parse soak"""
 
 import argparse
 import json
@@ -20,11 +20,11 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import gateway as lab_gateway  # noqa: E402
 from lab.pki import Pki                 # noqa: E402
 
-SECTIONS = ["units", "handshake", "idle", "alloc", "light", "parse", "soak"]
+SECTIONS = ["units", "handshake", "storm", "idle", "alloc", "light", "parse", "soak"]
 
 # The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection; ns per message.
 GOALS = {"options tls-udp": 15, "calls tls-udp": 45, "options udp-udp": 9, "calls udp-udp": 32,
-         "handshake": 480, "idle": 26, "parse invite, sipward": 1000}
+         "handshake": 480, "handshake, server only": 245, "resumed": 180, "idle": 26, "idle, server only": 16, "parse invite, sipward": 1000}
 
 # work, caller, callee, units of one run
 UNITS = [("options", "tls", "udp", 40000), ("calls", "tls", "udp", 15000), ("options", "udp", "udp", 40000),
@@ -44,8 +44,9 @@ class Bench:
         self.results = {}
         self.pin = []  # what keeps the load generator off the gateway's CPU
 
-    def config(self, workers, pbx_only):
+    def config(self, workers, pbx_only, bare=False):
         p = self.ports
+        rule = ", client_certificate: none" if bare else ""
         # the callee plays one role in a run: the PBX behind the gateway, or the carrier
         carrier = "" if pbx_only else f"    address: 127.0.0.1:{p['callee']}\n"
         pbx = f"    address: 127.0.0.1:{p['callee']}\n" if pbx_only else "    source: [127.0.0.0/8]\n"
@@ -57,7 +58,7 @@ identities:
 trust:
   - {{name: partners, ca: {self.ca}}}
 listen:
-  - {{name: outside, address: "127.0.0.1:{p['outside']}", transport: tls, identity: main, trust: [partners]}}
+  - {{name: outside, address: "127.0.0.1:{p['outside']}", transport: tls, identity: main, trust: [partners]{rule}}}
   - {{name: inside, address: "127.0.0.1:{p['inside']}", transport: udp}}
   - {{name: second, address: "127.0.0.1:{p['second']}", transport: udp}}
 peers:
@@ -80,17 +81,22 @@ limits: {{connections: 50000, transactions: 5000000}}
 log: {{level: warn}}
 """
 
-    def gateway(self, workers=1, pbx_only=True):
-        return lab_gateway.Gateway(self.folder, self.config(workers, pbx_only), log_level="warn")
+    def gateway(self, workers=1, pbx_only=True, bare=False):
+        return lab_gateway.Gateway(self.folder, self.config(workers, pbx_only, bare), log_level="warn")
 
-    def run(self, gw, mode, caller="tls", callee="udp", **more):
-        """One run of the load generator; what it said, as numbers."""
+    def command(self, gw, mode, caller="tls", callee="udp", **more):
+        """How to run the load generator; an option that is True has no value."""
         port = self.ports["outside" if caller == "tls" else "second"]
         args = [*self.pin, self.load, "--mode", mode, "--caller", caller, "--callee", callee, "--gateway-port", str(port),
                 "--callee-port", str(self.ports["callee"]), "--cert", self.peer[0], "--key", self.peer[1],
                 "--ca", self.ca, "--watch", str(gw.process.pid)]
         for key, value in more.items():
-            args += [f"--{key}", str(value)]
+            args += [f"--{key}"] if value is True else [f"--{key}", str(value)]
+        return args
+
+    def run(self, gw, *what, **more):
+        """One run of the load generator; what it said, as numbers."""
+        args = self.command(gw, *what, **more)
         out = subprocess.run(args, stdout=subprocess.PIPE, text=True, check=False)
         line = (out.stdout.splitlines() or [""])[-1]
         found = {k: float(v) for k, v in re.findall(r"(\w+)=([0-9.]+)", line)}
@@ -135,7 +141,7 @@ def measure(bench, gw, work, caller, callee, count, settle=False, **more):
         time.sleep(STAY_S)
     bench.run(gw, work, caller, callee, count=max(2000, count // 5), **more)
     runs = [bench.run(gw, work, caller, callee, count=count, **more) for _ in range(bench.runs)]
-    found = {k: statistics.median(r[k] for r in runs) for k in ("cpu_us", "per_s", "ms_p50", "ms_p99")}
+    found = {k: statistics.median(r.get(k, 0) for r in runs) for k in ("cpu_us", "per_s", "ms_p50", "ms_p99", "resumed")}
     return dict(found, least=min(r["cpu_us"] for r in runs))
 
 
@@ -164,20 +170,40 @@ def section_light(bench):
 
 
 def section_handshake(bench):
-    for workers in (1, 2):
-        gw = started(bench, workers=workers)
-        m = measure(bench, gw, "handshake", "tls", "udp", 3000, conns=16)
-        gw.stop()
-        bench.keep("handshake" + (", 2 workers" if workers == 2 else ""), m["cpu_us"], "us", least=m["least"],
-                   per_s=round(m["per_s"]), p50_ms=m["ms_p50"])
+    """Full and resumed ones, where both sides show a certificate and where only the gateway does."""
+    for what, bare in (("", False), (", server only", True)):
+        for kind, more in (("handshake", {}), ("resumed", {"resume": True})):
+            for workers in (1, 2):
+                gw = started(bench, workers=workers, bare=bare)
+                m = measure(bench, gw, "handshake", "tls", "udp", 3000, conns=16, **more,
+                            **({"bare": True} if bare else {}))
+                gw.stop()
+                bench.keep(kind + what + (", 2 workers" if workers == 2 else ""), m["cpu_us"], "us", least=m["least"],
+                           per_s=round(m["per_s"]), p50_ms=m["ms_p50"], resumed=round(m["resumed"]))
+
+
+def section_storm(bench):
+    """Latency of a steady load over connections that are up, alone and beside as many handshakes as there can be."""
+    gw = started(bench)
+    steady = {"rate": 500, "seconds": 5, "conns": 4}
+    bench.run(gw, "options", **steady)
+    alone = bench.run(gw, "options", **steady)
+    storm = subprocess.Popen(bench.command(gw, "handshake", count=1000000, seconds=8, conns=64), stdout=subprocess.PIPE)
+    beside = bench.run(gw, "options", **steady)
+    storm.communicate()
+    gw.stop()
+    for name, m in (("options beside nothing", alone), ("options beside a storm", beside)):
+        bench.keep(name, m["ms_p99"], "ms p99", p50_ms=m["ms_p50"], done=round(m["done"]), lost=round(m["lost"]))
 
 
 def section_idle(bench):
-    gw = started(bench)
-    bench.run(gw, "idle", count=200, conns=50)
-    m = bench.run(gw, "idle", count=4000, conns=50)
-    gw.stop()
-    bench.keep("idle", m["kb_per_conn"], "kB", conns=4000)
+    for name, bare in (("idle", False), ("idle, server only", True)):
+        more = {"bare": True} if bare else {}
+        gw = started(bench, bare=bare)
+        bench.run(gw, "idle", count=200, conns=50, **more)
+        m = bench.run(gw, "idle", count=4000, conns=50, **more)
+        gw.stop()
+        bench.keep(name, m["kb_per_conn"], "kB", conns=4000)
 
 
 def section_alloc(bench):

@@ -25,6 +25,8 @@ struct load_options {
     double rate;      /* units started per second, 0: as the window allows */
     int watch;        /* process of the gateway, 0: none */
     int every;        /* seconds between lines on memory, 0: none */
+    bool resume;      /* handshakes: each takes up the session of an earlier one */
+    bool bare;        /* the caller shows no certificate */
 };
 
 struct load_conn; /* a connection, or a datagram socket */
@@ -49,11 +51,13 @@ void load_close(struct load_conn *c);
 
 /* What has become of connections so far. */
 struct load_net_count {
-    long up, failed, lost;
+    long up, failed, lost, resumed;
 };
 extern struct load_net_count load_net;
 /** Called when a connection to the gateway is up; NULL: nothing is. */
 extern void (*load_on_up)(struct load_conn *c, double ms);
+/** With `resume`: called when a connection to the gateway has been given a session. */
+extern void (*load_on_session)(struct load_conn *c);
 
 /* call.c */
 

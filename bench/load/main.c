@@ -27,6 +27,7 @@ static const char usage[] =
     "  --conns N    connections of the caller; handshakes at once\n"
     "  --window N   units at once       --rate R     units started per second\n"
     "  --count N    units in all        --seconds S  at most\n"
+    "  --resume     handshakes take up sessions    --bare  the caller shows no certificate\n"
     "  --watch PID  the gateway's process  --every S  a line on its memory every S seconds\n";
 
 static enum load_transport transport(const char *s)
@@ -85,6 +86,12 @@ static bool option(int key, const char *v)
     case 'e':
         g_o.every = atoi(v);
         return true;
+    case 'R':
+        g_o.resume = true;
+        return true;
+    case 'B':
+        g_o.bare = true;
+        return true;
     default:
         return false;
     }
@@ -93,22 +100,12 @@ static bool option(int key, const char *v)
 static bool parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"mode", 1, 0, 'm'},
-        {"caller", 1, 0, 'a'},
-        {"callee", 1, 0, 'b'},
-        {"count", 1, 0, 'n'},
-        {"gateway-port", 1, 0, 'p'},
-        {"callee-port", 1, 0, 'q'},
-        {"domain", 1, 0, 'd'},
-        {"cert", 1, 0, 'c'},
-        {"key", 1, 0, 'k'},
-        {"ca", 1, 0, 'A'},
-        {"conns", 1, 0, 'C'},
-        {"window", 1, 0, 'w'},
-        {"rate", 1, 0, 'r'},
-        {"seconds", 1, 0, 's'},
-        {"watch", 1, 0, 'W'},
-        {"every", 1, 0, 'e'},
+        {"mode", 1, 0, 'm'},   {"caller", 1, 0, 'a'},       {"callee", 1, 0, 'b'},
+        {"count", 1, 0, 'n'},  {"gateway-port", 1, 0, 'p'}, {"callee-port", 1, 0, 'q'},
+        {"domain", 1, 0, 'd'}, {"cert", 1, 0, 'c'},         {"key", 1, 0, 'k'},
+        {"ca", 1, 0, 'A'},     {"conns", 1, 0, 'C'},        {"window", 1, 0, 'w'},
+        {"rate", 1, 0, 'r'},   {"seconds", 1, 0, 's'},      {"watch", 1, 0, 'W'},
+        {"every", 1, 0, 'e'},  {"resume", 0, 0, 'R'},       {"bare", 0, 0, 'B'},
         {0, 0, 0, 0},
     };
     for (int k; (k = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -121,9 +118,8 @@ static bool parse(int argc, char **argv)
 
 static long g_begun;
 
-static void handshake_up(struct load_conn *c, double ms)
+static void next_handshake(struct load_conn *c)
 {
-    load_time_add(ms);
     load_close(c);
     if (g_begun < g_o.count) {
         g_begun++;
@@ -131,19 +127,28 @@ static void handshake_up(struct load_conn *c, double ms)
     }
 }
 
+static void handshake_up(struct load_conn *c, double ms)
+{
+    load_time_add(ms);
+    if (!g_o.resume) /* else a session comes: TLS 1.3 gives it after the handshake */
+        next_handshake(c);
+}
+
 static int handshakes(void)
 {
     double cpu = load_cpu_s(g_o.watch), begun = load_now_s(), end = begun + g_o.seconds;
     load_on_up = handshake_up;
+    load_on_session = next_handshake;
     for (int i = 0; i < g_o.conns && g_begun < g_o.count; i++, g_begun++)
         load_connect();
     while (load_net.up + load_net.failed < g_o.count && load_now_s() < end)
         load_turn(20);
     double took = load_now_s() - begun;
     cpu = load_cpu_s(g_o.watch) - cpu;
-    printf("mode=handshake done=%ld failed=%ld seconds=%.2f per_s=%.0f cpu_us=%.1f ms_p50=%.2f "
+    printf("mode=handshake done=%ld failed=%ld resumed=%ld seconds=%.2f per_s=%.0f cpu_us=%.1f "
+           "ms_p50=%.2f "
            "ms_p99=%.2f\n",
-           load_net.up, load_net.failed, took, (double)load_net.up / took,
+           load_net.up, load_net.failed, load_net.resumed, took, (double)load_net.up / took,
            load_net.up ? cpu * 1e6 / (double)load_net.up : 0, load_time_percentile(.5),
            load_time_percentile(.99));
     return load_net.failed || load_net.up < g_o.count;

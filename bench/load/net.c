@@ -26,11 +26,12 @@ struct load_conn {
     struct sockaddr_in remote; /* of datagrams */
     int fd, port;
     enum kind kind;
-    bool tls, up, to_gateway, watches_out, is_dirty, closed;
+    bool tls, up, to_gateway, watches_out, is_dirty, closed, has_session;
 };
 
 struct load_net_count load_net;
 void (*load_on_up)(struct load_conn *c, double ms);
+void (*load_on_session)(struct load_conn *c);
 
 static const struct load_options *g_o;
 static load_on_message *g_on_message;
@@ -45,11 +46,27 @@ static void die(const char *what)
     exit(2);
 }
 
-static SSL_CTX *context(const SSL_METHOD *method, int verify)
+/* Sessions that nobody has taken up yet: one for each connection at once. */
+enum { SESSIONS_MAX = 4096 };
+static SSL_SESSION *g_sessions[SESSIONS_MAX];
+static int g_session_count;
+
+static int session_came(SSL *ssl, SSL_SESSION *session)
+{
+    struct load_conn *c = SSL_get_app_data(ssl);
+    if (!c || g_session_count == SESSIONS_MAX)
+        return 0;
+    c->has_session = true;
+    g_sessions[g_session_count++] = session;
+    return 1;
+}
+
+static SSL_CTX *context(const SSL_METHOD *method, int verify, bool bare)
 {
     SSL_CTX *x = SSL_CTX_new(method);
-    if (!x || SSL_CTX_use_certificate_chain_file(x, g_o->cert) != 1 ||
-        SSL_CTX_use_PrivateKey_file(x, g_o->key, SSL_FILETYPE_PEM) != 1 ||
+    if (!x ||
+        (!bare && (SSL_CTX_use_certificate_chain_file(x, g_o->cert) != 1 ||
+                   SSL_CTX_use_PrivateKey_file(x, g_o->key, SSL_FILETYPE_PEM) != 1)) ||
         SSL_CTX_load_verify_locations(x, g_o->ca, NULL) != 1)
         die("certificate, key or CA");
     SSL_CTX_set_verify(x, verify, NULL);
@@ -71,8 +88,14 @@ void load_net_start(const struct load_options *o, load_on_message *on_message)
     }
     g_epoll = epoll_create1(0);
     if (o->cert) {
-        g_client = context(TLS_client_method(), SSL_VERIFY_PEER);
-        g_server = context(TLS_server_method(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
+        g_client = context(TLS_client_method(), SSL_VERIFY_PEER, o->bare);
+        g_server =
+            context(TLS_server_method(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, false);
+        if (o->resume) {
+            SSL_CTX_set_session_cache_mode(g_client,
+                                           SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+            SSL_CTX_sess_set_new_cb(g_client, session_came);
+        }
     }
 }
 
@@ -140,6 +163,11 @@ struct load_conn *load_connect(void)
         c->ssl = SSL_new(g_client);
         SSL_set_fd(c->ssl, fd);
         SSL_set_tlsext_host_name(c->ssl, g_o->domain);
+        SSL_set_app_data(c->ssl, c);
+        if (g_session_count) {
+            SSL_set_session(c->ssl, g_sessions[--g_session_count]);
+            SSL_SESSION_free(g_sessions[g_session_count]);
+        }
         SSL_set_connect_state(c->ssl);
     }
     watch_out(c, true);
@@ -354,6 +382,7 @@ static bool come_up(struct load_conn *c)
     watch_out(c, false);
     if (c->to_gateway) {
         load_net.up++;
+        load_net.resumed += c->tls && SSL_session_reused(c->ssl);
         if (load_on_up)
             load_on_up(c, (load_now_s() - c->begun_s) * 1000);
     }
@@ -372,6 +401,8 @@ static void serve(struct load_conn *c, uint32_t events)
         if (events & EPOLLOUT)
             flush(c);
         read_stream(c);
+        if (c->has_session && !c->closed && load_on_session)
+            load_on_session(c);
     }
 }
 

@@ -21,6 +21,12 @@ struct sw_field sw_attempt_shown(const struct sw_tls_info *info)
     return sw_field_str("shown", id && id->name ? id->name : "none");
 }
 
+/* Whether what it proved was proved in an earlier session. */
+static struct sw_field resumed(const struct sw_tls_info *info)
+{
+    return sw_field_str("resumed", info->resumed ? "yes" : "no");
+}
+
 size_t sw_attempt_head(const struct sw_conns *s, const struct sw_flow *flow,
                        struct sw_attempt_text *h, struct sw_field *f)
 {
@@ -57,7 +63,7 @@ size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, st
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
                      struct sw_slice got)
 {
-    struct sw_field f[20];
+    struct sw_field f[24];
     struct sw_attempt_text h;
     struct sw_tls_info info = {0};
     char names[NAMES_MAX];
@@ -80,6 +86,7 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = sw_attempt_shown(&info);
         if (info.server_name.n)
             f[n++] = sw_field_text("server_name", info.server_name);
+        f[n++] = resumed(&info);
         n = sw_attempt_rule(p, c, f, n);
     }
     f[n++] = sw_field_str("why", why);
@@ -121,6 +128,7 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_str("suite", info.suite);
     f[n++] = sw_field_str("group", info.group);
     f[n++] = sw_attempt_shown(&info);
+    f[n++] = resumed(&info);
     f[n++] = sw_field_text("server_name", info.server_name);
     f[n++] = sw_field_str("verify", !p || !p->verify || !c->flow.ident   ? "-"
                                     : p->chain_only && !c->flow.outbound ? "domain"

@@ -2,6 +2,7 @@
 
 #include "conn/attempt.h"
 #include "conn/halfopen.h"
+#include "crypto/hmac.h"
 #include "loop/sock.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,16 @@
 
 /* Encrypted bytes read in one go: several records. */
 enum { WIRE_BYTES = 64 * 1024, CLOSING_MS = 5000 };
+
+static enum sw_status remember(struct sw_conns *s)
+{
+    struct sw_tls_resumption r = *s->conf.resumption;
+    r.worker = s->conf.worker;
+    s->conf.resumption = NULL;
+    enum sw_status st = sw_tls_worker_remember(s->tls, &r);
+    sw_wipe(&r, sizeof(r));
+    return st;
+}
 
 enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf,
                              struct sw_loop *loop, int64_t now_ms,
@@ -32,6 +43,8 @@ enum sw_status sw_conns_init(struct sw_conns *s, const struct sw_conn_conf *conf
     s->scratch_plain = malloc(s->plain_cap);
     s->tls = sw_tls_worker_new(conf->policies, conf->policy_count, seen);
     enum sw_status st = sw_table_init(&s->table, sizeof(struct sw_conn), conf->limits.connections);
+    if (st == SW_OK && s->tls && conf->resumption)
+        st = remember(s);
     if (st == SW_OK && (!s->scratch_wire || !s->scratch_plain || !s->tls))
         st = SW_LIMIT_MEMORY;
     if (st != SW_OK)
@@ -50,6 +63,7 @@ enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_conn_conf *con
     next.halfopen = s->conf.halfopen;
     next.limits.frame = s->conf.limits.frame;
     next.limits.connections = s->conf.limits.connections;
+    next.resumption = NULL;
     enum sw_status st = sw_tls_worker_adopt(s->tls, conf->policies, conf->policy_count);
     if (st == SW_OK)
         s->conf = next;
@@ -111,6 +125,8 @@ static enum sw_status start_tls(struct sw_conns *s, struct sw_conn *c,
                                 const struct sw_tls_params *params)
 {
     c->tls = sw_tls_new(s->tls, params, c);
+    if (c->tls && c->flow.outbound)
+        sw_tls_target(c->tls, &c->flow.remote);
     return c->tls ? SW_OK : SW_CRYPTO;
 }
 
@@ -168,6 +184,23 @@ enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, b
     sw_sock_limit_unacknowledged(fd, s->conf.limits.unacknowledged_ms);
     enter(s, *out, tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return SW_OK;
+}
+
+bool sw_conn_is_elsewhere(struct sw_conns *s, struct sw_conn *c, uint16_t *worker)
+{
+    if (c->placed || c->flow.outbound || !c->tls)
+        return false;
+    c->placed = true;
+    ssize_t n = recv(c->fd, s->scratch_wire, WIRE_BYTES, MSG_PEEK);
+    return n > 0 && sw_tls_session_owner(s->tls, sw_slice(s->scratch_wire, (size_t)n), worker) &&
+           *worker != s->conf.worker;
+}
+
+void sw_conn_leave(struct sw_conns *s, struct sw_conn *c)
+{
+    sw_loop_del(s->loop, c->fd);
+    c->fd = -1;
+    sw_conn_drop(s, c);
 }
 
 const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id)
@@ -345,7 +378,8 @@ void sw_conn_drop(struct sw_conns *s, struct sw_conn *c)
     sw_list_del(&c->paused);
     c->is_paused = false;
     sw_list_add(&s->gone, &c->dirty);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     c->fd = -1;
 }
 

@@ -35,7 +35,9 @@ struct sw_conn_limits {
     uint32_t handshakes_per_source; /* of one address, not done yet; 0: any number */
     uint32_t messages_per_s;        /* that are taken from one connection; 0: all */
     uint32_t unacknowledged_ms;     /* TCP: until what we sent must have arrived */
-    uint32_t recheck_ms; /* how often what open connections proved is judged again; 0: never */
+    uint32_t recheck_ms;   /* how often what open connections proved is judged again; 0: never */
+    uint32_t resumption_s; /* how long TLS sessions can be resumed; 0: never */
+    uint32_t sessions;     /* that are kept for it, of one worker */
 };
 
 /* How to accept on a listener. */
@@ -67,6 +69,7 @@ struct sw_conn_conf {
     const struct sw_tls_policy *policies;
     uint32_t listener_count, peer_count, policy_count;
     struct sw_hold *hold; /* of all that stands above; NULL: it is never replaced */
+    const struct sw_tls_resumption *resumption; /* for the start of a worker only; NULL: none */
     uint32_t instance;
     uint16_t node, worker;
     struct sw_counters *counters; /* of this worker, borrowed */
@@ -103,6 +106,7 @@ struct sw_conn {
     bool heard;     /* the peer has sent application bytes */
     bool part_late; /* the timer counts for the incomplete message */
     bool name_told; /* that its server name is unknown */
+    bool placed;    /* it is known whose session it resumes, if any */
     bool is_paused;
     bool halfopen;          /* it counts among the handshakes of its source */
     uint8_t renegotiations; /* that the peer asked for and that were told */
@@ -165,6 +169,15 @@ SW_MUST_USE enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_con
  */
 SW_MUST_USE enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t listener, bool tls,
                                             const struct sw_endpoint *remote, struct sw_conn **out);
+
+/**
+ * Whether a connection that was accepted and not read yet resumes a session of another worker,
+ * which should have it. Nothing is taken from the socket.
+ */
+bool sw_conn_is_elsewhere(struct sw_conns *s, struct sw_conn *c, uint16_t *worker);
+
+/** Lets go of a connection and leaves its socket to another worker. */
+void sw_conn_leave(struct sw_conns *s, struct sw_conn *c);
 
 /** Starts to dial. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO, SW_SYS_UNREACHABLE, SW_PEER_REFUSED */
 SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,

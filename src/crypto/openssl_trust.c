@@ -23,6 +23,7 @@ struct pin {
 
 struct sw_trust {
     uint64_t number; /* never given twice */
+    uint8_t scope[SW_SHA256_BYTES];
     X509_STORE *store;
     const struct sw_trust_entry **entries;
     STACK_OF(X509) * *alone; /* each entry's own anchors, borrowed from it */
@@ -186,6 +187,17 @@ static bool make_store(struct sw_trust *t)
                                        X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST) == 1;
 }
 
+/* In the order of the configuration: another order costs a full handshake, and no more. */
+static void make_scope(struct sw_trust *t)
+{
+    for (size_t i = 0; i < t->entry_count; i++) {
+        uint8_t run[SW_SHA256_BYTES + sizeof(t->entries[i]->id)];
+        memcpy(run, t->scope, SW_SHA256_BYTES);
+        memcpy(run + SW_SHA256_BYTES, &t->entries[i]->id, sizeof(t->entries[i]->id));
+        sw_sha256(run, sizeof(run), t->scope);
+    }
+}
+
 struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_t count)
 {
     struct sw_trust *t = calloc(1, sizeof(*t));
@@ -210,6 +222,7 @@ struct sw_trust *sw_trust_new(const struct sw_trust_entry *const *entries, size_
         return NULL;
     }
     sort(t);
+    make_scope(t);
     return t;
 }
 
@@ -239,6 +252,11 @@ void sw_trust_put_names(const struct sw_trust *t, struct sw_buf *b)
     }
     if (t->entry_count > FEW)
         sw_buf_lit(b, ", ...");
+}
+
+const uint8_t *sw_trust_scope(const struct sw_trust *t)
+{
+    return t->scope;
 }
 
 X509_STORE *sw_trust_store(const struct sw_trust *t)

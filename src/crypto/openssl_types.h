@@ -32,6 +32,9 @@ struct sw_trust_verdict {
 /** The store to set on an SSL, so that chains are built against it. */
 X509_STORE *sw_trust_store(const struct sw_trust *t);
 
+/** A digest of which entries it is made of, by their ids: it outlives a reload. */
+const uint8_t *sw_trust_scope(const struct sw_trust *t);
+
 /**
  * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
  * `cache` knows is not built again. RFC 3261 26.3.1

@@ -91,6 +91,7 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
     int64_t id = sw_names_find(b, &b->c->identity_names, &d->identity, "identity");
     cl->tls = (struct sw_tls_params){
         .server = true,
+        .scope = cl->name,
         .policy = sw_config_policy(b, &d->policy, "listener", &d->name),
         .client_cert = sw_text_is(&d->client_certificate, "request") ? SW_CERT_REQUEST
                        : sw_text_is(&d->client_certificate, "none")  ? SW_CERT_NONE

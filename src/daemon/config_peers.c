@@ -234,6 +234,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
             "a tls peer lacks \"domain\" (the names its certificate must prove, unless its "
             "trust is pinned)");
     rules_in_words(d, p, cp);
+    cp->tls.scope = d->name.s.p ? d->name.s.p : "";
     cp->tls.policy = sw_config_policy(b, &d->policy, "peer", &d->name);
     if (p->domain_count && p->domains[0].n) {
         struct sw_endpoint ip;

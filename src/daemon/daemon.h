@@ -20,6 +20,7 @@ struct sw_daemon {
     unsigned started;             /* workers whose thread runs */
     uint32_t instance;
     struct sw_sip_key table_key;
+    struct sw_tls_resumption resumption; /* what workers start with; its secret is wiped then */
     struct sw_loader *loader;
     struct sw_watch *watch; /* NULL: changed files are not noticed */
     struct sw_admin *admin; /* NULL: nobody can ask */

@@ -2,6 +2,7 @@
 
 #include "conn/failures.h"
 #include "conn/halfopen.h"
+#include "crypto/hmac.h"
 #include "daemon/admin.h"
 #include "daemon/expiry.h"
 #include "daemon/proof.h"
@@ -51,6 +52,27 @@ static enum sw_status make_worker(struct sw_daemon *d, uint16_t i, bool trace)
     return sw_worker_init(&d->all.worker[i], &d->all, i, &step, pending, trace);
 }
 
+/* Before there is a worker, and once in the process: a reload keeps the sessions. */
+static enum sw_status start_resumption(struct sw_daemon *d)
+{
+    const struct sw_conn_limits *l = &d->now->live.conn.limits;
+    struct sw_tls_resumption *r = &d->resumption;
+    if (!l->resumption_s)
+        return SW_OK;
+    r->lifetime_s = l->resumption_s;
+    r->sessions_max = l->sessions;
+    r->begin_s = sw_clock_ms() / 1000;
+    d->now->live.conn.resumption = r;
+    return sw_random(r->secret, sizeof(r->secret));
+}
+
+/* Each worker has made what it needs of it: older tickets cannot be read with what is left. */
+static void forget_resumption(struct sw_daemon *d)
+{
+    d->now->live.conn.resumption = NULL;
+    sw_wipe(&d->resumption, sizeof(d->resumption));
+}
+
 static enum sw_status make_all(struct sw_daemon *d)
 {
     const struct sw_config *c = &d->now->config;
@@ -73,11 +95,13 @@ static enum sw_status make_all(struct sw_daemon *d)
     d->all.listeners = d->listeners;
     d->all.listener_count = (uint16_t)c->proxy.listener_count;
     atomic_store(&d->all.conf, &d->now->live);
+    s = start_resumption(d);
     for (unsigned i = 0; s == SW_OK && i < n; i++) {
         s = make_gateway(d, (uint16_t)i, trace);
         if (s == SW_OK)
             s = make_worker(d, (uint16_t)i, trace);
     }
+    forget_resumption(d);
     return s;
 }
 

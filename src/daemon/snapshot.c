@@ -27,6 +27,7 @@ static void fill(struct sw_snapshot *s, uint32_t instance)
         .node = c->proxy.node,
     };
     s->live.conn.limits.connections = sw_share(c->limits.connections, c->workers, 1);
+    s->live.conn.limits.sessions = sw_share(c->limits.conn.sessions, c->workers, 1);
 }
 
 static void copy_state(const struct sw_peer_state *from, struct sw_peer_state *to)
@@ -154,6 +155,9 @@ void sw_snapshot_compare(const struct sw_snapshot *before, const struct sw_snaps
     note_restart(diags, b->d.limits.mark, "limits.header_bytes and body_bytes",
                  x->conn.frame.head_max == y->conn.frame.head_max &&
                      x->conn.frame.body_max == y->conn.frame.body_max);
+    note_restart(diags, b->d.limits.mark, "limits.resumption and sessions",
+                 x->conn.resumption_s == y->conn.resumption_s &&
+                     x->conn.sessions == y->conn.sessions);
     bool both = a->admin_socket && b->admin_socket;
     note_restart(diags, b->d.admin.mark, "admin.socket",
                  both ? strcmp(a->admin_socket, b->admin_socket) == 0

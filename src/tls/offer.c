@@ -16,8 +16,7 @@ static unsigned get16(struct sw_slice s, size_t at)
     return (unsigned)(uint8_t)s.p[at] << 8 | (uint8_t)s.p[at + 1];
 }
 
-/* Takes a run off `s` whose length stands before it in `bytes` bytes. */
-static bool take(struct sw_slice *s, unsigned bytes, struct sw_slice *out)
+bool sw_tls_take(struct sw_slice *s, unsigned bytes, struct sw_slice *out)
 {
     size_t n = 0;
     if (s->n < bytes)
@@ -56,10 +55,10 @@ static void server_name(struct sw_tls_offer *o, struct sw_slice body)
 {
     enum { HOST_NAME = 0 };
     struct sw_slice list, name;
-    if (!take(&body, 2, &list) || !list.n || list.p[0] != HOST_NAME)
+    if (!sw_tls_take(&body, 2, &list) || !list.n || list.p[0] != HOST_NAME)
         return;
     list = sw_slice_from(list, 1);
-    if (!take(&list, 2, &name) || name.n > SW_TLS_OFFER_NAME_MAX)
+    if (!sw_tls_take(&list, 2, &name) || name.n > SW_TLS_OFFER_NAME_MAX)
         return;
     memcpy(o->name, name.p, name.n);
     o->name_n = (uint8_t)name.n;
@@ -73,14 +72,14 @@ static void extension(struct sw_tls_offer *o, unsigned type, struct sw_slice bod
     } else if (type == EXT_VERSIONS && o->answer && body.n == 2) {
         o->versions = 0;
         add_version(o, get16(body, 0));
-    } else if (type == EXT_VERSIONS && !o->answer && take(&body, 1, &list)) {
+    } else if (type == EXT_VERSIONS && !o->answer && sw_tls_take(&body, 1, &list)) {
         o->listed = true;
         o->versions = 0;
         for (size_t at = 0; at + 2 <= list.n; at += 2)
             add_version(o, get16(list, at));
-    } else if (type == EXT_GROUPS && take(&body, 2, &list)) {
+    } else if (type == EXT_GROUPS && sw_tls_take(&body, 2, &list)) {
         o->group_count = keep(list, o->groups, SW_TLS_OFFER_GROUPS);
-    } else if (type == EXT_SIGNATURES && take(&body, 2, &list)) {
+    } else if (type == EXT_SIGNATURES && sw_tls_take(&body, 2, &list)) {
         o->signature_count = keep(list, o->signatures, SW_TLS_OFFER_SIGNATURES);
     }
 }
@@ -96,7 +95,7 @@ bool sw_tls_offer_read(struct sw_slice message, struct sw_tls_offer *out)
     o.answer = (uint8_t)message.p[0] == SERVER_HELLO;
     add_version(&o, get16(s, 0));
     s = sw_slice_from(s, VERSION + RANDOM);
-    if (!take(&s, 1, &run)) /* session id */
+    if (!sw_tls_take(&s, 1, &run)) /* session id */
         return false;
     if (o.answer) {
         if (s.n < 3)
@@ -104,17 +103,17 @@ bool sw_tls_offer_read(struct sw_slice message, struct sw_tls_offer *out)
         o.suite_count = keep(sw_slice(s.p, 2), o.suites, SW_TLS_OFFER_SUITES);
         s = sw_slice_from(s, 3);
     } else {
-        if (!take(&s, 2, &run))
+        if (!sw_tls_take(&s, 2, &run))
             return false;
         o.suite_count = keep(run, o.suites, SW_TLS_OFFER_SUITES);
-        if (!take(&s, 1, &run)) /* compression */
+        if (!sw_tls_take(&s, 1, &run)) /* compression */
             return false;
     }
-    if (take(&s, 2, &run)) /* old hellos have no extensions */
+    if (sw_tls_take(&s, 2, &run)) /* old hellos have no extensions */
         while (run.n > 2) {
             unsigned type = get16(run, 0);
             run = sw_slice_from(run, 2);
-            if (!take(&run, 2, &body))
+            if (!sw_tls_take(&run, 2, &body))
                 break;
             extension(&o, type, body);
         }

@@ -24,6 +24,10 @@ struct sw_tls_offer {
     char name[SW_TLS_OFFER_NAME_MAX];
 };
 
+/** Takes a run off `s` whose length stands before it in `bytes` bytes; false: it is not all there.
+ */
+bool sw_tls_take(struct sw_slice *s, unsigned bytes, struct sw_slice *out);
+
 /** Reads a ClientHello or ServerHello with its header. False: it is neither, or it is broken. */
 bool sw_tls_offer_read(struct sw_slice message, struct sw_tls_offer *out);
 

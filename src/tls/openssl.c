@@ -2,10 +2,12 @@
  * per role and policy: threads that share one wait for each other. Certificates, keys and stores
  * are shared. */
 #include "crypto/openssl_types.h"
+#include "tls/hello.h"
 #include "tls/message.h"
 #include "tls/openssl_evidence.h"
 #include "tls/openssl_lib.h"
 #include "tls/openssl_policy.h"
+#include "tls/openssl_resume.h"
 #include "tls/openssl_words.h"
 #include "tls/session.h"
 
@@ -24,6 +26,7 @@ struct sw_tls_worker {
     BIO_METHOD *bio;
     void (*seen)(void *user, const struct sw_tls_seen *m);
     struct sw_leafcache *leaves;
+    struct sw_tls_memory *memory; /* of sessions; NULL: none is resumed */
     size_t out_n;
     char out[OUT_BYTES];
 };
@@ -38,6 +41,7 @@ struct sw_tls {
     const struct sw_tls_identity *shown;
     const struct sw_tls_names *names; /* NULL: the server name chooses nothing */
     void *user;
+    struct sw_tls_past past;
     struct sw_slice in; /* not read yet by the library */
     struct sw_trust_verdict verdict;
     enum sw_status failed;
@@ -235,6 +239,8 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
     SSL_CTX_set_msg_callback(ctx, message_seen);
     if (server)
         SSL_CTX_set_tlsext_servername_callback(ctx, name_seen);
+    if (w->memory)
+        sw_tls_memory_attach(ctx, server);
     return ctx;
 }
 
@@ -273,6 +279,27 @@ struct sw_tls_worker *sw_tls_worker_new(const struct sw_tls_policy *policies, un
     return w;
 }
 
+static bool holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent);
+
+enum sw_status sw_tls_worker_remember(struct sw_tls_worker *w, const struct sw_tls_resumption *r)
+{
+    w->memory = sw_tls_memory_new(r, w->lib.ctx, holds_now);
+    if (!w->memory)
+        return SW_LIMIT_MEMORY;
+    for (unsigned i = 0; i < w->policy_count * 2; i++)
+        if (w->ctx[i])
+            sw_tls_memory_attach(w->ctx[i], i % 2);
+    return SW_OK;
+}
+
+bool sw_tls_session_owner(const struct sw_tls_worker *w, struct sw_slice first_bytes,
+                          uint16_t *worker)
+{
+    struct sw_slice id;
+    return w->memory && sw_tls_hello_session(first_bytes, &id) &&
+           sw_tls_memory_owner(w->memory, id, worker);
+}
+
 static void drop_contexts(struct sw_tls_worker *w)
 {
     for (unsigned i = 0; w->ctx && i < w->policy_count * 2; i++)
@@ -301,6 +328,7 @@ void sw_tls_worker_free(struct sw_tls_worker *w)
     drop_contexts(w);
     BIO_meth_free(w->bio);
     sw_leafcache_free(w->leaves);
+    sw_tls_memory_free(w->memory);
     sw_tls_lib_close(&w->lib);
     free(w);
 }
@@ -331,6 +359,8 @@ static bool set_up(struct sw_tls *t, const struct sw_tls_params *p)
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
     if (SSL_set_app_data(t->ssl, t) != 1) /* the callbacks count on it */
+        return false;
+    if (!sw_tls_past_init(&t->past, t->w->memory, t->ssl, p, t->policy))
         return false;
     SSL_set_verify(t->ssl, verify_mode(p), NULL);
     SSL_set_verify_depth(t->ssl, 100); /* the entries' own depth decides */
@@ -373,12 +403,20 @@ void sw_tls_free(struct sw_tls *t)
 {
     if (!t)
         return;
+    /* a connection that broke may be resumed, one that failed may not: RFC 8446 6.2 */
+    if (t->ssl && !t->failed)
+        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     drop_hellos(t);
     sk_X509_pop_free(t->refusal.came, X509_free);
     free(t->why);
     free(t->refused);
     free(t);
+}
+
+void sw_tls_target(struct sw_tls *t, const struct sw_endpoint *remote)
+{
+    sw_tls_past_target(&t->past, remote);
 }
 
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes)
@@ -462,7 +500,10 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
     ERR_clear_error();
     if (hello_is_too_long(t))
         return fail(t);
+    sw_tls_past_offer(&t->past, t->ssl);
     int r = SSL_do_handshake(t->ssl);
+    if (r == 1)
+        sw_tls_past_done(&t->past, t->ssl);
     return r == 1 ? SW_OK : outcome(t, r);
 }
 
@@ -497,24 +538,29 @@ void sw_tls_close(struct sw_tls *t)
 }
 
 /* As the library asks `verify` in a handshake: RFC 5280 6.1 at the time of now. */
-static bool chain_holds(struct sw_tls *t, X509 *leaf)
+static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent, bool keep)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
     bool server = SSL_is_server(t->ssl);
-    bool good = ctx &&
-                X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf,
-                                    SSL_get_peer_cert_chain(t->ssl)) == 1 &&
+    bool good = ctx && X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf, sent) == 1 &&
                 X509_STORE_CTX_set_default(ctx, server ? "ssl_client" : "ssl_server") == 1;
     if (good) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
         good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
                sw_trust_verify(t->trust, ctx, server, t->w->leaves, &t->verdict);
-        if (!good)
+        if (!good && keep)
             keep_refused(t, ctx);
     }
     X509_STORE_CTX_free(ctx);
     return good;
+}
+
+/* What would be resumed: if it does not hold, the handshake is a full one, which says why. */
+static bool holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent)
+{
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    return t->trust && chain_holds(t, leaf, sent, false);
 }
 
 enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust)
@@ -524,7 +570,7 @@ enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust
         return SW_OK;
     t->trust = trust;
     t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
-    bool good = trust && chain_holds(t, leaf);
+    bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), true);
     t->trust = NULL; /* it is used in no other way, and may be replaced */
     return good ? SW_OK : fail(t);
 }
@@ -542,6 +588,7 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
         .group = group ? group : "-",
         .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
         .shown = t->shown,
+        .resumed = SSL_session_reused(t->ssl),
     };
     if (!out->suite)
         out->suite = "-";

@@ -34,8 +34,9 @@ static int old_versions(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, in
     case SSL_SECOP_VERSION:
         return nid > SSL3_VERSION;
     case SSL_SECOP_COMPRESSION:
-    case SSL_SECOP_TICKET:
         return 0;
+    case SSL_SECOP_TICKET: /* an option of each session decides */
+        return 1;
     case SSL_SECOP_CIPHER_SUPPORTED:
     case SSL_SECOP_CIPHER_SHARED:
     case SSL_SECOP_CIPHER_CHECK:

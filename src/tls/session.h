@@ -28,6 +28,18 @@ struct sw_tls_params {
     const struct sw_trust *trust;           /* NULL: nobody is believed */
     enum sw_client_certificate client_cert; /* server only */
     const char *server_name;                /* client: sent as SNI; NULL: none */
+    const char
+        *scope; /* the listener or peer: its sessions are no other's; NULL: none is resumed */
+};
+
+/* How sessions are resumed. Workers that are given the same but for `worker` can read each other's
+ * tickets; a session that is kept in memory is the worker's that made it. */
+struct sw_tls_resumption {
+    uint8_t secret[32];    /* random */
+    uint32_t lifetime_s;   /* since the peer's key signed; not 0 */
+    uint32_t sessions_max; /* in memory; not 0: the oldest makes room */
+    int64_t begin_s;       /* monotonic clock: ticket keys change each `lifetime_s` from then on */
+    uint16_t worker;
 };
 
 /* A handshake message, for those who want to draw it. */
@@ -76,6 +88,7 @@ struct sw_tls_info {
     const char *group;
     struct sw_slice server_name;         /* that the client asked for */
     const struct sw_tls_identity *shown; /* ours, or NULL */
+    bool resumed;                        /* what was proved was proved in an earlier session */
 };
 
 /* Why it failed. */
@@ -104,10 +117,28 @@ void sw_tls_worker_free(struct sw_tls_worker *w);
 SW_MUST_USE enum sw_status
 sw_tls_worker_adopt(struct sw_tls_worker *w, const struct sw_tls_policy *policies, unsigned count);
 
+/**
+ * Lets sessions with a scope be resumed from now on; once. Policies that are adopted later change
+ * nothing in that. SW_LIMIT_MEMORY: nothing is resumed.
+ */
+SW_MUST_USE enum sw_status sw_tls_worker_remember(struct sw_tls_worker *w,
+                                                  const struct sw_tls_resumption *r);
+
+/**
+ * The worker that keeps the session which the first bytes of a client ask for. False: they ask for
+ * none that is kept in memory, or for nobody's.
+ */
+bool sw_tls_session_owner(const struct sw_tls_worker *w, struct sw_slice first_bytes,
+                          uint16_t *worker);
+
 /** A session; `user` is passed to `seen`. NULL: memory is out or the parameters do not fit. RFC
  * 3261 26.3.1 */
 struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *params, void *user);
 void sw_tls_free(struct sw_tls *t);
+
+/** Client, before its handshake: resumes a session with this address if one is kept, and keeps what
+ * comes of it. RFC 8446 C.4 */
+void sw_tls_target(struct sw_tls *t, const struct sw_endpoint *remote);
 
 /** Gives bytes from the peer. They must stay until the calls that follow have said SW_AGAIN. */
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes);

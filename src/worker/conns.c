@@ -294,7 +294,40 @@ static void too_many_handshakes(struct sw_worker *w, int fd, uint16_t listener,
     not_taken(w, listener, true, remote, &r);
 }
 
-void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls,
+/* A client may ask for the same session again and again: no worker gets much more than the others.
+ */
+static bool is_free(const struct sw_worker *w, const struct sw_worker *to)
+{
+    enum { SOME = 16 };
+    return atomic_load_explicit(&to->load, memory_order_relaxed) <
+           2 * atomic_load_explicit(&w->load, memory_order_relaxed) + SOME;
+}
+
+bool sw_worker_pass_on(struct sw_worker *w, struct sw_conn *c)
+{
+    uint16_t owner;
+    if (w->all->count < 2 || !sw_conn_is_elsewhere(&w->conns, c, &owner) ||
+        owner >= w->all->count || !is_free(w, &w->all->worker[owner]))
+        return false;
+    struct sw_worker *to = &w->all->worker[owner];
+    const struct sw_mail mail = {.kind = SW_MAIL_ACCEPTED,
+                                 .from = w->index,
+                                 .fd = c->fd,
+                                 .listener = c->flow.listener,
+                                 .tls = true,
+                                 .passed = true,
+                                 .remote = c->flow.remote};
+    atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    if (sw_worker_post(to, &mail, NULL, 0) != SW_OK) {
+        atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        return false;
+    }
+    atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+    sw_conn_leave(&w->conns, c);
+    return true;
+}
+
+void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls, bool passed,
                         const struct sw_endpoint *remote)
 {
     static const struct sw_attempt_refusal full = {
@@ -319,7 +352,8 @@ void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls
         return;
     }
     c->halfopen = half;
-    sw_count(w->counters, SW_COUNT_CONNECTIONS_ACCEPTED);
+    if (!passed)
+        sw_count(w->counters, SW_COUNT_CONNECTIONS_ACCEPTED);
     if (!tls)
         sw_worker_conn_step(w, c);
 }

@@ -74,7 +74,7 @@ static void handle(struct sw_worker *w, const struct sw_mail *m, struct sw_slice
                           .remote = m->remote};
     switch ((enum sw_mail_kind)m->kind) {
     case SW_MAIL_ACCEPTED:
-        sw_worker_accepted(w, m->fd, m->listener, m->tls, &m->remote);
+        sw_worker_accepted(w, m->fd, m->listener, m->tls, m->passed, &m->remote);
         return;
     case SW_MAIL_MESSAGE:
         ev.kind = SW_EV_MESSAGE;

@@ -20,6 +20,7 @@ enum sw_mail_kind {
 struct sw_mail {
     uint8_t kind;  /* enum sw_mail_kind */
     bool tls;      /* ACCEPTED */
+    bool passed;   /* ACCEPTED: by a worker that had taken it up already */
     uint16_t from; /* worker */
     uint16_t listener;
     int fd;               /* ACCEPTED */

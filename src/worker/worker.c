@@ -187,7 +187,7 @@ static void take_up(struct sw_worker *w, int fd, uint16_t listener, bool tls,
         atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
     }
-    sw_worker_accepted(w, fd, listener, tls, remote);
+    sw_worker_accepted(w, fd, listener, tls, false, remote);
 }
 
 static void watch_accept(struct sw_worker *w, bool on)
@@ -280,7 +280,7 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
     case SW_CONN_HANDSHAKE:
         if (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK)
             sw_worker_conn_failed(w, c, SW_PEER_RESET, "sending failed");
-        else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN))
+        else if (r->want & (SW_WANT_READ | SW_WANT_BROKEN) && !sw_worker_pass_on(w, c))
             sw_conn_queue_step(&w->conns, c);
         return;
     case SW_CONN_OPEN:

@@ -146,9 +146,12 @@ void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_statu
                            const char *why);
 
 /** Takes up an accepted socket, for which `load` was counted already; over the limit it is closed.
- */
-void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls,
+ * `passed`: another worker had taken it up before. */
+void sw_worker_accepted(struct sw_worker *w, int fd, uint16_t listener, bool tls, bool passed,
                         const struct sw_endpoint *remote);
+
+/** Passes a new connection on to the worker whose session it resumes. False: it is ours. */
+bool sw_worker_pass_on(struct sw_worker *w, struct sw_conn *c);
 
 /** Sending failed: what the peer said last is read, then the connection is over. */
 void sw_worker_conn_broken(struct sw_worker *w, struct sw_conn *c);

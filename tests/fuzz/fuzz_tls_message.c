@@ -1,4 +1,5 @@
 /* Handshake messages in words: broken bytes give less text, never a failure. */
+#include "tls/hello.h"
 #include "tls/message.h"
 #include "tls/offer.h"
 #include "tls/wire.h"
@@ -24,6 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sw_tls_message_lists(&b, type, version, s);
     struct sw_slice der[4];
     if (sw_tls_message_certificates(version, s, der, 4) > 4)
+        abort();
+    struct sw_slice id;
+    if (sw_tls_hello_session(s, &id) && (id.p < s.p || id.p + id.n > s.p + s.n))
         abort();
     struct sw_tls_offer offer;
     for (unsigned gap = 0; gap <= SW_TLS_GAP_SIGNATURE && sw_tls_offer_read(s, &offer); gap++) {

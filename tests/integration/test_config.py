@@ -141,6 +141,8 @@ MISTAKES = [
     ("to: pbx}", "to: [pbxx;q=0.5]}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),
     ("to: pbx}", "to: dns;q=0.5}", "to: dns has no q (peers have)"),
     ("workers: 1", "workers: 1\nlimits: {uri_bytes: 100}", "100 is out of range (512 to 65536)"),
+    ("workers: 1", "workers: 1\nlimits: {resumption: 25h}", "90000000 is out of range (0 to 86400000)"),
+    ("workers: 1", "workers: 1\nlimits: {sessions: 0}", "0 is out of range (1 to 10000000)"),
     ("workers: 1", "workers: 1\nlimits: {branches: 65}", "65 is out of range (1 to 64)"),
     ("workers: 1", "workers: 1\nlimits: {headers: 513}", "513 is out of range (32 to 512)"),
     ("workers: 1", "workers: many", 'workers: "many" cannot be read (a whole number)'),

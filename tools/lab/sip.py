@@ -66,13 +66,27 @@ class Stream:
     def send(self, data):
         self.sock.sendall(data if isinstance(data, bytes) else data.encode())
 
+    def _take(self):
+        """What is there; None if that was no data, such as a session ticket of TLS 1.3."""
+        usual = self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            return self.sock.recv(65536)
+        except ssl.SSLWantReadError:
+            return None
+        finally:
+            self.sock.settimeout(usual)
+
     def recv_raw(self, timeout=5):
         """Whatever comes next; b"" at the end of the connection; None after the timeout."""
-        pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        if not pending and not select.select([self.sock], [], [], timeout)[0]:
-            return None
+        end = time.monotonic() + timeout
         try:
-            data = self.sock.recv(65536)
+            data = None
+            while data is None:
+                pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+                if not pending and not select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
+                    return None
+                data = self._take()
         except (ConnectionResetError, ssl.SSLError, BrokenPipeError):
             data = b""
         if not data:
