@@ -304,36 +304,13 @@ static void judge_pins(const struct sw_trust *t, X509 *leaf, const uint8_t sha25
     out->depth = 0;
 }
 
-/* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. A CA that
- * changed its key has lists of both: one under the issuer's name that another key signed says
- * nothing, and if there is no other, nothing is known. */
-static int revoked_one(const struct sw_trust_entry *e, X509 *x, X509 *issuer)
-{
-    bool known = false, foreign = false;
-    for (size_t k = 0; k < e->crls.count; k++) {
-        X509_CRL *crl = sw_x509_crl(e->crls.c[k]);
-        X509_REVOKED *entry = NULL;
-        if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
-            continue;
-        uint64_t failures = sw_crypto_mem_failures();
-        if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1) {
-            if (sw_crypto_mem_failures() != failures) /* it may be the one that says it */
-                return X509_V_ERR_OUT_OF_MEM;
-            foreign = true;
-            continue;
-        }
-        known = true;
-        if (X509_CRL_get0_by_cert(crl, &entry, x) == 1) /* 2: removed from the list again */
-            return X509_V_ERR_CERT_REVOKED;
-    }
-    return foreign && !known ? X509_V_ERR_CRL_SIGNATURE_FAILURE : X509_V_OK;
-}
-
 static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
-                   int *depth)
+                   int64_t *until_s, int *depth)
 {
+    int64_t now_s = (int64_t)time(NULL);
     for (int i = 0; i < below_anchor; i++) {
-        int error = revoked_one(e, sk_X509_value(chain, i), sk_X509_value(chain, i + 1));
+        int error =
+            sw_revoked(e, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), now_s, until_s);
         if (error != X509_V_OK) {
             *depth = i;
             return error;
@@ -373,7 +350,7 @@ static uint8_t uses_of(STACK_OF(X509) * chain, int anchor_at)
 
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
 static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
-                       int anchor_at, int *depth)
+                       int anchor_at, int64_t *until_s, int *depth)
 {
     const struct sw_trust_entry *e = t->entries[entry];
     if ((unsigned)anchor_at > e->depth) {
@@ -381,7 +358,7 @@ static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) 
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
     int error = weak(chain, anchor_at, depth);
-    return error == X509_V_OK ? revoked(e, chain, anchor_at, depth) : error;
+    return error == X509_V_OK ? revoked(e, chain, anchor_at, until_s, depth) : error;
 }
 
 /* The first place of a certificate among the anchors; the end of the table if it is none. */
@@ -394,7 +371,7 @@ static const struct anchor *find(const struct sw_trust *t, X509 *x)
     return among(t, a, name) ? a : t->anchors + t->anchor_count;
 }
 
-static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
+static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain, int64_t *until_s,
                           struct sw_trust_verdict *out)
 {
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
@@ -402,7 +379,7 @@ static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
         const struct anchor *first = find(t, sk_X509_value(chain, i));
         for (const struct anchor *a = first; a < t->anchors + t->anchor_count && a->x == first->x;
              a++) {
-            int e = judge_entry(t, a->entry, chain, i, &depth);
+            int e = judge_entry(t, a->entry, chain, i, until_s, &depth);
             if (e == X509_V_OK) {
                 vouch(out, t->entries[a->entry]->id, uses_of(chain, i));
             } else {
@@ -451,7 +428,7 @@ static void ask_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *
     }
     STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
     int top = good ? sk_X509_num(chain) - 1 : 0;
-    if (top > 0 && judge_entry(t, entry, chain, top, &depth) == X509_V_OK) {
+    if (top > 0 && judge_entry(t, entry, chain, top, end_s, &depth) == X509_V_OK) {
         vouch(out, t->entries[entry]->id, uses_of(chain, top));
         if (chain_end_s(chain) < *end_s)
             *end_s = chain_end_s(chain);
@@ -507,7 +484,7 @@ static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafc
     }
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
     int64_t end_s = chain_end_s(chain);
-    match_anchors(t, chain, out);
+    match_anchors(t, chain, &end_s, out);
     ask_others(t, ctx, &end_s, out);
     if (out->error == X509_V_OK)
         sw_leafcache_add(cache, key, now_s, end_s, &out->vouched);
@@ -532,7 +509,9 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
             build(t, ctx, cache, &key, out);
         judge_pins(t, leaf, key.sha256, out);
     }
-    X509_STORE_CTX_set_error(ctx, out->error);
+    /* the alert would say that the certificate itself has expired */
+    X509_STORE_CTX_set_error(
+        ctx, out->error == X509_V_ERR_CRL_HAS_EXPIRED ? X509_V_ERR_UNABLE_TO_GET_CRL : out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);
     ERR_clear_error();
     return out->error == X509_V_OK;

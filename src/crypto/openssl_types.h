@@ -39,6 +39,13 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);
 
+/**
+ * Whether `x`, which `issuer` has signed, was revoked, as the entry wants it found out: X509_V_OK
+ * or X509_V_ERR_... `until_s` becomes smaller if the answer is good for less long. RFC 5280 6.3.3
+ */
+int sw_revoked(const struct sw_trust_entry *e, X509 *x, X509 *issuer, int64_t now_s,
+               int64_t *until_s);
+
 /** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12, RFC 5924 5 */
 uint8_t sw_x509_uses(X509 *x);
 

@@ -7,6 +7,12 @@
 #include "crypto/hmac.h"
 #include "crypto/x509.h"
 
+/* How an entry finds out what was revoked. */
+enum sw_revocation_mode {
+    SW_REVOCATION_CRL, /* by lists */
+    SW_REVOCATION_OFF,
+};
+
 /* One entry of the configuration; its memory outlives every sw_trust made from it. */
 struct sw_trust_entry {
     const char *name; /* in the configuration; NULL: has none */
@@ -14,7 +20,9 @@ struct sw_trust_entry {
     unsigned depth;   /* CA certificates above the leaf, the anchor counted */
     struct sw_certs anchors;
     struct sw_crls crls;
-    struct sw_pin *pins; /* certificates and keys accepted exactly as they are */
+    uint8_t revocation;   /* enum sw_revocation_mode */
+    bool revocation_hard; /* a certificate of which nothing is known is refused */
+    struct sw_pin *pins;  /* certificates and keys accepted exactly as they are */
     size_t pin_count;
 };
 

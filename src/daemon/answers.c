@@ -1,5 +1,6 @@
 #include "daemon/answers.h"
 
+#include "crypto/show.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "worker/walk.h"
@@ -231,6 +232,34 @@ static void identities(const struct sw_daemon *d, struct sw_answer *a, bool *fir
     }
 }
 
+/* What each trust entry knows of revocations from its files. */
+static void revocation_lists(const struct sw_daemon *d, struct sw_answer *a)
+{
+    const struct sw_config *c = &d->now->config;
+    int64_t now_s = sw_clock_wall_s();
+    char made[DATE_BYTES], next[DATE_BYTES];
+    struct sw_crl_details more;
+    struct sw_crl_facts x;
+    bool first = true;
+    for (uint32_t i = 0; i < c->trust_count; i++)
+        for (size_t k = 0; k < c->trusts[i].crls.count; k++) {
+            sw_crl_facts(c->trusts[i].crls.c[k], &x);
+            sw_crl_details(c->trusts[i].crls.c[k], &more);
+            bool stale = x.next_update_s && x.next_update_s <= now_s;
+            const struct sw_field f[] = {
+                sw_field_str("entry", c->trusts[i].name ? c->trusts[i].name : "-"),
+                sw_field_str("state", stale ? "stale" : "current"),
+                sw_field_number("revoked", (int64_t)more.revoked),
+                sw_field_number("age_seconds", now_s - x.this_update_s),
+                sw_field_str("this_update", date(x.this_update_s, made)),
+                sw_field_str("next_update", date(x.next_update_s, next)),
+                sw_field_str("issuer", x.issuer),
+                sw_field_str("from", c->crl_from[i][k].file),
+            };
+            row(a, &first, f, sizeof(f) / sizeof(f[0]));
+        }
+}
+
 static void certificates(const struct sw_daemon *d, struct sw_answer *a)
 {
     const struct sw_config *c = &d->now->config;
@@ -245,6 +274,8 @@ static void certificates(const struct sw_daemon *d, struct sw_answer *a)
             certificate(a, &first, "trust", c->trusts[i].name, c->trusts[i].anchors.c[k],
                         sw_buf_view(&b));
     }
+    text(a, "],\"revocation_lists\":[");
+    revocation_lists(d, a);
     text(a, "]}\n");
 }
 

@@ -20,7 +20,11 @@ static const struct sw_schema identity_schema =
 static const struct sw_key_def trust_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_trust_directive, name), true, NULL, NULL},
     {"ca", SW_KEY_TEXT, offsetof(struct sw_trust_directive, ca), false, NULL, NULL},
-    {"crl", SW_KEY_TEXT, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
+    {"crl", SW_KEY_TEXTS, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
+    {"revocation", SW_KEY_TEXT, offsetof(struct sw_trust_directive, revocation), false, "off|crl",
+     NULL},
+    {"revocation_failure", SW_KEY_TEXT, offsetof(struct sw_trust_directive, revocation_failure),
+     false, "hard|soft", NULL},
     {"pinned", SW_KEY_TEXTS, offsetof(struct sw_trust_directive, pinned), false, NULL, NULL},
     {"depth", SW_KEY_COUNT, offsetof(struct sw_trust_directive, depth), false, NULL, NULL},
 };

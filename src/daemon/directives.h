@@ -12,8 +12,8 @@ struct sw_identity_directive {
 
 struct sw_trust_directive {
     struct sw_mark mark;
-    struct sw_text name, ca, crl;
-    struct sw_texts pinned;
+    struct sw_text name, ca, revocation, revocation_failure;
+    struct sw_texts pinned, crl;
     struct sw_number depth;
 };
 
