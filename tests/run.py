@@ -4,6 +4,7 @@
 Stages (all of them unless some are named): lint gcc asan tsan clang fuzz integration"""
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -15,6 +16,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
+PEERS = str(2 * int(JOBS))  # integration tests at once: they wait more than they work
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "30")
 
 VARIANTS = {
@@ -75,17 +77,31 @@ def build(variant):
     return folder if code == 0 else None
 
 
-def cmocka(folder, pattern, **env):
-    """Every program of a kind in a build, with the tests that it counts itself."""
-    for program in sorted(glob.glob(os.path.join(folder, "tests", pattern))):
-        if not os.access(program, os.X_OK) or os.path.isdir(program) or "." in os.path.basename(program):
-            continue
-        out, code = run([program], **env)
+def each(jobs):
+    """Runs jobs of (name, function giving output and exit code) on all processors; their results in order."""
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        running = [(name, pool.submit(job)) for name, job in jobs]
+        for name, result in running:
+            yield (name, *result.result())
+
+
+def programs(folder, *patterns):
+    """The programs of a build, those of the first pattern first."""
+    for pattern in patterns:
+        for program in sorted(glob.glob(os.path.join(folder, "tests", pattern))):
+            if os.access(program, os.X_OK) and not os.path.isdir(program) and "." not in os.path.basename(program):
+                yield program
+
+
+def cmocka(folder, *patterns, **env):
+    """Every program of some kinds in a build, with the tests that it counts itself."""
+    jobs = [(os.path.basename(p), lambda p=p: run([p], **env)) for p in programs(folder, *patterns)]
+    for name, out, code in each(jobs):
         passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", out))
         failed = sum(int(n) for n in re.findall(r"(\d+) FAILED TEST", out))
         if code and not failed:
             failed = 1
-        Count.add(f"{os.path.basename(folder)}/{os.path.basename(program)}", passed, failed, out)
+        Count.add(f"{os.path.basename(folder)}/{name}", passed, failed, out)
 
 
 def stage_lint():
@@ -99,8 +115,7 @@ def stage_gcc():
     folder = build("gcc")
     if folder:
         say("simulated calls at full speed")
-        for program in ("sim-random", "sim-network"):
-            cmocka(folder, program, SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
+        cmocka(folder, "sim-random", "sim-network", SIM_CALLS=os.environ.get("SIM_CALLS", "100000"))
         cmocka(folder, "unit-*")
         say("the binary as it is shipped, with its heap failing")
         pytest(folder, "integration with failing memory", "-k", "test_memory")
@@ -110,8 +125,7 @@ def stage_asan():
     folder = build("asan")
     if folder:
         say("unit tests and simulation under address and undefined-behaviour sanitizers")
-        cmocka(folder, "unit-*")
-        cmocka(folder, "sim-*", SIM_CALLS="5000")
+        cmocka(folder, "sim-*", "unit-*", SIM_CALLS="5000")
         failing_memory(folder)
 
 
@@ -125,30 +139,30 @@ def stage_clang():
     folder = build("clang")
     if folder:
         say("unit tests and simulation, clang")
-        cmocka(folder, "unit-*")
-        cmocka(folder, "sim-*", SIM_CALLS="3000")
+        cmocka(folder, "sim-*", "unit-*", SIM_CALLS="3000")
+
+
+def fuzz(program):
+    with tempfile.TemporaryDirectory() as scratch:
+        # entropic scheduling costs more than running an input where coverage is large
+        return run([program, "-entropic=0", f"-max_total_time={FUZZ_SECONDS}", "-max_len=8192", "-timeout=20",
+                    f"-artifact_prefix={scratch}/", "-print_final_stats=1", scratch,
+                    os.path.join(ROOT, "tests/fuzz/corpus", os.path.basename(program)[len("fuzz-"):])])
 
 
 def stage_fuzz():
     folder = os.path.join(ROOT, "build-clang")
     say(f"fuzzing, {FUZZ_SECONDS} s each")
-    for program in sorted(glob.glob(os.path.join(folder, "tests", "fuzz-*"))):
-        if not os.access(program, os.X_OK) or os.path.isdir(program):
-            continue
-        target = os.path.basename(program)[5:]
-        with tempfile.TemporaryDirectory() as scratch:
-            # entropic scheduling costs more than running an input where coverage is large
-            out, code = run([program, "-entropic=0", f"-max_total_time={FUZZ_SECONDS}", "-max_len=8192", "-timeout=20",
-                             f"-artifact_prefix={scratch}/", "-print_final_stats=1", scratch,
-                             os.path.join(ROOT, "tests/fuzz/corpus", target)])
-        Count.add(f"fuzz {target}", code == 0, code != 0, out)
+    jobs = [(os.path.basename(p), lambda p=p: fuzz(p)) for p in programs(folder, "fuzz-*")]
+    for name, out, code in each(jobs):
+        Count.add(name, code == 0, code != 0, out)
 
 
 def pytest(folder, name, *selection):
     """The integration tests against one build of the binary."""
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "report.xml")
-        out, code = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+        out, code = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", PEERS,
                          f"--junitxml={report}", os.path.join(ROOT, "tests/integration"), *selection],
                         timeout=1200, SIPWARD=os.path.join(folder, "sipward"))
         if not os.path.exists(report):

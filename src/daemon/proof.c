@@ -3,7 +3,8 @@
 #include "crypto/hmac.h"
 #include <stdlib.h>
 
-enum { FLIGHTS_MAX = 12, WIRE_BYTES = 128 * 1024 };
+/* KINDS_MAX: certificates of one identity, one for each kind of key. */
+enum { FLIGHTS_MAX = 12, WIRE_BYTES = 128 * 1024, KINDS_MAX = 4 };
 
 struct end {
     struct sw_tls_worker *w;
@@ -63,13 +64,18 @@ static void told(struct proof *p, const struct sw_tls_identity *id, const char *
                   f.help ? f.help : "try the certificate and its key with openssl s_server");
 }
 
-/* The certificate is its own trust: what is proved is that key, chain and policy work. */
-static struct sw_trust *trust_in(const struct sw_cert_facts *facts, struct sw_trust_entry *entry,
-                                 struct sw_pin *pin)
+/* The certificates are their own trust: what is proved is that key, chain and policy work. */
+static struct sw_trust *trust_in(const struct sw_tls_identity *id, struct sw_trust_entry *entry,
+                                 struct sw_pin pins[KINDS_MAX])
 {
-    *pin = (struct sw_pin){.name = "itself"};
-    memcpy(pin->sha256, facts->sha256, SW_SHA256_BYTES);
-    *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pin, .pin_count = 1};
+    *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pins};
+    for (; id && entry->pin_count < KINDS_MAX; id = id->also) {
+        struct sw_cert_facts facts;
+        struct sw_pin *pin = &pins[entry->pin_count++];
+        sw_cert_facts(id->chain.c[0], &facts);
+        *pin = (struct sw_pin){.name = "itself"};
+        memcpy(pin->sha256, facts.sha256, SW_SHA256_BYTES);
+    }
     const struct sw_trust_entry *list[] = {entry};
     return sw_trust_new(list, 1);
 }
@@ -78,7 +84,7 @@ static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned po
                   struct sw_mark mark)
 {
     struct sw_trust_entry entry;
-    struct sw_pin pin;
+    struct sw_pin pins[KINDS_MAX];
     struct sw_cert_facts facts;
     sw_cert_facts(id->chain.c[0], &facts);
     if (facts.weak_key) /* we would not believe it ourselves; the policy has warned of it */
@@ -90,7 +96,7 @@ static void prove(struct proof *p, const struct sw_tls_identity *id, unsigned po
     struct sw_tls_params params = {.policy = policy,
                                    .identity = id,
                                    .client_cert = SW_CERT_REQUIRE,
-                                   .trust = trust_in(&facts, &entry, &pin)};
+                                   .trust = trust_in(id, &entry, pins)};
     p->client.t = params.trust ? sw_tls_new(p->client.w, &params, NULL) : NULL;
     params.server = true;
     p->server.t = p->client.t ? sw_tls_new(p->server.w, &params, NULL) : NULL;

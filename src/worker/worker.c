@@ -51,11 +51,11 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     w->step = *step;
     w->conf = all->conf;
     sw_hold_take(&w->conf->hold);
-    w->counters = &all->counters[index];
     struct sw_conn_conf conf = w->conf->conn;
     conf.worker = index;
-    conf.counters = w->counters;
     w->transactions = transactions;
+    w->counters = &all->counters[index];
+    conf.counters = w->counters;
     w->loop.fd = -1;
     w->now_ms = sw_clock_ms();
     enum sw_status s = sw_loop_init(&w->loop);

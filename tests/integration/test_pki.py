@@ -106,10 +106,13 @@ def test_revoked_certificate_is_refused_by_the_gateway(scene, ca):
     assert "revoked" in refused(scene, config)
 
 
-def test_server_certificate_is_refused_from_a_client(scene, ca):
+def test_sip_domain_purpose_suffices_in_both_roles(scene, ca):
+    """RFC 5924 5: id-kp-sipDomain is acceptable whatever else the extension names."""
     config = use(scene, ca)
     issue(ca, "peer", "peer.test", more=["--renew", "--server"])
-    assert "does not allow its role" in refused(scene, config)
+    with Gateway(scene.folder, config) as gw:
+        sip.tls(scene.outside, **scene.carrier_tls())
+        assert gw.wait_event("connection_open")[0]["peer"] == "carrier"
 
 
 def test_printed_lines_are_a_configuration(scene, ca):

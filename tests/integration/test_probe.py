@@ -263,13 +263,18 @@ def test_probe_without_ca_believes_the_systems_store(scene):
 @pytest.mark.parametrize("name,make,why", [
     ("expired", lambda p: p.domain("expired", "example.test", days="-1"), "the certificate expired on "),
     ("self-signed", lambda p: p.self_signed("alone", "DNS:example.test"), "pins this self-signed certificate"),
-    ("client only", lambda p: p.domain("clientonly", "example.test", usage="clientAuth"), "does not allow its role"),
 ])
 def test_probe_names_what_is_wrong_with_a_certificate(scene, name, make, why):
     with OpenSsl(*make(scene.pki)) as server:
         f = failed(probe(*arguments(scene, server.port), code=1), "handshake", "crypto_verify")
         assert why in f["why"], name
         assert f["alert_from"] == "us"
+
+
+def test_probe_names_a_certificate_that_is_no_servers(scene):
+    with OpenSsl(*scene.pki.domain("clientonly", "example.test", usage="clientAuth")) as server:
+        f = failed(probe(*arguments(scene, server.port), code=1), "identity", "denied_purpose")
+        assert "extendedKeyUsage lacks serverAuth" in f["why"]
 
 
 # ---- who we are ----

@@ -49,10 +49,12 @@ class Pki:
         csr, ext = self.path(f"{name}.csr"), self.path(f"{name}.ext")
         _run("openssl", "req", "-newkey", *KINDS[kind], "-nodes", "-keyout", key, "-out", csr,
              "-subj", f"/CN={subject or name}")
+        # static RSA decrypts with the key: RFC 5246 7.4.2
+        key_usage = "digitalSignature,keyEncipherment" if kind.startswith("rsa") else "digitalSignature"
         with open(ext, "w", encoding="ascii") as f:
             if san:
                 f.write(f"subjectAltName={san}\n")
-            f.write(f"extendedKeyUsage={usage}\nkeyUsage=digitalSignature\nbasicConstraints=CA:FALSE\n")
+            f.write(f"extendedKeyUsage={usage}\nkeyUsage={key_usage}\nbasicConstraints=CA:FALSE\n")
         dates = ["-days", days]
         _run("openssl", "x509", "-req", "-in", csr, "-CA", self.path(f"{ca}.pem"),
              "-CAkey", self.path(f"{ca}.key"), "-CAcreateserial", "-out", pem, "-extfile", ext, *dates)
