@@ -129,7 +129,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     if (c->tls)
         sw_tls_failure(c->tls, &tls);
     size_t n = put_head(s, c, &h, f);
-    bool tls_says = tls.why[0] && c->state != SW_CONN_IDENTITY;
+    bool tls_says = tls.why[0] && (c->state != SW_CONN_IDENTITY || c->waits);
     f[n++] = sw_field_str("phase", phase(c));
     f[n++] = sw_field_str("status", sw_status_name(status));
     f[n++] = sw_field_str("why", tls_says ? tls.why : why ? why : "the connection ended");

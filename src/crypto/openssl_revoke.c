@@ -1,19 +1,21 @@
 /* OpenSSL behind crypto/revoke.h: whether a certificate in a chain was revoked, by what an entry
  * asks and by what is known. */
 #include "crypto/mem.h"
-#include "crypto/openssl_types.h"
+#include "crypto/openssl_learnt.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-/* A clock that is a little behind the CA's is no reason to doubt what the CA says. */
-enum { SKEW_S = 300 };
+/* What is believed for want of an answer is looked at again after that. */
+enum { AGAIN_S = 60 };
 
-/* What lists have said of one certificate so far. */
+/* What was said of one certificate so far. */
 struct said {
     bool good;    /* a current one does not name it */
     bool stale;   /* one that is out of date does not name it */
     bool foreign; /* one under the issuer's name is not signed with its key */
+    bool unknown; /* the CA's responder does not know the certificate */
+    bool wait;    /* it is being asked for */
     int64_t until_s;
 };
 
@@ -91,7 +93,7 @@ static bool signed_by(X509_CRL *crl, X509 *issuer)
 static bool is_current(const X509_CRL *crl, int64_t now_s, int64_t *until_s)
 {
     *until_s = sw_asn1_time_s(X509_CRL_get0_nextUpdate(crl));
-    return sw_asn1_time_s(X509_CRL_get0_lastUpdate(crl)) <= now_s + SKEW_S &&
+    return sw_asn1_time_s(X509_CRL_get0_lastUpdate(crl)) <= now_s + SW_SKEW_S &&
            (!*until_s || *until_s > now_s);
 }
 
@@ -121,6 +123,75 @@ static int ask_list(X509_CRL *crl, X509 *x, X509 *issuer, int64_t now_s, struct 
     return X509_V_OK;
 }
 
+/* ---- what is fetched ---- */
+
+/* Asks what comes from one distribution point. RFC 5280 4.2.1.13 */
+static int ask_point(struct sw_revocations *learnt, const DIST_POINT *point, X509 *x, X509 *issuer,
+                     int64_t now_s, struct said *said)
+{
+    const DIST_POINT_NAME *name = point->distpoint;
+    int error = X509_V_OK;
+    for (int i = 0; name && name->type == 0 && i < sk_GENERAL_NAME_num(name->name.fullname) &&
+                    error == X509_V_OK && !said->good && !said->wait;
+         i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(name->name.fullname, i);
+        X509_CRL *list = NULL;
+        char *url =
+            g->type == GEN_URI
+                ? sw_fetchable((const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier))
+                : NULL;
+        if (url)
+            said->wait = sw_fact_list(learnt, url, now_s, &said->until_s, &list) == SW_FACT_WAIT;
+        if (list)
+            error = ask_list(list, x, issuer, now_s, said);
+        X509_CRL_free(list);
+        free(url);
+    }
+    return error;
+}
+
+static int ask_points(struct sw_revocations *learnt, X509 *x, X509 *issuer, int64_t now_s,
+                      struct said *said)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    int error = X509_V_OK;
+    for (int i = 0; i < sk_DIST_POINT_num(points) && error == X509_V_OK && !said->good; i++)
+        error = ask_point(learnt, sk_DIST_POINT_value(points, i), x, issuer, now_s, said);
+    CRL_DIST_POINTS_free(points);
+    said->wait = said->wait && !said->good;
+    return error;
+}
+
+static int ask_responder(const struct sw_revocation_ask *ask, X509 *x, X509 *issuer,
+                         struct said *said)
+{
+    /* a client MUST end the handshake over a staple that does not satisfy: RFC 6066 8 */
+    if (ask->staple.n && !sw_fact_take(ask->learnt, x, issuer, ask->staple, ask->now_s))
+        return X509_V_ERR_OCSP_VERIFY_FAILED;
+    if (ask->staple_follows) {
+        said->wait = true;
+        return X509_V_OK;
+    }
+    switch (sw_fact_ocsp(ask->learnt, x, issuer, ask->now_s, &said->until_s)) {
+    case SW_FACT_GOOD:
+        said->good = true;
+        break;
+    case SW_FACT_REVOKED:
+        return X509_V_ERR_CERT_REVOKED;
+    case SW_FACT_UNKNOWN:
+        said->unknown = true;
+        break;
+    case SW_FACT_WAIT:
+        said->wait = true;
+        break;
+    case SW_FACT_NONE:
+        break;
+    }
+    return X509_V_OK;
+}
+
+/* ---- the whole ---- */
+
 /* What is not known is an error under `revocation_failure: hard` only; a list that somebody else
  * has signed always is one. */
 static int conclude(const struct sw_trust_entry *e, const struct said *said)
@@ -131,23 +202,51 @@ static int conclude(const struct sw_trust_entry *e, const struct said *said)
         return X509_V_ERR_CRL_SIGNATURE_FAILURE;
     if (!e->revocation_hard)
         return X509_V_OK;
-    return said->stale ? X509_V_ERR_CRL_HAS_EXPIRED : X509_V_ERR_UNABLE_TO_GET_CRL;
+    return said->stale     ? X509_V_ERR_CRL_HAS_EXPIRED
+           : said->unknown ? X509_V_ERR_OCSP_CERT_UNKNOWN
+                           : X509_V_ERR_UNABLE_TO_GET_CRL;
 }
 
-int sw_revoked(const struct sw_trust_entry *e, X509 *x, X509 *issuer, int64_t now_s,
-               int64_t *until_s)
+static int ask_files(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
+                     X509 *issuer, struct said *said)
+{
+    for (size_t k = 0; k < e->crls.count; k++) {
+        int error = ask_list(sw_x509_crl(e->crls.c[k]), x, issuer, ask->now_s, said);
+        if (error != X509_V_OK)
+            return error;
+    }
+    return X509_V_OK;
+}
+
+/* Each source in turn, until one says that it is good. */
+static int ask_all(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
+                   X509 *issuer, struct said *said)
+{
+    bool lists = e->revocation != SW_REVOCATION_OCSP, ocsp = e->revocation != SW_REVOCATION_CRL;
+    bool fetched = e->revocation_asks && ask->learnt;
+    int error = lists ? ask_files(e, ask, x, issuer, said) : X509_V_OK;
+    if (error == X509_V_OK && ocsp && fetched && (!said->good || ask->staple.n))
+        error = ask_responder(ask, x, issuer, said);
+    if (error == X509_V_OK && lists && fetched && !said->good && !said->wait)
+        error = ask_points(ask->learnt, x, issuer, ask->now_s, said);
+    return error;
+}
+
+int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
+               X509 *issuer, int64_t *until_s)
 {
     struct said said = {.until_s = *until_s};
     if (e->revocation == SW_REVOCATION_OFF)
         return X509_V_OK;
-    for (size_t k = 0; k < e->crls.count; k++) {
-        int error = ask_list(sw_x509_crl(e->crls.c[k]), x, issuer, now_s, &said);
-        if (error != X509_V_OK)
-            return error;
-    }
-    int error = conclude(e, &said);
-    if (error == X509_V_OK && e->revocation_hard)
-        *until_s = said.until_s;
+    int error = ask_all(e, ask, x, issuer, &said);
     ERR_clear_error();
-    return error;
+    if (error != X509_V_OK)
+        return error;
+    if (said.wait && !said.good && !ask->last)
+        return X509_V_ERR_OCSP_VERIFY_NEEDED;
+    if (!said.good && e->revocation_asks && said.until_s > ask->now_s + AGAIN_S)
+        said.until_s = ask->now_s + AGAIN_S;
+    if (e->revocation_hard || e->revocation_asks)
+        *until_s = said.until_s;
+    return conclude(e, &said);
 }

@@ -78,6 +78,21 @@ static void counters(const struct sw_daemon *d, struct sw_answer *a)
     row(a, &first, f, SW_COUNTERS);
 }
 
+/* What is known of revocations from the network. */
+static void learnt(const struct sw_daemon *d, struct sw_answer *a)
+{
+    struct sw_revocations_count n;
+    bool first = true;
+    sw_revocations_count(d->now->learnt, &n);
+    const struct sw_field f[] = {sw_field_number("revocation_good", n.good),
+                                 sw_field_number("revocation_revoked", n.revoked),
+                                 sw_field_number("revocation_unknown", n.unknown),
+                                 sw_field_number("revocation_lists", n.lists),
+                                 sw_field_number("revocation_failed", n.failed),
+                                 sw_field_number("revocation_waiting", n.waiting)};
+    row(a, &first, f, sizeof(f) / sizeof(f[0]));
+}
+
 static void status(struct sw_daemon *d, struct sw_answer *a)
 {
     char started[DATE_BYTES], loaded[DATE_BYTES];
@@ -106,6 +121,8 @@ static void status(struct sw_daemon *d, struct sw_answer *a)
     };
     text(a, "{\"status\":");
     row(a, &first, f, sizeof(f) / sizeof(f[0]));
+    text(a, ",\"revocations\":");
+    learnt(d, a);
     text(a, ",\"counters\":");
     counters(d, a);
     text(a, "}\n");

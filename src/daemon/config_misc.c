@@ -48,6 +48,8 @@ static void limits(struct sw_config_build *b)
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
     l->conn.recheck_ms = limit(b, &d->recheck, 60000, 0, day);
+    l->conn.answer_ms = limit(b, &d->revocation_wait, 5000, 100, 120000);
+    l->revocation_refresh_s = limit(b, &d->revocation_refresh, 3600000, 1000, day * 7) / 1000;
     l->conn.messages_per_s = limit(b, &d->messages_per_second, 20000, 0, 10000000);
     l->conn.frame.head_max = limit(b, &d->header_bytes, 32 * KIB, 1 * KIB, HEADER_MAX);
     l->conn.frame.body_max = limit(b, &d->body_bytes, 64 * KIB, 1 * KIB, BODY_MAX);

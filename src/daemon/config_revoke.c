@@ -72,16 +72,20 @@ static void mode(struct sw_config_build *b, const struct sw_trust_directive *d,
                  struct sw_trust_entry *e)
 {
     bool off = sw_text_is(&d->revocation, "off");
-    e->revocation =
-        off || (!d->revocation.s.p && !d->crl.count) ? SW_REVOCATION_OFF : SW_REVOCATION_CRL;
+    e->revocation = off || (!d->revocation.s.p && !d->crl.count) ? SW_REVOCATION_OFF
+                    : sw_text_is(&d->revocation, "ocsp")         ? SW_REVOCATION_OCSP
+                    : sw_text_is(&d->revocation, "any")          ? SW_REVOCATION_ANY
+                                                                 : SW_REVOCATION_CRL;
+    e->revocation_asks = d->revocation.s.p && !off;
     e->revocation_hard = sw_text_is(&d->revocation_failure, "hard");
     if (off && d->crl.count)
         sw_diag_warning(b->diags, d->revocation.mark,
                         "revocation is off, and crl is given: what it names is believed all the "
                         "same (revocation: crl)");
-    if (e->revocation == SW_REVOCATION_CRL && !d->crl.count)
-        sw_diag_error(b->diags, d->revocation.mark,
-                      "revocation: crl needs lists (crl: a file or a folder)");
+    if (e->revocation == SW_REVOCATION_OCSP && d->crl.count)
+        sw_diag_warning(b->diags, d->revocation.mark,
+                        "revocation is ocsp, and crl is given: what it names is not looked at "
+                        "(revocation: any)");
     if (e->revocation == SW_REVOCATION_OFF && e->revocation_hard)
         sw_diag_warning(b->diags, d->revocation_failure.mark,
                         "revocation_failure changes nothing where revocation is off");

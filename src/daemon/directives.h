@@ -8,6 +8,7 @@ struct sw_identity_directive {
     struct sw_mark mark;
     struct sw_text name, passphrase;
     struct sw_texts certificate, key;
+    struct sw_number staple;
 };
 
 struct sw_trust_directive {
@@ -71,7 +72,8 @@ struct sw_log_directive {
 
 struct sw_limits_directive {
     struct sw_mark mark;
-    struct sw_number drain, connect, handshake, idle, message, recheck;
+    struct sw_number drain, connect, handshake, idle, message, recheck, revocation_wait,
+        revocation_refresh;
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches;
     struct sw_number messages_per_second, source_messages_per_second, lateness;

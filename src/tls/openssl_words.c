@@ -83,7 +83,19 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
         break;
     case X509_V_ERR_UNABLE_TO_GET_CRL:
         sw_buf_lit(b, "nothing tells whether the certificate is revoked, and the trust entry wants "
-                      "to know: no revocation list of ");
+                      "to know: serial ");
+        sw_buf_str(b, cert->serial);
+        sw_buf_lit(b, " of ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        sw_buf_lit(b, "the OCSP answer that the server stapled cannot be believed: it is broken, "
+                      "out of date, not signed for the CA, or about another certificate");
+        break;
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
+        sw_buf_lit(b, "the CA's OCSP responder does not know the certificate: serial ");
+        sw_buf_str(b, cert->serial);
+        sw_buf_lit(b, " of ");
         put_name(b, cert->issuer);
         break;
     case X509_V_ERR_EE_KEY_TOO_SMALL:
@@ -193,8 +205,12 @@ static const char *help_with_chain(int error)
     case X509_V_ERR_CRL_HAS_EXPIRED:
         return "put the CA's newest list in place: it is taken up without a restart";
     case X509_V_ERR_UNABLE_TO_GET_CRL:
-        return "add the list of this CA to crl of the trust entry, or let revocation_failure be "
-               "soft";
+        return "is the CA's responder up, or its list in crl of the trust entry? "
+               "revocation_failure: soft believes all the same";
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        return "the server's own OCSP cache must be renewed";
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
+        return "was it issued a moment ago? else ask the CA";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return "if it is the peer's own, add it to the trust entry under pinned";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
@@ -255,7 +271,10 @@ const char *sw_tls_refusal_code(int verify_error)
     case X509_V_ERR_CRL_HAS_EXPIRED:
         return "crl_stale";
     case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
         return "revocation_unknown";
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        return "ocsp_staple";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
         return "key_too_weak";

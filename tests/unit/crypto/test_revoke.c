@@ -67,7 +67,8 @@ static int ask(const char *file, struct sw_trust_entry e, const struct sw_certs 
         assert_int_equal(sw_crls_parse(s, &e.crls, why), SW_OK);
         pki_drop(s);
     }
-    int error = sw_revoked(&e, sw_x509(x->c[0]), sw_x509(g_ca.c[0]), (int64_t)time(NULL), until);
+    const struct sw_revocation_ask ask = {.now_s = (int64_t)time(NULL)};
+    int error = sw_revoked(&e, &ask, sw_x509(x->c[0]), sw_x509(g_ca.c[0]), until);
     sw_crls_free(&e.crls);
     return error;
 }
