@@ -13,7 +13,7 @@ MAP = os.path.join(ROOT, "docs", "rfc-map.md")
 ROWS = os.path.join(ROOT, "docs", "requirements.tsv")
 
 # "RFC 3261 16.6 step 4, 16.7; RFC 5630 5.3": a number of an RFC and what follows it
-RFC = re.compile(r"\bRFC (\d{4})((?:(?:,| and|;)?\s+(?:\*\s*)?(?:section )?\d+(?:\.\d+)+(?: step \d+)?"
+RFC = re.compile(r"\bRFC\s+(?:\*\s+)?(\d{4})((?:(?:,| and|;)?\s+(?:\*\s*)?(?:section )?\d+(?:\.\d+)+(?: step \d+)?"
                  r"|\s+(?:section )?\d{1,2}(?= |$|[:,;.)]|\*)(?! to))*)")
 CLAUSE = re.compile(r"\d+(?:\.\d+)*(?: step \d+)?")
 C_FUNCTION = re.compile(r"^(?!static const|struct|enum|union|typedef|#|\s|/|\*)[A-Za-z_].*?(\w+)\((?!.*;\s*$)")

@@ -43,7 +43,7 @@ struct sw_trust_ask {
 
 /**
  * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
- * `cache` knows is not built again.
+ * `cache` knows is not built again. RFC 3261 26.3.1
  */
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);

@@ -83,6 +83,7 @@ int64_t sw_crl_next_update_s(const struct sw_crl *crl);
 /** When the list was made. */
 int64_t sw_crl_this_update_s(const struct sw_crl *crl);
 
+/** What a certificate says of itself; its names are what RFC 3261 26.3.1 asks for. */
 void sw_cert_facts(const struct sw_cert *cert, struct sw_cert_facts *out);
 
 /** When a certificate begins and ends, seconds since 1970. */

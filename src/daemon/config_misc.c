@@ -1,6 +1,7 @@
 /* Workers, log, limits, the sealing key; and what this version does not act on yet. */
 #include "daemon/config.h"
 
+#include "proxy/fork.h"
 #include "proxy/target.h"
 #include "sys/file.h"
 #include "sys/random.h"
@@ -37,6 +38,17 @@ static uint32_t limit(struct sw_config_build *b, const struct sw_number *n, uint
     return (uint32_t)n->v;
 }
 
+/* Every answer is to find the connection of its request still open. RFC 3261 18 */
+static void idle_is_long(struct sw_config_build *b)
+{
+    const uint32_t longest_ms = SW_TIMER_C_MS + SW_T_LIFE_MS;
+    if (b->c->limits.conn.idle_ms < longest_ms)
+        sw_diag_warning(b->diags, b->c->d.limits.idle.mark,
+                        "idle is shorter than a transaction can last: answers may need a new "
+                        "connection (%u s or more)",
+                        longest_ms / 1000);
+}
+
 static void limits(struct sw_config_build *b)
 {
     const struct sw_limits_directive *d = &b->c->d.limits;
@@ -46,6 +58,7 @@ static void limits(struct sw_config_build *b)
     l->conn.connect_ms = limit(b, &d->connect, 5000, 100, 120000);
     l->conn.handshake_ms = limit(b, &d->handshake, 10000, 100, 120000);
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
+    idle_is_long(b);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
     l->conn.recheck_ms = limit(b, &d->recheck, 60000, 0, day);
     l->conn.answer_ms = limit(b, &d->revocation_wait, 5000, 100, 120000);

@@ -77,7 +77,8 @@ static inline bool sw_client_waiting(const struct sw_client *c)
            c->txn.state == SW_TXN_PROCEEDING;
 }
 
-/** Reports a transport failure to the machine. True: the transaction is gone. */
+/** Reports a transport failure to the machine. True: the transaction is gone. RFC
+ * 3261 8.1.3.1, 17.1.4, 18.4 */
 bool sw_client_fail(struct sw_engine *e, struct sw_client *c);
 
 /** A connection closed: the clients that wait on it are stranded until sw_client_stranded. */

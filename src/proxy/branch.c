@@ -43,9 +43,9 @@ static void go_on(struct sw_proxy *p, struct sw_branch *b)
 }
 
 /* True if something is left to be tried when this branch does not answer. */
-static bool has_next(const struct sw_fork *f, const struct sw_choice *c)
+static bool has_next(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c)
 {
-    return !f->cancelled && (c->next < c->end || f->target_next < f->target_count);
+    return !sw_fork_is_over(p, f) && (c->next < c->end || f->target_next < f->target_count);
 }
 
 static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
@@ -140,7 +140,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
     }
-    if (has_next(f, choice) && t->timeout_ms)
+    if (has_next(p, f, choice) && t->timeout_ms)
         sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
     return true;
 }
@@ -170,8 +170,8 @@ static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum
         sw_field_text("transport", sw_transport_name((enum sw_transport)b->target.transport)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_text("call_id", b->fork->vitals.call_id),
-        sw_field_str("then", has_next(b->fork, b->choice) ? "the next target is tried"
-                                                          : "there is no further target"),
+        sw_field_str("then", has_next(p, b->fork, b->choice) ? "the next target is tried"
+                                                             : "there is no further target"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "target_unreachable", fields, 6);
 }
@@ -287,7 +287,7 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         sw_fork_cancel(p, f);
         return;
     }
-    bool last = m->status / 100 == 6 || !has_next(f, b->choice);
+    bool last = m->status / 100 == 6 || !has_next(p, f, b->choice);
     if (s && !f->answered && best && last && m->status != 503 && !sw_fork_pending(f)) {
         f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
         sw_response_forward(p, s, m, v, sw_slice("", 0));
@@ -313,12 +313,28 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
         failure(p, b, m, v);
 }
 
+/* Leaves out the alternatives that are the same machine: the request reached it, and it would get
+ * it a second time. */
+static void skip_machine(const struct sw_branch *b)
+{
+    const struct sw_target *t = b->fork->targets;
+    struct sw_choice *c = b->choice;
+    while (c->next < c->end && t[c->next].peer == b->target.peer &&
+           t[c->next].transport == b->target.transport &&
+           sw_endpoint_ip_eq(&t[c->next].remote, &b->target.remote))
+        c->next++;
+}
+
 void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status)
 {
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
-    if (as_status == 503 && b->target.transport == SW_TLS)
+    if (as_status == 408 && b->heard && !b->passed_over)
+        b->choice->next = b->choice->end;
+    else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
+        skip_machine(b);
+    else if (as_status == 503 && b->target.transport == SW_TLS)
         b->choice->tls_failed = true;
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
     go_on(p, b);
@@ -337,26 +353,23 @@ void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
     sw_branch_failed(p, b, 408);
 }
 
-/* Goes to the next target that is another machine: the one that is silent, though the request
- * reached it, would get it a second time. False: there is none, and the answer is waited for. */
-static bool next_elsewhere(const struct sw_fork *f, const struct sw_branch *b)
+/* Goes to the next target, if the request left to one that is another machine. False: there is
+ * none, and the answer is waited for. */
+static bool next_elsewhere(const struct sw_proxy *p, const struct sw_branch *b)
 {
-    struct sw_choice *c = b->choice;
-    uint32_t i = c->next;
-    while (i < c->end && b->state == SW_BRANCH_SENT && f->targets[i].peer == b->target.peer &&
-           f->targets[i].transport == b->target.transport &&
-           sw_endpoint_ip_eq(&f->targets[i].remote, &b->target.remote))
-        i++;
-    if (f->cancelled || (i == c->end && f->target_next >= f->target_count))
-        return false;
-    c->next = i;
-    return true;
+    const struct sw_choice was = *b->choice;
+    if (b->state == SW_BRANCH_SENT)
+        skip_machine(b);
+    if (has_next(p, b->fork, b->choice))
+        return true;
+    *b->choice = was;
+    return false;
 }
 
 void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_fork *f = b->fork;
-    if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(f, b))
+    if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
     if (b->state == SW_BRANCH_OPENING) {
         if (b->target.transport == SW_TLS)

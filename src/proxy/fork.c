@@ -36,6 +36,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
         return NULL;
     }
     *f = (struct sw_fork){.arena = arena, .server = s->ref, .in = *q->flow};
+    f->came_ms = p->e->now_ms;
     f->in.ident = NULL; /* belongs to the connection, which may be another worker's */
     memcpy(t, targets->t, targets->count * sizeof(*t));
     f->targets = t;
@@ -207,9 +208,15 @@ void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f)
     sw_fork_free(p, f); /* what was passed over is abandoned with it */
 }
 
+bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f)
+{
+    return f->cancelled ||
+           (f->msg.method != SW_INVITE && p->e->now_ms - f->came_ms >= SW_T_LIFE_MS);
+}
+
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
-    while (!f->cancelled && c->next < c->end) {
+    while (!sw_fork_is_over(p, f) && c->next < c->end) {
         const struct sw_target *t = &f->targets[c->next++];
         if (t->clear && (!c->tls_refused || c->tls_failed))
             continue;
@@ -260,7 +267,7 @@ static bool start_group(struct sw_proxy *p, struct sw_fork *f)
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f)
 {
     bool started = false;
-    while (!started && !f->cancelled && f->target_next < f->target_count)
+    while (!started && !sw_fork_is_over(p, f) && f->target_next < f->target_count)
         started = start_group(p, f);
     if (!started && !sw_fork_pending(f))
         sw_fork_conclude(p, f);

@@ -49,6 +49,7 @@ struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
     struct sw_ref server;
+    int64_t came_ms;   /* when the request came */
     struct sw_flow in; /* how the request came; without ident */
     struct sw_msg msg; /* the request, its bytes in the arena */
     struct sw_vitals vitals;
@@ -73,6 +74,12 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
 /** Tries the next group of targets. Answers the request if there is none and nothing is pending. */
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
 
+/**
+ * True if nothing more is tried: the request was cancelled (RFC 3261 16.10), or is no INVITE and
+ * whoever sent it has given up after 64*T1 (RFC 3261 17.1.2.2, RFC 4320 4.2).
+ */
+bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f);
+
 /** Tries the next alternative of a choice. False: there is none, or none could be tried. */
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c);
 
@@ -89,7 +96,7 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
                         const struct sw_vitals *v, bool ended);
 
 /** The branch's transaction is gone: without answer in time (408), or for a transport failure
- * (503). */
+ * (503). RFC 3261 16.9 */
 void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status);
 
 /** Timer C. RFC 3261 16.8 */

@@ -45,7 +45,8 @@ static inline struct sw_peer_state *sw_proxy_state(const struct sw_proxy *p,
     return peer ? &p->peers[peer - p->conf->peers] : NULL;
 }
 
-/** The name of a peer for a log line: "nobody" and "verified" for those that are none. */
+/** The name of a peer for a log line: "nobody" and "verified" for those that are none, "removed"
+ * for one that a reload took out. */
 struct sw_slice sw_proxy_peer_name(const struct sw_proxy *p, uint32_t id);
 
 #endif

@@ -61,7 +61,7 @@ bool sw_record_route_wanted(enum sw_method method);
 
 /**
  * Appends our Record-Route rows: one, or two when the sides differ, the next hop's first. `sips`:
- * the Request-URI or topmost Route is one. RFC 3261 16.6 step 4, RFC 5658 5, RFC 5630 5.3
+ * the Request-URI or topmost Route is one. RFC 3261 16.6 step 4, 26.3.2.2; RFC 5658 5, RFC 5630 5.3
  */
 void sw_record_route_put(struct sw_buf *b, const struct sw_proxy_conf *c, struct sw_slice call_id,
                          const struct sw_seal *seal, bool sips);

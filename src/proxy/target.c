@@ -93,7 +93,8 @@ static uint16_t clear_listener(const struct sw_proxy_conf *c)
     return UINT16_MAX;
 }
 
-/* Without TLS only `sip` requests, only to clear_address, never to a peer that spoke TLS lately. */
+/* Without TLS only `sip` requests, only to clear_address, never to a peer that spoke TLS lately.
+ * RFC 3261 8.1.2 */
 static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
                       const struct sw_request *q, struct sw_targets *targets)
 {

@@ -70,6 +70,36 @@ static bool content_length(struct sw_msg *m, bool datagram, struct sw_vitals *v)
     return true;
 }
 
+/* The grammar has NUL in a quoted string behind a backslash, and nowhere else in a head. RFC 3261
+ * 25.1 */
+static bool raw_nul(struct sw_slice s)
+{
+    bool quoted = false;
+    if (!s.n || !memchr(s.p, 0, s.n))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == 0)
+            return true;
+        if (s.p[i] == '"')
+            quoted = !quoted;
+        else if (s.p[i] == '\\' && quoted)
+            i++;
+    }
+    return false;
+}
+
+/* What is repeated in answers and in an ACK, or was written by every hop before: there no reader of
+ * C strings may find another end. Call-ID and CSeq have no place for a NUL. RFC 3261 8.2.6 */
+static bool nul_in_copied(const struct sw_msg *m)
+{
+    static const enum sw_hdr_id copied[] = {SW_HDR_VIA, SW_HDR_FROM, SW_HDR_TO, SW_HDR_TIMESTAMP};
+    for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
+        for (const struct sw_hdr *h = sw_msg_hdr(m, copied[i]); h; h = sw_hdr_next(m, h))
+            if (raw_nul(sw_hdr_value(m, h)))
+                return true;
+    return false;
+}
+
 /* What requests and responses have in common; the top Via has been read. */
 static enum sw_status common(struct sw_msg *m, bool datagram, struct sw_vitals *v, unsigned code,
                              struct sw_verdict *verdict)
@@ -82,6 +112,8 @@ static enum sw_status common(struct sw_msg *m, bool datagram, struct sw_vitals *
         return bad(verdict, code, "Bad From", "RFC 3261 8.1.1.3");
     if (!single(m, SW_HDR_TO) || !tag(sw_msg_value(m, SW_HDR_TO), &v->to_tag))
         return bad(verdict, code, "Bad To", "RFC 3261 8.1.1.2");
+    if (nul_in_copied(m))
+        return bad(verdict, code, "NUL In Header Field", "RFC 3261 25.1");
     if (!content_length(m, datagram, v))
         return bad(verdict, code, "Bad Content-Length", "RFC 3261 18.3");
     return SW_OK;

@@ -70,26 +70,31 @@ static size_t choose(const OSSL_PROVIDER *p, int operation, bool wanted(const OS
 
 /* The library makes the methods of an operation when one of them is first asked for. A method that
  * finds no memory then is left out for as long as the context lives, so this is done at the start.
- */
-static bool make_methods(OSSL_LIB_CTX *ctx)
+ * These are the ones that the provider itself asks for, such as SHA-512 in each ECDSA signature. */
+static bool make_primitives(OSSL_LIB_CTX *ctx)
 {
     EVP_MD *md = EVP_MD_fetch(ctx, "SHA2-256", NULL);
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(ctx, "AES-128-GCM", NULL);
     EVP_MAC *mac = EVP_MAC_fetch(ctx, "HMAC", NULL);
     EVP_KDF *kdf = EVP_KDF_fetch(ctx, "HKDF", NULL);
     EVP_RAND *rand = EVP_RAND_fetch(ctx, "CTR-DRBG", NULL);
-    EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(ctx, "RSA", NULL);
-    EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(ctx, "X25519", NULL);
-    EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(ctx, "RSA", NULL);
-    EVP_ASYM_CIPHER *asym = EVP_ASYM_CIPHER_fetch(ctx, "RSA", NULL);
-    OSSL_DECODER *decoder = OSSL_DECODER_fetch(ctx, "RSA", NULL);
-    bool all =
-        md && cipher && mac && kdf && rand && keys && exchange && signature && asym && decoder;
+    bool all = md && cipher && mac && kdf && rand;
     EVP_MD_free(md);
     EVP_CIPHER_free(cipher);
     EVP_MAC_free(mac);
     EVP_KDF_free(kdf);
     EVP_RAND_free(rand);
+    return all;
+}
+
+static bool make_methods(OSSL_LIB_CTX *ctx)
+{
+    EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(ctx, "RSA", NULL);
+    EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(ctx, "X25519", NULL);
+    EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(ctx, "RSA", NULL);
+    EVP_ASYM_CIPHER *asym = EVP_ASYM_CIPHER_fetch(ctx, "RSA", NULL);
+    OSSL_DECODER *decoder = OSSL_DECODER_fetch(ctx, "RSA", NULL);
+    bool all = keys && exchange && signature && asym && decoder && make_primitives(ctx);
     EVP_KEYMGMT_free(keys);
     EVP_KEYEXCH_free(exchange);
     EVP_SIGNATURE_free(signature);
@@ -140,7 +145,7 @@ bool sw_tls_lib_open(struct sw_tls_lib *l)
     if (t_base && OSSL_PROVIDER_add_builtin(l->ctx, g_name, start) == 1)
         l->provider = OSSL_PROVIDER_load(l->ctx, g_name);
     t_base = NULL;
-    return l->provider && make_methods(l->ctx);
+    return l->provider && make_primitives(l->base) && make_methods(l->ctx);
 }
 
 void sw_tls_lib_close(struct sw_tls_lib *l)

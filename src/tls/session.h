@@ -75,7 +75,8 @@ void sw_tls_worker_free(struct sw_tls_worker *w);
 SW_MUST_USE enum sw_status
 sw_tls_worker_adopt(struct sw_tls_worker *w, const struct sw_tls_policy *policies, unsigned count);
 
-/** A session; `user` is passed to `seen`. NULL: memory is out or the parameters do not fit. */
+/** A session; `user` is passed to `seen`. NULL: memory is out or the parameters do not fit. RFC
+ * 3261 26.3.1 */
 struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *params, void *user);
 void sw_tls_free(struct sw_tls *t);
 

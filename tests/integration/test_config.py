@@ -209,6 +209,13 @@ def test_expired_certificate_warns_and_strict_says_so(scene):
     assert check(scene, text, "--strict").returncode == 1
 
 
+@pytest.mark.parametrize("idle, warned", [("216s", True), ("217s", False)])
+def test_idle_below_the_longest_transaction_warns(scene, idle, warned):
+    """RFC 3261 18: Timer C and the 64*T1 after its CANCEL."""
+    out = check(scene, scene.config() + f"limits:\n  idle: {idle}\n")
+    assert out.returncode == 0 and ("idle is shorter than a transaction can last" in out.stderr) == warned
+
+
 def test_ca_that_is_none_is_an_error(scene):
     out = check(scene, scene.config().replace(scene.ca, scene.peer_pem))
     assert out.returncode == 2 and "is no CA certificate" in out.stderr

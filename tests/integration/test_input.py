@@ -113,6 +113,7 @@ def test_message_that_does_not_end_is_ended(scene):
 
 
 def test_idle_connection_is_ended(scene):
+    """RFC 3261 18: after longer than a transaction can last, unless the configuration says less; check warns then."""
     with scene.gateway(extra="limits: {idle: 1s}") as gw:
         c = sip.tls(scene.outside, **scene.carrier_tls())
         c.send(sip.request("OPTIONS", "sip:example.test"))

@@ -45,6 +45,7 @@ def test_call_from_tls_to_udp_and_back(scene, workers):
 
 
 def test_tls_to_tls(scene):
+    """RFC 3261 26.3.1: the sips scheme; 26.3.2.2: mutual TLS between domains."""
     second, key = scene.pki.domain("second", "second.test")
     port = free_port()
     config = scene.config(routes="  - {from: carrier, to: second}\n").replace(

@@ -39,10 +39,12 @@ def expect_refused(scene, status, why, phase="handshake", **client):
 
 
 def test_no_certificate_is_refused_with_the_reason(scene):
+    """RFC 3261 26.2.2, 26.3.2.2."""
     expect_refused(scene, "crypto_no_certificate", "showed no certificate", ca=scene.ca)
 
 
 def test_another_ca_is_refused_with_the_reason(scene):
+    """RFC 3261 26.3.1: certificates are validated against our own roots."""
     cert, key = scene.pki.domain("evil", "peer.test", ca="rogue")
     expect_refused(scene, "crypto_verify", "(partners) has the CA that issued the certificate: CN = Test rogue", ca=scene.ca, cert=cert, key=key)
 
@@ -95,6 +97,7 @@ def test_identity_follows_rfc_5922(scene, san, subject, peer):
 
 
 def test_server_must_prove_the_name_that_was_wanted(scene):
+    """RFC 3261 26.2.2, 26.3.2.2."""
     other, key = scene.pki.domain("other", "other.test")
     server = sip.Server(other, key, ca=scene.ca, port=scene.carrier_port)
     with scene.gateway() as gw:
@@ -110,6 +113,7 @@ def test_server_must_prove_the_name_that_was_wanted(scene):
 
 
 def test_request_goes_out_over_tls_with_sni_and_our_certificate(scene):
+    """RFC 3261 26.3.1: a certificate that names our domain."""
     seen = []
     server = sip.Server(**{k: v for k, v in scene.carrier_tls().items()}, port=scene.carrier_port)
     server.context.sni_callback = lambda sock, name, ctx: seen.append(name)
@@ -177,6 +181,7 @@ def openssl_client(scene, *more):
     (["-tls1_1", "-cipher", "ALL@SECLEVEL=0"], False),                     # RFC 9325 3.1.1
 ])
 def test_standard_policy_with_openssl_as_client(scene, args, ok):
+    """RFC 3261 26.3.1: TLS with both sides authenticated."""
     with scene.gateway() as gw:
         out = openssl_client(scene, *args)
         verified = b"Verify return code: 0 (ok)" in out.stdout

@@ -149,7 +149,9 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
     case SW_ACT_CLOSE:
         sim_verdict(w, a);
         return;
-    case SW_ACT_ROW: /* nobody asks for a list here */
+    case SW_ACT_ROW:
+        if (w->node->sim->row)
+            w->node->sim->row(w->node->sim->row_user, &a->note);
         return;
     case SW_ACT_NOTE:
         if (w->node->sim->verbose)
@@ -188,6 +190,11 @@ static void step(struct sim_worker *w, const struct sw_event *ev)
         return;
     }
     plan_wake(w);
+}
+
+void sim_tell(struct sim_worker *w, const struct sw_event *ev)
+{
+    step(w, ev);
 }
 
 static void message(struct sim_worker *w, const struct sw_flow *flow, const struct sim_event *e)

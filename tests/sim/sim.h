@@ -97,6 +97,9 @@ struct sim {
     void (*watch)(void *user, const struct sim_node *from, const struct sw_endpoint *to,
                   enum sw_transport transport, struct sw_slice bytes);
     void *watch_user;
+    /* every ROW; NULL: nobody asks for a list */
+    void (*row)(void *user, const struct sw_note_act *row);
+    void *row_user;
 };
 
 struct sim *sim_new(uint64_t seed);
@@ -116,6 +119,9 @@ void sim_run(struct sim *s, int64_t until_ms);
 
 /** Runs at most `most` events that are due until then, and tells how many there were. */
 uint64_t sim_run_events(struct sim *s, int64_t until_ms, uint64_t most);
+
+/** Tells a worker something between two events: ADOPT, LIST. */
+void sim_tell(struct sim_worker *w, const struct sw_event *ev);
 
 /** Breaks every connection between two nodes. */
 void sim_break(struct sim *s, const struct sim_node *a, const struct sim_node *b);

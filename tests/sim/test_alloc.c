@@ -311,7 +311,8 @@ static uint64_t run(const struct scenario *x, uint64_t seed, uint64_t *unanswere
 {
     struct scene s;
     set_up(&s, x, seed);
-    fault.count = fault.failed = 0;
+    memset(fault.count, 0, sizeof(fault.count));
+    fault.failed = 0;
     for (unsigned i = 0; i < s.w.gates; i++) {
         s.spy[i].before = memory_short;
         s.spy[i].after = memory_back;
@@ -326,7 +327,7 @@ static uint64_t run(const struct scenario *x, uint64_t seed, uint64_t *unanswere
         assert_told(s.w.carrier, x->name);
         assert_told(s.w.pbx, x->name);
     }
-    uint64_t count = fault.count;
+    uint64_t count = fault.count[fault.layer];
     assert_call_works(&s, x->name);
     tear_down(&s);
     return count;

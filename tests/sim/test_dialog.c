@@ -109,6 +109,7 @@ static void carrier_routes(const struct scene *x, char *out, size_t cap)
     snprintf(out, cap, "Route: %s\r\nRoute: %s\r\n", x->route[1], x->route[0]);
 }
 
+/* RFC 3261 26.3.2.2 */
 static void test_record_route_says_how_each_side_reaches_us(void **state)
 {
     (void)state;
@@ -202,6 +203,50 @@ static void test_a_new_connection_goes_to_the_target_when_none_is_left(void **st
     assert_int_equal(raw_count(x.carrier, "BYE"), 1);
     raw_answer(x.carrier, raw_nth(x.carrier, "BYE", 0), "200 OK", "");
     scene_fini(&x);
+}
+
+/* RFC 3261 8.1.3.1, 16.9, 17.1.4, 18.4: as if a 503 had come; 16.7 step 6 makes it 500 */
+static void test_connection_that_closes_ends_what_runs_over_it(void **state)
+{
+    (void)state;
+    struct scene x;
+    char routes[2200];
+    scene_init(&x, 2);
+    establish(&x);
+    snprintf(routes, sizeof(routes), "Route: %s, %s\r\n", x.pbx_route[0], x.pbx_route[1]);
+    send(x.pbx, SW_UDP, "BYE", "sip:x@192.0.2.77:9;transport=tls", routes, ";tag=1", 2);
+    sim_run(x.sim, 1400);
+    assert_int_equal(raw_count(x.carrier, "BYE"), 1);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 5"), 0);
+    sim_break(x.sim, x.carrier->node, x.gate.node);
+    sim_run(x.sim, 1500); /* at once, not after Timer F */
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 500 Connection To Next Hop Lost"), 1);
+    scene_fini(&x);
+}
+
+/* The alternatives of the flow lead to the same machine: RFC 3263 4.3 tries other ones only. */
+static void test_silent_machine_gets_a_request_once(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"INVITE", "BYE"};
+    for (int i = 0; i < 2; i++) {
+        struct scene x;
+        char routes[2200];
+        scene_init(&x, 1);
+        establish(&x);
+        snprintf(routes, sizeof(routes), "Route: %s, %s\r\n", x.pbx_route[0], x.pbx_route[1]);
+        send(x.pbx, SW_UDP, methods[i], "sip:x@10.0.0.9:5061;transport=tls", routes, ";tag=1", 2);
+        sim_run(x.sim, 1300 + 31900); /* not after the peer's `timeout` */
+        assert_int_equal(raw_count(x.carrier, methods[i]), 1);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 408"), 0);
+        sim_run(x.sim, INT64_MAX); /* nor after Timer B or F */
+        assert_int_equal(raw_count(x.carrier, methods[i]), 1);
+        if (i == 0)
+            assert_true(raw_count(x.pbx, "SIP/2.0 408") > 0);
+        else /* RFC 4320 4.2 */
+            assert_int_equal(raw_count(x.pbx, "SIP/2.0 408"), 0);
+        scene_fini(&x);
+    }
 }
 
 static void test_response_whose_connection_closed_goes_over_a_new_one(void **state)
@@ -301,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_request_from_inside_goes_over_the_flow_whatever_the_contact_says),
         cmocka_unit_test(test_another_connection_of_the_peer_serves_when_the_flow_is_gone),
         cmocka_unit_test(test_a_new_connection_goes_to_the_target_when_none_is_left),
+        cmocka_unit_test(test_connection_that_closes_ends_what_runs_over_it),
+        cmocka_unit_test(test_silent_machine_gets_a_request_once),
         cmocka_unit_test(test_response_whose_connection_closed_goes_over_a_new_one),
         cmocka_unit_test(test_forged_seal_and_foreign_sender_get_403),
         cmocka_unit_test(test_cancel_on_another_connection_finds_its_worker),

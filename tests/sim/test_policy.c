@@ -222,6 +222,7 @@ static void test_every_method_is_relayed(void **state)
     scene_fini(&x);
 }
 
+/* RFC 3261 23, 16.6: a signed body is never rewritten */
 static void test_what_is_not_touched_passes_byte_for_byte(void **state)
 {
     (void)state;

@@ -342,6 +342,38 @@ static void test_503_alone_becomes_500(void **state)
     scene_fini(&x);
 }
 
+/* What was heard of is no failure that another target is tried for: RFC 3263 4.3 */
+static void test_target_that_rang_and_fell_silent_has_no_successor(void **state)
+{
+    (void)state;
+    struct scene x;
+    scene_init(&x, true);
+    send_request(x.a, "INVITE", "seventeen");
+    sim_run(x.sim, 1100);
+    raw_answer(x.b, raw_nth(x.b, "INVITE", 0), "180 Ringing", "");
+    sim_run(x.sim, 1000 + 186000); /* Timer C; the CANCEL is not answered either */
+    assert_true(raw_count(x.b, "CANCEL") >= 1);
+    sim_run(x.sim, 1000 + 186000 + 33000);
+    assert_true(raw_count(x.a, "SIP/2.0 408") >= 1);
+    assert_int_equal(raw_count(x.c, "INVITE"), 0);
+    scene_fini(&x);
+}
+
+/* Its sender has given up when the first target has: RFC 3261 17.1.2.2, RFC 4320 4.2 */
+static void test_nothing_is_tried_for_a_sender_that_has_given_up(void **state)
+{
+    (void)state;
+    struct scene x;
+    scene_init(&x, true);
+    x.gate.conf.peers[1].timeout_ms = 0; /* only Timer F ends the wait for b */
+    send_request(x.a, "MESSAGE", "eighteen");
+    sim_run(x.sim, INT64_MAX);
+    assert_true(raw_count(x.b, "MESSAGE") > 1);
+    assert_int_equal(raw_count(x.c, "MESSAGE"), 0);
+    assert_int_equal(raw_count(x.a, "SIP/2.0"), 1); /* 100 */
+    scene_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_late_ringing_of_a_passed_over_target_is_cancelled),
         cmocka_unit_test(test_503_tries_the_next_and_retry_after_takes_the_peer_out),
         cmocka_unit_test(test_503_alone_becomes_500),
+        cmocka_unit_test(test_target_that_rang_and_fell_silent_has_no_successor),
+        cmocka_unit_test(test_nothing_is_tried_for_a_sender_that_has_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                 const char *domain, uint64_t seed)
 {
     conf_done(&g->conf);
+    g->adopted = NULL;
     memset(g->counters, 0, sizeof(g->counters));
     g->node = sim_node_add(s, name, workers);
     g->ident = g->node->ident = conf_ident(domain);
@@ -49,6 +50,17 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
     }
 }
 
+/* Whoever uses it afterwards is found: it is freed, or its pointers lead nowhere. */
+static void release_conf(struct gate *g)
+{
+    conf_fini(g->adopted ? g->adopted : &g->conf);
+    if (g->adopted)
+        free(g->adopted);
+    else
+        memset(&g->conf, 0x5a, sizeof(g->conf));
+    g->adopted = NULL;
+}
+
 void gate_stop(struct gate *g)
 {
     for (unsigned i = 0; i < g->node->workers; i++) {
@@ -56,8 +68,22 @@ void gate_stop(struct gate *g)
         MUST(g->gateway[i].slab.used_bytes == 0, "%s.%u: %zu bytes were not given back",
              g->node->name, i, g->gateway[i].slab.used_bytes);
     }
-    conf_fini(&g->conf);
+    release_conf(g);
     free(g->ident);
+}
+
+void gate_adopt(struct gate *g, struct conf *next, int64_t apart_ms)
+{
+    struct sim *s = g->node->sim;
+    const struct sw_gateway_live live = {.proxy = &next->proxy, .peers = next->state};
+    const struct sw_event ev = {.kind = SW_EV_ADOPT, .conf = &live};
+    conf_done(next);
+    for (unsigned i = 0; i < g->node->workers; i++) {
+        sim_run(s, s->now_ms + apart_ms);
+        sim_tell(&g->node->worker[i], &ev);
+    }
+    release_conf(g);
+    g->adopted = next;
 }
 
 uint64_t gate_counted(const struct gate *g, enum sw_counter c)

@@ -15,12 +15,19 @@ struct gate {
     struct sw_counters counters[SIM_WORKERS_MAX];
     struct sw_ident *ident;
     uint32_t transactions_max; /* 0: many */
+    struct conf *adopted;      /* NULL: `conf` holds */
 };
 
 /** Makes the node of a gateway whose configuration is complete. */
 void gate_start(struct gate *g, struct sim *s, const char *name, unsigned workers,
                 const char *domain, uint64_t seed);
 void gate_stop(struct gate *g);
+
+/**
+ * A reload: each worker adopts `next` (from malloc, complete), so many ms after the one before it.
+ * What was adopted before is freed then. The listeners must be the same.
+ */
+void gate_adopt(struct gate *g, struct conf *next, int64_t apart_ms);
 
 /** What its workers counted. */
 uint64_t gate_counted(const struct gate *g, enum sw_counter c);

@@ -11,17 +11,19 @@ struct fault fault;
 static bool fails(enum fault_layer layer)
 {
     bool f = false;
-    if (!fault.on || fault.layer != layer)
+    if (!fault.on)
         return false;
-    fault.count++;
+    uint64_t count = ++fault.count[layer];
+    if (fault.layer != layer)
+        return false;
     switch (fault.mode) {
     case FAULT_NONE:
         break;
     case FAULT_ONCE:
-        f = fault.count == fault.at;
+        f = count == fault.at;
         break;
     case FAULT_ON:
-        f = fault.count >= fault.at;
+        f = count >= fault.at;
         break;
     case FAULT_CHANCE:
         fault.random ^= fault.random << 13;

@@ -15,7 +15,7 @@ enum fault_layer {
 };
 
 enum fault_mode {
-    FAULT_NONE,   /* only counted */
+    FAULT_NONE,   /* only counted, each layer by itself */
     FAULT_ONCE,   /* number `at` fails */
     FAULT_ON,     /* number `at` and all after it */
     FAULT_CHANCE, /* each with a chance of `at` in 1000 */
@@ -26,7 +26,7 @@ struct fault {
     enum fault_mode mode;
     uint64_t at, random; /* `random`: seed of FAULT_CHANCE, not 0 */
     bool on;             /* requests are counted, and may fail, only while this is set */
-    uint64_t count, failed;
+    uint64_t count[FAULT_LAYERS], failed;
 };
 
 extern struct fault fault;

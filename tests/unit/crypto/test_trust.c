@@ -104,6 +104,7 @@ static struct sw_trust_verdict verify(const struct sw_trust *t, const struct sho
     struct sw_leafcache *cache = s->cache ? s->cache : sw_leafcache_new();
     STACK_OF(X509) *untrusted = sk_X509_new_null();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    assert_non_null(t);
     assert_non_null(cache);
     if (s->chain)
         more = pki_certs(s->chain);
@@ -497,6 +498,7 @@ static void test_trust_tells_purposes_for_each_entry_by_itself(void **state)
     struct sw_leafcache *cache = sw_leafcache_new();
     const struct sw_trust_entry *list[] = {&e[0], &e[1]};
     struct sw_trust *t = sw_trust_new(list, 2);
+    assert_non_null(t);
     for (int round = 0; round < 2; round++) { /* the second time it is remembered */
         struct sw_trust_verdict v = verify(t, &(struct shown){.leaf = "use", .cache = cache});
         assert_vouched(&v, IDS(1, 2));
@@ -809,6 +811,7 @@ static void test_trust_names_no_more_entries_than_it_has_room_for(void **state)
         list[i] = &e[i];
     for (unsigned more = 0; more < 2; more++) { /* `check` tells which is too many */
         struct sw_trust *t = sw_trust_new(list, SW_VOUCHED_MAX + more);
+        assert_non_null(t);
         assert_ptr_equal(sw_trust_crowded(t), more ? &e[SW_VOUCHED_MAX] : NULL);
         sw_trust_free(t);
     }

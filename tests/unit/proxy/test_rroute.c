@@ -347,7 +347,8 @@ static void test_rroute_record_route_is_for_what_may_make_a_dialog(void **state)
                              m == SW_METHOD_OTHER);
 }
 
-/* RFC 5658 5: two rows where the sides differ, the next hop's first; docs/config.md "URIs of ours"
+/* RFC 3261 16.6 step 4, RFC 5658 5: two rows where the sides differ, the next hop's first;
+ * docs/config.md "URIs of ours"
  */
 static void test_rroute_record_route_names_the_listener_of_each_side(void **state)
 {

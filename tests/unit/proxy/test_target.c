@@ -278,7 +278,8 @@ static void test_target_down_peers_are_left_out_unless_all_are(void **state)
     assert_target(1, BOTH, "192.0.2.2:5060");
 }
 
-/* RFC 5630 5.3: sips goes over TLS or not at all, with the warnings of that section */
+/* RFC 3261 26.2.2, 26.3.1, RFC 5630 5.3: sips goes over TLS or not at all, with the warnings of
+ * that section */
 static void test_target_sips_rules_choose_and_refuse(void **state)
 {
     (void)state;
@@ -337,7 +338,7 @@ static void test_target_sips_rules_choose_and_refuse(void **state)
     }
 }
 
-/* docs/config.md "In the clear" */
+/* RFC 3261 8.1.2; docs/config.md "In the clear" */
 static void test_target_clear_address_is_last_and_never_after_tls_or_for_sips(void **state)
 {
     (void)state;

@@ -148,6 +148,7 @@ static void test_check_request_has_a_verdict_for_each_fault(void **state)
 }
 
 /* RFC 3261 18.3: a datagram's body is cut to its length, a stream needs one */
+/* RFC 3261 18.3, 20.14 */
 static void test_check_length_rules_differ_by_transport(void **state)
 {
     (void)state;
@@ -236,6 +237,38 @@ static void test_check_vitals_move_with_their_bytes(void **state)
     unit_free(copy);
 }
 
+/* RFC 3261 25.1: quoted-pair is the one place of a head that has NUL */
+static void test_check_nul_is_refused_where_answers_repeat_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* '#' stands for NUL */
+        enum sw_status status;
+    } cases[] = {
+        {LINE VIA "To: <sip:b#>\r\n" FROM ID CSEQ "\r\n", SW_PEER_SYNTAX},
+        {LINE VIA TO "From: <sip:a;x=#>;tag=1\r\n" ID CSEQ "\r\n", SW_PEER_SYNTAX},
+        {LINE VIA TO "From: \"a\\\\\" <sip:a\\#>\r\n" ID CSEQ "\r\n", SW_PEER_SYNTAX},
+        {LINE VIA "Via: SIP/2.0/UDP a#\r\n" REST "\r\n", SW_PEER_SYNTAX},
+        {LINE VIA REST "Timestamp: 1#\r\n\r\n", SW_PEER_SYNTAX},
+        {LINE VIA TO "From: \"a\\\"\\#\" <sip:a>\r\n" ID CSEQ "\r\n", SW_OK},
+        {LINE VIA REST "Subject: #\r\n\r\n#", SW_OK},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+        char text[512];
+        struct sw_verdict verdict = {0};
+        size_t n = strlen(cases[i].text);
+        for (size_t k = 0; k < n; k++)
+            text[k] = cases[i].text[k] == '#' ? '\0' : cases[i].text[k];
+        assert_int_equal(message_parse(&x, text, n), SW_OK);
+        assert_int_equal(sw_check_request(&x.m, true, &x.v, &verdict), cases[i].status);
+        if (cases[i].status != SW_OK) {
+            assert_int_equal(verdict.code, 400);
+            assert_string_equal(verdict.rule, "RFC 3261 25.1");
+        }
+        message_free(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_check_length_rules_differ_by_transport),
         cmocka_unit_test(test_check_response_good_or_dropped),
         cmocka_unit_test(test_check_vitals_move_with_their_bytes),
+        cmocka_unit_test(test_check_nul_is_refused_where_answers_repeat_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,6 +274,7 @@ static const struct {
     {"urn:a", "tel:1", false},
 };
 
+/* RFC 3261 19.1.4: sip and sips are never equal */
 static void test_uri_equality_is_that_of_the_standard(void **state)
 {
     (void)state;
