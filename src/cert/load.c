@@ -1,6 +1,7 @@
 #include "cert/load.h"
 
 #include "sys/file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -120,6 +121,41 @@ unsigned sw_cert_file_mode(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
+bool sw_cert_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int is_wanted(const struct dirent *d)
+{
+    static const char *const ends[] = {".crl", ".pem", ".der"};
+    size_t n = strlen(d->d_name);
+    for (size_t i = 0; i < 3 && d->d_name[0] != '.'; i++)
+        if (n > 4 && strcmp(d->d_name + n - 4, ends[i]) == 0)
+            return 1;
+    return 0;
+}
+
+enum sw_status sw_cert_folder(const char *path, void (*each)(void *user, const char *p), void *user,
+                              char why[SW_WHY_MAX])
+{
+    struct dirent **names = NULL;
+    char file[PATH_MAX], error[128];
+    int n = scandir(path, &names, is_wanted, alphasort);
+    if (n < 0) {
+        snprintf(why, SW_WHY_MAX, "%s", strerror_r(errno, error, sizeof(error)));
+        return errno == ENOMEM ? SW_LIMIT_MEMORY : SW_SYS;
+    }
+    for (int i = 0; i < n; i++) {
+        if (snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name) < (int)sizeof(file))
+            each(user, file);
+        free(names[i]);
+    }
+    free(names);
+    return SW_OK;
 }
 
 enum sw_status sw_cert_load_crls(const char *path, struct sw_crls *out, char why[SW_WHY_MAX])

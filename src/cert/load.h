@@ -44,6 +44,16 @@ void sw_cert_drop_passphrase(struct sw_slice *passphrase);
 /** The permission bits of a file; 0: it cannot be asked for them. */
 unsigned sw_cert_file_mode(const char *path);
 
+/** True if there is a folder of this name. */
+bool sw_cert_is_folder(const char *path);
+
+/**
+ * Calls `each` with the path of each file in a folder whose name ends in .crl, .pem or .der, sorted
+ * by name. SW_SYS, SW_LIMIT_MEMORY with `why`.
+ */
+SW_MUST_USE enum sw_status sw_cert_folder(const char *path, void (*each)(void *user, const char *p),
+                                          void *user, char why[SW_WHY_MAX]);
+
 /** Reads revocation lists. Statuses as above. */
 SW_MUST_USE enum sw_status sw_cert_load_crls(const char *path, struct sw_crls *out,
                                              char why[SW_WHY_MAX]);

@@ -283,7 +283,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     struct said x = {.flow = &c->flow, .conn = c, .got = got, .tls = {.alert = -1}};
     if (c->tls)
         sw_tls_failure(c->tls, &x.tls);
-    x.tls_says = x.tls.why[0] && state != SW_CONN_IDENTITY;
+    x.tls_says = x.tls.why[0] && (state != SW_CONN_IDENTITY || c->waits);
     x.r = (struct sw_attempt_refusal){
         .status = status,
         .phase = phase(state),

@@ -103,6 +103,10 @@ struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref)
 static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state state, int64_t limit_ms)
 {
     c->state = (uint8_t)state;
+    if (c->waits && state != SW_CONN_IDENTITY) {
+        c->waits = false;
+        s->waiting--;
+    }
     if (state >= SW_CONN_OPEN) {
         sw_hold_drop(c->hold);
         c->hold = NULL;
@@ -273,6 +277,35 @@ static void tell_unknown_name(struct sw_conns *s, struct sw_conn *c)
     sw_attempt_name_unknown(s, c);
 }
 
+static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
+    return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
+}
+
+/* Nothing is read meanwhile: what came with the end of the handshake is kept. */
+static enum sw_status wait_for_answer(struct sw_conns *s, struct sw_conn *c)
+{
+    enum sw_status st = sw_tls_keep_fed(c->tls);
+    if (st != SW_OK)
+        return st;
+    watch(s, c, c->want_write ? SW_WANT_WRITE : 0);
+    enter(s, c, SW_CONN_IDENTITY, s->conf.limits.answer_ms);
+    c->waits = true;
+    s->waiting++;
+    return SW_OK;
+}
+
+/* The certificate holds, and phase 3 begins. One whose names cannot be kept is not none: it would be
+ * let in where none is asked for. */
+static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
+{
+    watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
+    c->flow.ident = sw_tls_ident(c->tls);
+    enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
+    return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
+}
+
 enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
 {
     ssize_t n = recv(c->fd, s->scratch_wire, WIRE_BYTES, 0);
@@ -292,10 +325,20 @@ enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
         return st == SW_AGAIN && sent != SW_OK ? sent : st;
     if (sent != SW_OK)
         return sent;
-    watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
-    c->flow.ident = sw_tls_ident(c->tls);
-    enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
-    return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
+    if (sw_tls_waits(c->tls))
+        return wait_for_answer(s, c);
+    return believed(s, c);
+}
+
+enum sw_status sw_conn_settle(struct sw_conns *s, struct sw_conn *c, bool last)
+{
+    const struct sw_tls_params *params = params_of(s, c);
+    enum sw_status st = sw_tls_judge_again(c->tls, params ? params->trust : NULL, last);
+    if (st != SW_OK)
+        return st;
+    c->waits = false;
+    s->waiting--;
+    return believed(s, c);
 }
 
 struct sw_slice sw_conn_without_tls(struct sw_conns *s, struct sw_conn *c)
@@ -315,18 +358,14 @@ void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_
     enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
 }
 
-static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
-{
-    const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
-    return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
-}
-
 enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c)
 {
     const struct sw_tls_params *params = params_of(s, c);
     if (!c->tls || !c->flow.ident || !params)
         return SW_OK;
-    enum sw_status st = sw_tls_judge_again(c->tls, params->trust);
+    enum sw_status st = sw_tls_judge_again(c->tls, params->trust, false);
+    if (st == SW_AGAIN) /* until the answer is there it proves what it proved */
+        return SW_OK;
     if (st != SW_OK)
         return st;
     struct sw_ident *now = sw_tls_ident(c->tls);

@@ -38,6 +38,7 @@ struct sw_conn_limits {
     uint32_t recheck_ms;   /* how often what open connections proved is judged again; 0: never */
     uint32_t resumption_s; /* how long TLS sessions can be resumed; 0: never */
     uint32_t sessions;     /* that are kept for it, of one worker */
+    uint32_t answer_ms;    /* how long an answer about a revocation is waited for */
 };
 
 /* How to accept on a listener. */
@@ -68,6 +69,7 @@ struct sw_conn_conf {
     const struct sw_conn_peer *peers; /* sorted by id */
     const struct sw_tls_policy *policies;
     uint32_t listener_count, peer_count, policy_count;
+    const struct sw_revocations *revocations; /* what is learnt of them; NULL: nothing */
     struct sw_hold *hold; /* of all that stands above; NULL: it is never replaced */
     const struct sw_tls_resumption *resumption; /* for the start of a worker only; NULL: none */
     uint32_t instance;
@@ -105,6 +107,7 @@ struct sw_conn {
     bool listed;    /* in the reuse directory */
     bool heard;     /* the peer has sent application bytes */
     bool part_late; /* the timer counts for the incomplete message */
+    bool waits;     /* in IDENTITY: whether its certificate was revoked is being asked for */
     bool name_told; /* that its server name is unknown */
     bool placed;    /* it is known whose session it resumes, if any */
     bool is_paused;
@@ -142,6 +145,7 @@ struct sw_conns {
     size_t plain_cap;
     int64_t now_ms;
     uint64_t generation;
+    uint32_t waiting;        /* connections with `waits` */
     int64_t name_unknown_ms; /* when server_name_unknown was logged last */
     uint64_t names_unknown;  /* since then, that one counted */
 };
@@ -164,6 +168,12 @@ SW_MUST_USE enum sw_status sw_conns_adopt(struct sw_conns *s, const struct sw_co
  * or nothing. SW_OK: `flow.ident` is what holds now. SW_CRYPTO: see sw_tls_failure.
  */
 SW_MUST_USE enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c);
+
+/**
+ * Looks whether the answer that a connection waits for is there. SW_OK: the identity is next.
+ * SW_AGAIN: it is not; with `last` that does not happen. SW_CRYPTO: refused, see sw_tls_failure.
+ */
+SW_MUST_USE enum sw_status sw_conn_settle(struct sw_conns *s, struct sw_conn *c, bool last);
 
 /** Takes up an accepted socket, which is closed if this fails. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO
  */

@@ -29,6 +29,7 @@ static struct sw_key key_of(const struct sw_leaf_key *k)
     sw_siphash_init(&h, (struct sw_sip_key){1, 2});
     sw_siphash_add(&h, k->sha256, sizeof(k->sha256));
     sw_siphash_add(&h, &k->trust, sizeof(k->trust));
+    sw_siphash_add(&h, &k->revocations, sizeof(k->revocations));
     sw_siphash_add(&h, &k->of_client, sizeof(k->of_client));
     sw_siphash_add(&h, &k->security_level, sizeof(k->security_level));
     return sw_siphash_end(&h);

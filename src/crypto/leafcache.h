@@ -24,6 +24,7 @@ struct sw_vouched {
 struct sw_leaf_key {
     uint8_t sha256[SW_SHA256_BYTES];
     uint64_t trust; /* the store's number: one made later has another, even at the same address */
+    uint64_t revocations; /* the version of what was learnt: a revocation forgets all */
     uint32_t security_level;
     bool of_client; /* judged as a client's certificate, else as a server's */
 };

@@ -24,6 +24,7 @@ struct pin {
 struct sw_trust {
     uint64_t number; /* never given twice */
     uint8_t scope[SW_SHA256_BYTES];
+    struct sw_revocations *learnt; /* NULL: nothing is fetched */
     X509_STORE *store;
     const struct sw_trust_entry **entries;
     STACK_OF(X509) * *alone; /* each entry's own anchors, borrowed from it */
@@ -259,12 +260,35 @@ const uint8_t *sw_trust_scope(const struct sw_trust *t)
     return t->scope;
 }
 
+void sw_trust_learn(struct sw_trust *t, struct sw_revocations *r)
+{
+    t->learnt = r;
+}
+
+bool sw_trust_wants_ocsp(const struct sw_trust *t)
+{
+    for (size_t i = 0; i < t->entry_count; i++)
+        if (t->entries[i]->revocation >= SW_REVOCATION_OCSP)
+            return t->learnt;
+    return false;
+}
+
 X509_STORE *sw_trust_store(const struct sw_trust *t)
 {
     return t->store;
 }
 
 /* ---- who vouches ---- */
+
+/* One judging of a chain. */
+struct judging {
+    const struct sw_trust *t;
+    const struct sw_trust_ask *ask;
+    X509_STORE_CTX *ctx;
+    int64_t now_s;
+    int64_t end_s; /* until when it holds */
+    struct sw_trust_verdict *out;
+};
 
 /* The same entry may vouch by two chains, or by a chain and a pin: either is enough. */
 static void vouch(struct sw_trust_verdict *out, uint32_t id, uint8_t uses)
@@ -322,42 +346,29 @@ static void judge_pins(const struct sw_trust *t, X509 *leaf, const uint8_t sha25
     out->depth = 0;
 }
 
-/* X509_V_OK unless one of the entry's lists, signed by the issuer, names the certificate. A CA that
- * changed its key has lists of both: one under the issuer's name that another key signed says
- * nothing, and if there is no other, nothing is known. */
-static int revoked_one(const struct sw_trust_entry *e, X509 *x, X509 *issuer)
+/* All answers that are missing are asked for at once. */
+static int revoked(struct judging *j, const struct sw_trust_entry *e, STACK_OF(X509) * chain,
+                   int below_anchor, int *depth)
 {
-    bool known = false, foreign = false;
-    for (size_t k = 0; k < e->crls.count; k++) {
-        X509_CRL *crl = sw_x509_crl(e->crls.c[k]);
-        X509_REVOKED *entry = NULL;
-        if (X509_NAME_cmp(X509_get_issuer_name(x), X509_CRL_get_issuer(crl)) != 0)
-            continue;
-        uint64_t failures = sw_crypto_mem_failures();
-        if (X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1) {
-            if (sw_crypto_mem_failures() != failures) /* it may be the one that says it */
-                return X509_V_ERR_OUT_OF_MEM;
-            foreign = true;
-            continue;
-        }
-        known = true;
-        if (X509_CRL_get0_by_cert(crl, &entry, x) == 1) /* 2: removed from the list again */
-            return X509_V_ERR_CERT_REVOKED;
-    }
-    return foreign && !known ? X509_V_ERR_CRL_SIGNATURE_FAILURE : X509_V_OK;
-}
-
-static int revoked(const struct sw_trust_entry *e, STACK_OF(X509) * chain, int below_anchor,
-                   int *depth)
-{
+    struct sw_revocation_ask ask = {.learnt = j->t->learnt,
+                                    .staple = j->ask->staple,
+                                    .last = j->ask->last,
+                                    .staple_follows = j->ask->staple_follows,
+                                    .now_s = j->now_s};
+    int found = X509_V_OK;
     for (int i = 0; i < below_anchor; i++) {
-        int error = revoked_one(e, sk_X509_value(chain, i), sk_X509_value(chain, i + 1));
-        if (error != X509_V_OK) {
-            *depth = i;
-            return error;
-        }
+        int error =
+            sw_revoked(e, &ask, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), &j->end_s);
+        ask.staple = sw_slice("", 0);
+        ask.staple_follows = false;
+        if (error == X509_V_OK)
+            continue;
+        *depth = i;
+        found = error;
+        if (error != X509_V_ERR_OCSP_VERIFY_NEEDED)
+            break;
     }
-    return X509_V_OK;
+    return found;
 }
 
 /* Keys and signatures that nobody should believe any more, whatever a TLS policy allows. The
@@ -390,16 +401,19 @@ static uint8_t uses_of(STACK_OF(X509) * chain, int anchor_at)
 }
 
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
-static int judge_entry(const struct sw_trust *t, uint32_t entry, STACK_OF(X509) * chain,
-                       int anchor_at, int *depth)
+static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain, int anchor_at,
+                       int *depth)
 {
-    const struct sw_trust_entry *e = t->entries[entry];
+    const struct sw_trust_entry *e = j->t->entries[entry];
     if ((unsigned)anchor_at > e->depth) {
         *depth = (int)e->depth;
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
     int error = weak(chain, anchor_at, depth);
-    return error == X509_V_OK ? revoked(e, chain, anchor_at, depth) : error;
+    if (error == X509_V_OK)
+        error = revoked(j, e, chain, anchor_at, depth);
+    j->out->pending |= error == X509_V_ERR_OCSP_VERIFY_NEEDED;
+    return error;
 }
 
 /* The first place of a certificate among the anchors; the end of the table if it is none. */
@@ -412,15 +426,16 @@ static const struct anchor *find(const struct sw_trust *t, X509 *x)
     return among(t, a, name) ? a : t->anchors + t->anchor_count;
 }
 
-static void match_anchors(const struct sw_trust *t, STACK_OF(X509) * chain,
-                          struct sw_trust_verdict *out)
+static void match_anchors(struct judging *j, STACK_OF(X509) * chain)
 {
+    const struct sw_trust *t = j->t;
+    struct sw_trust_verdict *out = j->out;
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, depth = 0;
     for (int i = 1; chain && i < sk_X509_num(chain); i++) {
         const struct anchor *first = find(t, sk_X509_value(chain, i));
         for (const struct anchor *a = first; a < t->anchors + t->anchor_count && a->x == first->x;
              a++) {
-            int e = judge_entry(t, a->entry, chain, i, &depth);
+            int e = judge_entry(j, a->entry, chain, i, &depth);
             if (e == X509_V_OK) {
                 vouch(out, t->entries[a->entry]->id, uses_of(chain, i));
             } else {
@@ -454,10 +469,10 @@ static bool vouched(const struct sw_trust_verdict *v, uint32_t id)
 }
 
 /* Judges the chain to one entry's own anchors, and vouches for what it allows. */
-static void ask_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *asked,
-                      int64_t *end_s, struct sw_trust_verdict *out)
+static void ask_alone(struct judging *j, uint32_t entry)
 {
-    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    const struct sw_trust *t = j->t;
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new(), *asked = j->ctx;
     int depth = 0;
     bool good = ctx && X509_STORE_CTX_init(ctx, t->store, X509_STORE_CTX_get0_cert(asked),
                                            X509_STORE_CTX_get0_untrusted(asked)) == 1;
@@ -469,52 +484,54 @@ static void ask_alone(const struct sw_trust *t, uint32_t entry, X509_STORE_CTX *
     }
     STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
     int top = good ? sk_X509_num(chain) - 1 : 0;
-    if (top > 0 && judge_entry(t, entry, chain, top, &depth) == X509_V_OK) {
-        vouch(out, t->entries[entry]->id, uses_of(chain, top));
-        if (chain_end_s(chain) < *end_s)
-            *end_s = chain_end_s(chain);
+    if (top > 0 && judge_entry(j, entry, chain, top, &depth) == X509_V_OK) {
+        vouch(j->out, t->entries[entry]->id, uses_of(chain, top));
+        if (chain_end_s(chain) < j->end_s)
+            j->end_s = chain_end_s(chain);
     }
     X509_STORE_CTX_free(ctx);
 }
 
 /* Asks the entries that did not vouch yet and have an anchor that may have issued `x`. Those that
  * have nothing but `judged`, where the chain ended, would see the same chain again. */
-static void ask_issuers_of(const struct sw_trust *t, X509 *x, const X509 *judged,
-                           X509_STORE_CTX *ctx, int64_t *end_s, struct sw_trust_verdict *out)
+static void ask_issuers_of(struct judging *j, X509 *x, const X509 *judged)
 {
+    const struct sw_trust *t = j->t;
+    const struct sw_trust_verdict *out = j->out;
     uint32_t name = name_hash(X509_get_issuer_name(x));
     for (const struct anchor *a = first_of(t, name);
          among(t, a, name) && out->vouched.count < SW_VOUCHED_MAX; a++)
         if ((a->x != judged || sk_X509_num(t->alone[a->entry]) > 1) &&
             !vouched(out, t->entries[a->entry]->id) && X509_check_issued(a->x, x) == X509_V_OK)
-            ask_alone(t, a->entry, ctx, end_s, out);
+            ask_alone(j, a->entry);
 }
 
 /* The chain that was built ends at the first anchor of any entry, and has one of several
  * certificates of a CA: another entry may accept the leaf by another chain. Its anchor has then
  * issued the leaf or one of the certificates that came with it. */
-static void ask_others(const struct sw_trust *t, X509_STORE_CTX *ctx, int64_t *end_s,
-                       struct sw_trust_verdict *out)
+static void ask_others(struct judging *j)
 {
+    const struct sw_trust *t = j->t;
+    X509_STORE_CTX *ctx = j->ctx;
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
     const struct anchor *end = t->anchors + t->anchor_count;
     const struct anchor *top = find(t, sk_X509_value(chain, sk_X509_num(chain) - 1));
     const X509 *judged = top == end ? NULL : top->x;
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(ctx);
-    ask_issuers_of(t, X509_STORE_CTX_get0_cert(ctx), judged, ctx, end_s, out);
+    ask_issuers_of(j, X509_STORE_CTX_get0_cert(ctx), judged);
     for (int i = 0; sent && i < sk_X509_num(sent); i++)
         if (X509_cmp(sk_X509_value(sent, i), X509_STORE_CTX_get0_cert(ctx)) != 0)
-            ask_issuers_of(t, sk_X509_value(sent, i), judged, ctx, end_s, out);
-    if (out->vouched.count)
-        out->error = X509_V_OK;
+            ask_issuers_of(j, sk_X509_value(sent, i), judged);
+    if (j->out->vouched.count)
+        j->out->error = X509_V_OK;
 }
 
 /* Builds the chain once against all entries' anchors, and asks who vouches for it. */
-static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafcache *cache,
-                  const struct sw_leaf_key *key, struct sw_trust_verdict *out)
+static void build(struct judging *j, struct sw_leafcache *cache, const struct sw_leaf_key *key)
 {
-    int64_t now_s = (int64_t)time(NULL);
-    if (sw_leafcache_find(cache, key, now_s, &out->vouched)) {
+    struct sw_trust_verdict *out = j->out;
+    X509_STORE_CTX *ctx = j->ctx;
+    if (!j->ask->staple.n && sw_leafcache_find(cache, key, j->now_s, &out->vouched)) {
         out->error = X509_V_OK;
         return;
     }
@@ -524,21 +541,24 @@ static void build(const struct sw_trust *t, X509_STORE_CTX *ctx, struct sw_leafc
         return;
     }
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
-    int64_t end_s = chain_end_s(chain);
-    match_anchors(t, chain, out);
-    ask_others(t, ctx, &end_s, out);
-    if (out->error == X509_V_OK)
-        sw_leafcache_add(cache, key, now_s, end_s, &out->vouched);
+    j->end_s = chain_end_s(chain);
+    match_anchors(j, chain);
+    ask_others(j);
+    if (out->pending)
+        out->error = X509_V_OK;
+    else if (out->error == X509_V_OK)
+        sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
 }
 
-bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
+bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
     struct sw_leaf_key key = {
         .trust = t->number,
-        .of_client = of_client,
+        .revocations = t->learnt ? sw_revocations_version(t->learnt) : 0,
+        .of_client = ask->of_client,
         .security_level = (uint32_t)X509_VERIFY_PARAM_get_auth_level(param),
     };
     unsigned n = sizeof(key.sha256);
@@ -546,11 +566,15 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_clie
     /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
     if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
         X509_digest(leaf, EVP_sha256(), key.sha256, &n) == 1) {
+        struct judging j = {
+            .t = t, .ask = ask, .ctx = ctx, .now_s = (int64_t)time(NULL), .out = out};
         if (t->anchor_count)
-            build(t, ctx, cache, &key, out);
+            build(&j, cache, &key);
         judge_pins(t, leaf, key.sha256, out);
     }
-    X509_STORE_CTX_set_error(ctx, out->error);
+    /* the alert would say that the certificate itself has expired */
+    X509_STORE_CTX_set_error(
+        ctx, out->error == X509_V_ERR_CRL_HAS_EXPIRED ? X509_V_ERR_UNABLE_TO_GET_CRL : out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);
     ERR_clear_error();
     return out->error == X509_V_OK;

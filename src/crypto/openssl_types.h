@@ -27,6 +27,7 @@ struct sw_trust_verdict {
     int error; /* X509_V_OK or X509_V_ERR_... */
     int depth; /* of the certificate that failed, 0: the leaf */
     struct sw_vouched vouched;
+    bool pending; /* an answer about a revocation is awaited: ask again. The error is X509_V_OK */
 };
 
 /** The store to set on an SSL, so that chains are built against it. */
@@ -35,12 +36,37 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 /** A digest of which entries it is made of, by their ids: it outlives a reload. */
 const uint8_t *sw_trust_scope(const struct sw_trust *t);
 
+/* How a chain is to be judged. */
+struct sw_trust_ask {
+    bool of_client;
+    bool last;              /* an answer that is not there by now is not waited for */
+    bool staple_follows;    /* one may come: nobody is asked until then */
+    struct sw_slice staple; /* an OCSP answer for the leaf; empty: none */
+};
+
 /**
  * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
  * `cache` knows is not built again. RFC 3261 26.3.1
  */
-bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, bool of_client,
+bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);
+
+/* What revocation is judged by. */
+struct sw_revocation_ask {
+    struct sw_revocations *learnt; /* NULL: nothing is fetched */
+    struct sw_slice staple;        /* of the leaf; empty: none */
+    bool last;                     /* what has not come by now is not known */
+    bool staple_follows;           /* the responder is not asked yet */
+    int64_t now_s;
+};
+
+/**
+ * Whether `x`, which `issuer` has signed, was revoked, as the entry wants it found out: X509_V_OK
+ * or X509_V_ERR_...; X509_V_ERR_OCSP_VERIFY_NEEDED: it is being asked for. `until_s` becomes
+ * smaller if the answer is good for less long. RFC 5280 6.3.3
+ */
+int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
+               X509 *issuer, int64_t *until_s);
 
 /** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12, RFC 5924 5 */
 uint8_t sw_x509_uses(X509 *x);

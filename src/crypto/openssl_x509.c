@@ -235,6 +235,20 @@ void sw_crls_free(struct sw_crls *crls)
     *crls = (struct sw_crls){0};
 }
 
+enum sw_status sw_crls_append(struct sw_crls *to, struct sw_crls *from)
+{
+    size_t count = to->count + from->count;
+    struct sw_crl **c = realloc(to->c, (count + 1) * sizeof(struct sw_crl *));
+    if (!c)
+        return SW_LIMIT_MEMORY;
+    if (from->count)
+        memcpy(c + to->count, from->c, from->count * sizeof(struct sw_crl *));
+    free(from->c);
+    *from = (struct sw_crls){0};
+    *to = (struct sw_crls){c, count};
+    return SW_OK;
+}
+
 int64_t sw_asn1_time_s(const ASN1_TIME *t)
 {
     struct tm tm;

@@ -5,7 +5,16 @@
 
 #include "base/buf.h"
 #include "crypto/hmac.h"
+#include "crypto/revoke.h"
 #include "crypto/x509.h"
+
+/* How an entry finds out what was revoked. */
+enum sw_revocation_mode {
+    SW_REVOCATION_CRL, /* by lists */
+    SW_REVOCATION_OFF,
+    SW_REVOCATION_OCSP, /* by the CA's responder, or what the peer staples of it */
+    SW_REVOCATION_ANY,  /* by either, lists first */
+};
 
 /* One entry of the configuration; its memory outlives every sw_trust made from it. */
 struct sw_trust_entry {
@@ -14,7 +23,10 @@ struct sw_trust_entry {
     unsigned depth;   /* CA certificates above the leaf, the anchor counted */
     struct sw_certs anchors;
     struct sw_crls crls;
-    struct sw_pin *pins; /* certificates and keys accepted exactly as they are */
+    uint8_t revocation;   /* enum sw_revocation_mode */
+    bool revocation_hard; /* a certificate of which nothing is known is refused */
+    bool revocation_asks; /* what is not in `crls` is asked for over the network */
+    struct sw_pin *pins;  /* certificates and keys accepted exactly as they are */
     size_t pin_count;
     struct sw_certs pinned; /* the certificates that stand behind pins, where they are known */
 };
@@ -28,6 +40,12 @@ void sw_trust_free(struct sw_trust *t);
 /** An entry whose CA so many other entries list that it may not be asked any more (SW_VOUCHED_MAX
  * vouch for one leaf); NULL: there is none. */
 const struct sw_trust_entry *sw_trust_crowded(const struct sw_trust *t);
+
+/** Lets its entries ask what others learn; `r` outlives it. Before other threads have it. */
+void sw_trust_learn(struct sw_trust *t, struct sw_revocations *r);
+
+/** True if one of its entries wants to know what OCSP says. */
+bool sw_trust_wants_ocsp(const struct sw_trust *t);
 
 /** The names of its entries, with ", " between them; of many, the first few. */
 void sw_trust_put_names(const struct sw_trust *t, struct sw_buf *b);

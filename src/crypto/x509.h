@@ -74,6 +74,9 @@ SW_MUST_USE enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *o
                                          char why[SW_WHY_MAX]);
 void sw_crls_free(struct sw_crls *crls);
 
+/** Moves all of `from` behind those of `to`. SW_LIMIT_MEMORY: both are as they were. */
+SW_MUST_USE enum sw_status sw_crls_append(struct sw_crls *to, struct sw_crls *from);
+
 /** When the list is to be replaced, seconds since 1970; 0: it does not say. */
 int64_t sw_crl_next_update_s(const struct sw_crl *crl);
 

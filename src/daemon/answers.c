@@ -90,6 +90,21 @@ static void counters(const struct sw_daemon *d, struct sw_answer *a)
     sw_answer_row(a, &first, f, SW_COUNTERS);
 }
 
+/* What is known of revocations from the network. */
+static void learnt(const struct sw_daemon *d, struct sw_answer *a)
+{
+    struct sw_revocations_count n;
+    bool first = true;
+    sw_revocations_count(d->now->learnt, &n);
+    const struct sw_field f[] = {sw_field_number("revocation_good", n.good),
+                                 sw_field_number("revocation_revoked", n.revoked),
+                                 sw_field_number("revocation_unknown", n.unknown),
+                                 sw_field_number("revocation_lists", n.lists),
+                                 sw_field_number("revocation_failed", n.failed),
+                                 sw_field_number("revocation_waiting", n.waiting)};
+    sw_answer_row(a, &first, f, sizeof(f) / sizeof(f[0]));
+}
+
 /* The peers that may be sent to without TLS. */
 static void in_the_clear(const struct sw_proxy_conf *c, struct sw_buf *b)
 {
@@ -179,7 +194,9 @@ static void status(struct sw_daemon *d, struct sw_answer *a)
     totals(d, a);
     text(a, ",\"listeners\":[");
     listeners(d, a);
-    text(a, "],\"counters\":");
+    text(a, "],\"revocations\":");
+    learnt(d, a);
+    text(a, ",\"counters\":");
     counters(d, a);
     text(a, "}\n");
 }

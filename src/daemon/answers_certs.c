@@ -1,4 +1,5 @@
 /* The certificates that the gateway shows and believes, with who uses them. */
+#include "crypto/show.h"
 #include "daemon/answers.h"
 
 #include "sys/clock.h"
@@ -147,23 +148,33 @@ static void digest(struct sw_answer *a, bool *first, const struct shown *s,
     sw_answer_row(a, first, f, sizeof(f) / sizeof(f[0]));
 }
 
-static void revocations(struct sw_answer *a, bool *first, const struct shown *s,
-                        const struct sw_crl *crl)
+/* What each trust entry knows of revocations from its files. */
+static void revocation_lists(const struct sw_config *c, struct sw_answer *a)
 {
+    int64_t now_s = sw_clock_wall_s();
+    char made[SW_DATE_BYTES], next[SW_DATE_BYTES];
+    struct sw_crl_details more;
     struct sw_crl_facts x;
-    char from[SW_DATE_BYTES], until[SW_DATE_BYTES];
-    sw_crl_facts(crl, &x);
-    const struct sw_field f[] = {
-        sw_field_str("kind", s->kind),
-        sw_field_str("name", s->name ? s->name : "-"),
-        sw_field_str("issuer", x.issuer),
-        sw_field_str("not_before", sw_answer_date(x.this_update_s, from)),
-        sw_field_str("not_after", sw_answer_date(x.next_update_s, until)),
-        sw_field_text("used_by", s->users),
-        sw_field_number("days_left", days_left(x.next_update_s)),
-    };
-    /* one that does not say when it ends has no days left to tell */
-    sw_answer_row(a, first, f, sizeof(f) / sizeof(f[0]) - (x.next_update_s ? 0 : 1));
+    bool first = true;
+    for (uint32_t i = 0; i < c->trust_count; i++)
+        for (size_t k = 0; k < c->trusts[i].crls.count; k++) {
+            sw_crl_facts(c->trusts[i].crls.c[k], &x);
+            sw_crl_details(c->trusts[i].crls.c[k], &more);
+            bool stale = x.next_update_s && x.next_update_s <= now_s;
+            const struct sw_field f[] = {
+                sw_field_str("entry", c->trusts[i].name ? c->trusts[i].name : "-"),
+                sw_field_str("state", stale ? "stale" : "current"),
+                sw_field_number("revoked", (int64_t)more.revoked),
+                sw_field_number("age_seconds", now_s - x.this_update_s),
+                sw_field_str("this_update", sw_answer_date(x.this_update_s, made)),
+                sw_field_str("next_update", sw_answer_date(x.next_update_s, next)),
+                sw_field_str("issuer", x.issuer),
+                sw_field_str("from", c->crl_from[i][k].file),
+                sw_field_number("days_left", days_left(x.next_update_s)),
+            };
+            /* one that does not say when it ends has no days left to tell */
+            sw_answer_row(a, &first, f, sizeof(f) / sizeof(f[0]) - (x.next_update_s ? 0 : 1));
+        }
 }
 
 /* ---- what there is ---- */
@@ -208,9 +219,6 @@ static void believed(const struct users *x, struct sw_answer *a, bool *first)
             certificate(a, first, &s, t->anchors.c[k]);
         s.kind = "pin";
         pins(a, first, &s, t);
-        s.kind = "crl";
-        for (size_t k = 0; k < t->crls.count; k++)
-            revocations(a, first, &s, t->crls.c[k]);
     }
 }
 
@@ -224,13 +232,16 @@ void sw_answer_identities(const struct sw_daemon *d, struct sw_answer *a, bool *
 
 void sw_answer_certificates(const struct sw_daemon *d, struct sw_answer *a)
 {
-    static const char head[] = "{\"certificates\":[", tail[] = "]}\n";
+    static const char head[] = "{\"certificates\":[", lists[] = "],\"revocation_lists\":[",
+                      tail[] = "]}\n";
     struct users x;
     bool first = true;
     open_users(&x, &d->now->config);
     sw_answer_text(a, head, sizeof(head) - 1);
     identities(&x, a, &first, true);
     believed(&x, a, &first);
+    sw_answer_text(a, lists, sizeof(lists) - 1);
+    revocation_lists(&d->now->config, a);
     sw_answer_text(a, tail, sizeof(tail) - 1);
     close_users(&x, a);
 }

@@ -27,21 +27,28 @@ void *sw_config_alloc(struct sw_config_build *b, size_t n)
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path)
 {
     size_t dir = strlen(b->c->dir);
-    struct sw_config_file *file = sw_config_alloc(b, sizeof(*file));
-    char *p = sw_config_alloc(b, dir + 1 + path->s.n);
-    if (!file || !p)
-        return "";
-    if (path->s.n && path->s.p[0] == '/') {
-        file->path = path->s.p;
-    } else {
+    const char *whole = path->s.p;
+    if (!path->s.n || path->s.p[0] != '/') {
+        char *p = sw_config_alloc(b, dir + 1 + path->s.n);
+        if (!p)
+            return "";
         memcpy(p, b->c->dir, dir);
         p[dir] = '/';
         memcpy(p + dir + 1, path->s.p, path->s.n);
-        file->path = p;
+        whole = p;
     }
+    sw_config_watch(b, whole);
+    return whole;
+}
+
+void sw_config_watch(struct sw_config_build *b, const char *path)
+{
+    struct sw_config_file *file = sw_config_alloc(b, sizeof(*file));
+    if (!file)
+        return;
+    file->path = path;
     file->next = b->c->files;
     b->c->files = file;
-    return file->path;
 }
 
 static int name_order(const void *a, const void *b)

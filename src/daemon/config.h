@@ -32,7 +32,14 @@ struct sw_config_limits {
     uint32_t connections;          /* of the process */
     uint32_t connections_per_peer; /* 0: min(workers, 4) */
     uint32_t transactions;         /* of the process */
+    uint32_t revocation_refresh_s; /* how long an answer is used before it is asked for again */
     struct sw_conn_limits conn;
+};
+
+/* Where a revocation list of a trust entry came from. */
+struct sw_config_crl {
+    const char *file;
+    struct sw_mark mark;
 };
 
 /* A file that the configuration names. */
@@ -58,7 +65,8 @@ struct sw_config {
     struct sw_names identity_names, trust_names, listener_names, peer_names, policy_names;
     struct sw_tls_identity *identities;
     struct sw_trust_entry *trusts;
-    struct sw_trust **stores; /* all that were made, to be freed */
+    struct sw_config_crl **crl_from; /* per trust entry, in the order of its lists */
+    struct sw_trust **stores;        /* all that were made, to be freed */
     size_t store_count;
     struct sw_trust **trust_store;  /* per trust entry, made when first wanted */
     struct sw_tls_policy *policies; /* the three that always exist, and the file's own */
@@ -149,6 +157,12 @@ void *sw_config_alloc(struct sw_config_build *b, size_t n);
 
 /** A path of the file as it is to be opened; it is noted in `files`. Empty if memory is out. */
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
+
+/** Notes one more file whose change is a reason to read all again. */
+void sw_config_watch(struct sw_config_build *b, const char *path);
+
+/** Reads what `crl` of a trust entry names: files, and folders with such. */
+void sw_config_crls(struct sw_config_build *b, const struct sw_trust_directive *d, uint32_t entry);
 
 /** The store for one trust entry, or for a list of them; equal lists share one. */
 struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entries, size_t count);

@@ -88,6 +88,19 @@ static void check_kinds(struct sw_config_build *b, const struct sw_identity_dire
                           "other names make an identity of its own and list it under sni)");
 }
 
+static void check_staple(struct sw_config_build *b, const struct sw_identity_directive *d,
+                         const struct sw_tls_identity *first)
+{
+    for (const struct sw_tls_identity *id = first; d->staple.v && id; id = id->also)
+        if (id->chain.count == 1 || (id->chain.count && !sw_cert_has_responder(id->chain.c[0])))
+            sw_diag_warning(b->diags, d->staple.mark,
+                            "staple: the certificate %s, so no answer can be sent with it (%s)",
+                            id->chain.count == 1 ? "comes without its issuer"
+                                                 : "names no OCSP responder",
+                            id->chain.count == 1 ? "add the issuer to its file"
+                                                 : "staple: false, or ask its CA");
+}
+
 static void load_identity(struct sw_config_build *b, const struct sw_identity_directive *d,
                           struct sw_tls_identity *first)
 {
@@ -113,6 +126,7 @@ static void load_identity(struct sw_config_build *b, const struct sw_identity_di
         check_kinds(b, d, first, id, i);
     }
     sw_cert_drop_passphrase(&secret);
+    check_staple(b, d, first);
 }
 
 /* Ids outlive a reload, as those of trust entries. */

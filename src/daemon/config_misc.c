@@ -65,6 +65,8 @@ static void limits(struct sw_config_build *b)
     l->conn.handshakes_per_source = limit(b, &d->handshakes_per_source, 1000, 0, 10000000);
     l->conn.resumption_s = limit(b, &d->resumption, 3600000, 0, day) / 1000;
     l->conn.sessions = limit(b, &d->sessions, 20000, 1, 10000000);
+    l->conn.answer_ms = limit(b, &d->revocation_wait, 5000, 100, 120000);
+    l->revocation_refresh_s = limit(b, &d->revocation_refresh, 3600000, 1000, day * 7) / 1000;
     l->conn.messages_per_s = limit(b, &d->messages_per_second, 20000, 0, 10000000);
     l->conn.frame.head_max = limit(b, &d->header_bytes, 32 * KIB, 1 * KIB, HEADER_MAX);
     l->conn.frame.body_max = limit(b, &d->body_bytes, 64 * KIB, 1 * KIB, BODY_MAX);

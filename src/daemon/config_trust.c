@@ -197,20 +197,6 @@ static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct
     keep_pinned(b, e, &certs);
 }
 
-static void load_crl(struct sw_config_build *b, const struct sw_text *path,
-                     struct sw_trust_entry *e)
-{
-    char why[SW_WHY_MAX];
-    const char *file = sw_config_path(b, path);
-    if (sw_cert_load_crls(file, &e->crls, why) != SW_OK) {
-        sw_diag_error(b->diags, path->mark, "crl \"%s\": %s (a CRL in PEM or DER that can be read)",
-                      file, why);
-        return;
-    }
-    sw_diag_note(b->diags, path->mark,
-                 "crl is read at the start only: this version does not act on later changes");
-}
-
 static void trust_entries(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
@@ -218,7 +204,8 @@ static void trust_entries(struct sw_config_build *b)
     uint32_t count = (uint32_t)c->d.trust.count;
     c->trusts = sw_config_alloc(b, count * sizeof(*c->trusts));
     c->trust_store = sw_config_alloc(b, count * sizeof(*c->trust_store));
-    if (!c->trusts || !c->trust_store)
+    c->crl_from = sw_config_alloc(b, count * sizeof(*c->crl_from));
+    if (!c->trusts || !c->trust_store || !c->crl_from)
         return;
     c->trust_count = count;
     sw_names_build(b, &c->trust_names, "trust entry", &c->d.trust, sizeof(*d),
@@ -238,8 +225,7 @@ static void trust_entries(struct sw_config_build *b)
             load_ca(b, &d[i].ca, e);
         for (size_t k = 0; k < d[i].pinned.count; k++)
             load_pins(b, &d[i].pinned.t[k], e);
-        if (d[i].crl.s.p)
-            load_crl(b, &d[i].crl, e);
+        sw_config_crls(b, &d[i], i);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/admin.h"
 #include "daemon/daemon.h"
 #include "daemon/expiry.h"
+#include "daemon/learner.h"
 #include "daemon/reload.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
@@ -62,6 +63,7 @@ static void reload_result(struct control *x, const struct sw_reload_result *r)
     }
     if (r->done) {
         watch_files(x->d);
+        sw_learner_adopt(x->d->learner);
         warn_of_ends(x);
         SW_LOG(SW_LEVEL_INFO, "reloaded", sw_field_number("ms", r->ms),
                sw_field_number("warnings", r->diags->warnings),

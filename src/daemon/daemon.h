@@ -8,6 +8,7 @@
 struct sw_loader;
 struct sw_watch;
 struct sw_admin;
+struct sw_learner;
 
 struct sw_daemon {
     const char *path; /* of the configuration */
@@ -23,6 +24,7 @@ struct sw_daemon {
     struct sw_tls_resumption resumption; /* what workers start with; its secret is wiped then */
     struct sw_loader *loader;
     struct sw_watch *watch; /* NULL: changed files are not noticed */
+    struct sw_learner *learner;
     struct sw_admin *admin; /* NULL: nobody can ask */
     int signals;
     int64_t started_s; /* wall clock */

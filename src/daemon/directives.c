@@ -11,6 +11,7 @@ static const struct sw_key_def identity_keys[] = {
     {"certificate", SW_KEY_TEXTS, offsetof(struct sw_identity_directive, certificate), true, NULL,
      NULL},
     {"key", SW_KEY_TEXTS, offsetof(struct sw_identity_directive, key), true, NULL, NULL},
+    {"staple", SW_KEY_BOOL, offsetof(struct sw_identity_directive, staple), false, NULL, NULL},
     {"passphrase", SW_KEY_TEXT, offsetof(struct sw_identity_directive, passphrase), false, NULL,
      NULL},
 };
@@ -20,7 +21,11 @@ static const struct sw_schema identity_schema =
 static const struct sw_key_def trust_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_trust_directive, name), true, NULL, NULL},
     {"ca", SW_KEY_TEXT, offsetof(struct sw_trust_directive, ca), false, NULL, NULL},
-    {"crl", SW_KEY_TEXT, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
+    {"crl", SW_KEY_TEXTS, offsetof(struct sw_trust_directive, crl), false, NULL, NULL},
+    {"revocation", SW_KEY_TEXT, offsetof(struct sw_trust_directive, revocation), false,
+     "off|crl|ocsp|any", NULL},
+    {"revocation_failure", SW_KEY_TEXT, offsetof(struct sw_trust_directive, revocation_failure),
+     false, "hard|soft", NULL},
     {"pinned", SW_KEY_TEXTS, offsetof(struct sw_trust_directive, pinned), false, NULL, NULL},
     {"depth", SW_KEY_COUNT, offsetof(struct sw_trust_directive, depth), false, NULL, NULL},
 };
@@ -152,6 +157,10 @@ static const struct sw_key_def limits_keys[] = {
     {"resumption", SW_KEY_DURATION, offsetof(struct sw_limits_directive, resumption), false, NULL,
      NULL},
     {"sessions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, sessions), false, NULL, NULL},
+    {"revocation_wait", SW_KEY_DURATION, offsetof(struct sw_limits_directive, revocation_wait),
+     false, NULL, NULL},
+    {"revocation_refresh", SW_KEY_DURATION,
+     offsetof(struct sw_limits_directive, revocation_refresh), false, NULL, NULL},
     {"header_bytes", SW_KEY_SIZE, offsetof(struct sw_limits_directive, header_bytes), false, NULL,
      NULL},
     {"headers", SW_KEY_COUNT, offsetof(struct sw_limits_directive, headers), false, NULL, NULL},

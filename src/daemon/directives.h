@@ -8,12 +8,13 @@ struct sw_identity_directive {
     struct sw_mark mark;
     struct sw_text name, passphrase;
     struct sw_texts certificate, key;
+    struct sw_number staple;
 };
 
 struct sw_trust_directive {
     struct sw_mark mark;
-    struct sw_text name, ca, crl;
-    struct sw_texts pinned;
+    struct sw_text name, ca, revocation, revocation_failure;
+    struct sw_texts pinned, crl;
     struct sw_number depth;
 };
 
@@ -72,7 +73,7 @@ struct sw_log_directive {
 struct sw_limits_directive {
     struct sw_mark mark;
     struct sw_number drain, connect, handshake, idle, message, unacknowledged, recheck, resumption,
-        sessions;
+        sessions, revocation_wait, revocation_refresh;
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,

@@ -25,7 +25,7 @@ struct walk {
 static const char *help(const struct ending *e)
 {
     if (strcmp(e->kind, "crl") == 0)
-        return "fetch the new list: what was revoked since is still believed";
+        return "fetch the new list: what was revoked since is not known here";
     if (strcmp(e->kind, "ca") == 0)
         return "peers that it issued for are refused then: add the CA that takes its place";
     return "peers refuse it then: put a new one in place";
@@ -109,8 +109,8 @@ static void trust(const struct walk *w, uint32_t i)
         struct ending e = of;
         int64_t made_s = sw_crl_this_update_s(t->crls.c[k]);
         e.kind = "crl";
-        e.file = e.subject = d->crl.s.p;
-        e.mark = d->crl.mark;
+        e.file = e.subject = c->crl_from[i][k].file;
+        e.mark = c->crl_from[i][k].mark;
         e.end_s = sw_crl_next_update_s(t->crls.c[k]);
         int64_t third_s = (e.end_s - made_s) / 3;
         if (e.end_s && is_near(w, &e, third_s < SOON_S ? third_s : SOON_S))

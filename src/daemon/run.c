@@ -5,6 +5,7 @@
 #include "crypto/hmac.h"
 #include "daemon/admin.h"
 #include "daemon/expiry.h"
+#include "daemon/learner.h"
 #include "daemon/proof.h"
 #include "daemon/reload.h"
 #include "fetch/watch.h"
@@ -215,9 +216,10 @@ static void raise_descriptors(void)
 static bool open_control(struct sw_daemon *d)
 {
     d->loader = sw_loader_new(d);
+    d->learner = sw_learner_new(d);
     d->admin = sw_admin_open(d);
     d->watch = sw_watch_new();
-    return d->loader && (d->admin || !d->now->config.d.admin.socket.s.n);
+    return d->loader && d->learner && (d->admin || !d->now->config.d.admin.socket.s.n);
 }
 
 static int serve(struct sw_daemon *d)
@@ -239,6 +241,7 @@ static int serve(struct sw_daemon *d)
     sw_watch_free(d->watch);
     if (d->started)
         stop(d);
+    sw_learner_free(d->learner);
     return ok ? 0 : 1;
 }
 

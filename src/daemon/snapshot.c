@@ -22,12 +22,25 @@ static void fill(struct sw_snapshot *s, uint32_t instance)
         .listener_count = c->proxy.listener_count,
         .peer_count = c->proxy.peer_count,
         .policy_count = c->policy_count,
+        .revocations = s->learnt,
         .hold = &s->live.hold,
         .instance = instance,
         .node = c->proxy.node,
     };
     s->live.conn.limits.connections = sw_share(c->limits.connections, c->workers, 1);
     s->live.conn.limits.sessions = sw_share(c->limits.conn.sessions, c->workers, 1);
+}
+
+/* Whoever judges or shows a certificate gets at what is learnt. */
+static void share_learnt(struct sw_snapshot *s)
+{
+    struct sw_config *c = &s->config;
+    const struct sw_identity_directive *d = c->d.identities.item;
+    for (size_t i = 0; i < c->store_count; i++)
+        sw_trust_learn(c->stores[i], s->learnt);
+    for (uint32_t i = 0; i < c->identity_count; i++)
+        for (struct sw_tls_identity *id = &c->identities[i]; id; id = id->also)
+            id->staples = d[i].staple.v ? s->learnt : NULL;
 }
 
 static void copy_state(const struct sw_peer_state *from, struct sw_peer_state *to)
@@ -82,7 +95,8 @@ enum sw_status sw_snapshot_load(const char *path, const struct sw_snapshot *befo
     }
     memset(s, 0, sizeof(*s));
     enum sw_status st = sw_config_load(path, before ? &before->config : NULL, &s->config, diags);
-    if (st == SW_OK && make_states(s, before) != SW_OK) {
+    s->learnt = before ? sw_revocations_ref(before->learnt) : sw_revocations_new();
+    if (st == SW_OK && (!s->learnt || make_states(s, before) != SW_OK)) {
         sw_diag_error(diags, ((struct sw_mark){0, 0}), "memory is out");
         st = SW_LIMIT_MEMORY;
     }
@@ -90,6 +104,7 @@ enum sw_status sw_snapshot_load(const char *path, const struct sw_snapshot *befo
         sw_snapshot_free(s);
         return st;
     }
+    share_learnt(s);
     fill(s, instance);
     *out = s;
     return SW_OK;
@@ -100,6 +115,7 @@ void sw_snapshot_free(struct sw_snapshot *s)
     if (!s)
         return;
     sw_config_free(&s->config);
+    sw_revocations_unref(s->learnt);
     free(s->peers);
     free(s);
 }

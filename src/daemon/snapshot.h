@@ -12,7 +12,8 @@ struct sw_snapshot {
     struct sw_peer_state *peers; /* in the order of the configuration's */
     struct sw_gateway_live gateway;
     struct sw_worker_conf live;
-    struct sw_snapshot *next; /* of the retired ones */
+    struct sw_revocations *learnt; /* the same for all */
+    struct sw_snapshot *next;      /* of the retired ones */
 };
 
 /**

@@ -43,6 +43,7 @@ struct sw_tls {
     void *user;
     struct sw_tls_past past;
     struct sw_slice in; /* not read yet by the library */
+    char *kept;         /* where `in` is, if not with the caller */
     struct sw_trust_verdict verdict;
     enum sw_status failed;
     unsigned long library; /* the library's error of it */
@@ -126,7 +127,11 @@ static int verify(X509_STORE_CTX *ctx, void *unused)
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct sw_tls *t = SSL_get_app_data(ssl);
     t->verified = true;
-    if (t->trust && sw_trust_verify(t->trust, ctx, SSL_is_server(ssl), t->w->leaves, &t->verdict))
+    const bool server = SSL_is_server(ssl);
+    const struct sw_trust_ask ask = {.of_client = server,
+                                     .staple_follows =
+                                         !server && t->trust && sw_trust_wants_ocsp(t->trust)};
+    if (t->trust && sw_trust_verify(t->trust, ctx, &ask, t->w->leaves, &t->verdict))
         return 1;
     if (!t->trust) {
         t->verdict.error = X509_V_ERR_CERT_UNTRUSTED;
@@ -134,6 +139,60 @@ static int verify(X509_STORE_CTX *ctx, void *unused)
     }
     keep_refused(t, ctx);
     return 0;
+}
+
+/* As the library asks `verify` in a handshake: RFC 5280 6.1 at the time of now. */
+static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
+                        const struct sw_trust_ask *ask, bool keep)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
+    bool good = ctx && X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf, sent) == 1 &&
+                X509_STORE_CTX_set_default(ctx, ask->of_client ? "ssl_client" : "ssl_server") == 1;
+    if (good) {
+        X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+        X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
+        good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
+               sw_trust_verify(t->trust, ctx, ask, t->w->leaves, &t->verdict);
+        if (!good && keep)
+            keep_refused(t, ctx);
+    }
+    X509_STORE_CTX_free(ctx);
+    return good;
+}
+
+/* What the server says of its own certificate; the library ends the handshake with
+ * bad_certificate_status_response if it does not satisfy. RFC 6066 8 */
+static int staple_seen(SSL *ssl, void *unused)
+{
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    const unsigned char *p = NULL;
+    long n = SSL_get_tlsext_status_ocsp_resp(ssl, &p);
+    (void)unused;
+    const bool stapled = n > 0 && p;
+    if (!t->trust || !leaf || (!stapled && !t->verdict.pending))
+        return 1;
+    const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0)};
+    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
+    return chain_holds(t, leaf, SSL_get_peer_cert_chain(ssl), &ask, true);
+}
+
+/* The certificate that the library has chosen, and whoever stands next in its chain. */
+static int staple_wanted(SSL *ssl, void *unused)
+{
+    struct sw_tls *t = SSL_get_app_data(ssl);
+    const X509 *chosen = SSL_get_certificate(ssl);
+    const struct sw_tls_identity *id = t->shown;
+    (void)unused;
+    while (id && sw_x509(id->chain.c[0]) != chosen)
+        id = id->also;
+    if (!id || !id->staples || id->chain.count < 2)
+        return SSL_TLSEXT_ERR_NOACK;
+    struct sw_slice staple = sw_revocations_staple(id->staples, id->chain.c[0], id->chain.c[1]);
+    if (!staple.p)
+        return SSL_TLSEXT_ERR_NOACK;
+    SSL_set_tlsext_status_ocsp_resp(ssl, (unsigned char *)(uintptr_t)staple.p, (long)staple.n);
+    return SSL_TLSEXT_ERR_OK;
 }
 
 /* Each certificate with a chain of its own: the library chooses by what the peer can verify.
@@ -241,6 +300,7 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
         SSL_CTX_set_tlsext_servername_callback(ctx, name_seen);
     if (w->memory)
         sw_tls_memory_attach(ctx, server);
+    SSL_CTX_set_tlsext_status_cb(ctx, (server ? staple_wanted : staple_seen));
     return ctx;
 }
 
@@ -368,6 +428,9 @@ static bool set_up(struct sw_tls *t, const struct sw_tls_params *p)
         return false;
     if (p->identity && !show_identity(t->ssl, p->identity))
         return false;
+    if (!p->server && p->trust && sw_trust_wants_ocsp(p->trust) &&
+        SSL_set_tlsext_status_type(t->ssl, TLSEXT_STATUSTYPE_ocsp) != 1) /* RFC 6066 8 */
+        return false;
     if (!p->server && p->server_name && SSL_set_tlsext_host_name(t->ssl, p->server_name) != 1)
         return false;
     if (p->server)
@@ -409,6 +472,7 @@ void sw_tls_free(struct sw_tls *t)
     SSL_free(t->ssl);
     drop_hellos(t);
     sk_X509_pop_free(t->refusal.came, X509_free);
+    free(t->kept);
     free(t->why);
     free(t->refused);
     free(t);
@@ -537,42 +601,49 @@ void sw_tls_close(struct sw_tls *t)
     ERR_clear_error();
 }
 
-/* As the library asks `verify` in a handshake: RFC 5280 6.1 at the time of now. */
-static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent, bool keep)
-{
-    X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
-    bool server = SSL_is_server(t->ssl);
-    bool good = ctx && X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf, sent) == 1 &&
-                X509_STORE_CTX_set_default(ctx, server ? "ssl_client" : "ssl_server") == 1;
-    if (good) {
-        X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-        X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
-        good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
-               sw_trust_verify(t->trust, ctx, server, t->w->leaves, &t->verdict);
-        if (!good && keep)
-            keep_refused(t, ctx);
-    }
-    X509_STORE_CTX_free(ctx);
-    return good;
-}
-
 /* What would be resumed: if it does not hold, the handshake is a full one, which says why. */
 static bool holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent)
 {
     struct sw_tls *t = SSL_get_app_data(ssl);
-    return t->trust && chain_holds(t, leaf, sent, false);
+    const struct sw_trust_ask ask = {.of_client = SSL_is_server(ssl)};
+    return t->trust && chain_holds(t, leaf, sent, &ask, false);
 }
 
-enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust)
+enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust, bool last)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+    const struct sw_trust_ask ask = {.of_client = SSL_is_server(t->ssl), .last = last};
+    const struct sw_trust_verdict was = t->verdict;
     if (!leaf)
         return SW_OK;
     t->trust = trust;
     t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
-    bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), true);
+    bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), &ask, true);
     t->trust = NULL; /* it is used in no other way, and may be replaced */
-    return good ? SW_OK : fail(t);
+    if (!good)
+        return fail(t);
+    if (!t->verdict.pending)
+        return SW_OK;
+    t->verdict = was;
+    return SW_AGAIN;
+}
+
+bool sw_tls_waits(const struct sw_tls *t)
+{
+    return t->verdict.pending;
+}
+
+enum sw_status sw_tls_keep_fed(struct sw_tls *t)
+{
+    char *copy = t->in.n ? malloc(t->in.n) : NULL;
+    if (t->in.n && !copy)
+        return SW_LIMIT_MEMORY;
+    if (copy)
+        memcpy(copy, t->in.p, t->in.n);
+    free(t->kept);
+    t->kept = copy;
+    t->in.p = copy ? copy : t->in.p;
+    return SW_OK;
 }
 
 /* ---- what came of it ---- */

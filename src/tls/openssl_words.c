@@ -76,6 +76,28 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
         sw_buf_lit(b, " of ");
         put_name(b, cert->issuer);
         break;
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        sw_buf_lit(b, "the revocation list that would tell of the certificate is past its "
+                      "nextUpdate, and the trust entry wants a current one: the list of ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        sw_buf_lit(b, "nothing tells whether the certificate is revoked, and the trust entry wants "
+                      "to know: serial ");
+        sw_buf_str(b, cert->serial);
+        sw_buf_lit(b, " of ");
+        put_name(b, cert->issuer);
+        break;
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        sw_buf_lit(b, "the OCSP answer that the server stapled cannot be believed: it is broken, "
+                      "out of date, not signed for the CA, or about another certificate");
+        break;
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
+        sw_buf_lit(b, "the CA's OCSP responder does not know the certificate: serial ");
+        sw_buf_str(b, cert->serial);
+        sw_buf_lit(b, " of ");
+        put_name(b, cert->issuer);
+        break;
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
         sw_buf_lit(b, "a key in the certificate chain is too weak: ");
@@ -189,6 +211,15 @@ static const char *help_with_chain(int error)
         return "raise depth of the trust entry, or ask for a shorter chain";
     case X509_V_ERR_CERT_REVOKED:
         return "the peer needs a new certificate";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return "put the CA's newest list in place: it is taken up without a restart";
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        return "is the CA's responder up, or its list in crl of the trust entry? "
+               "revocation_failure: soft believes all the same";
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        return "the server's own OCSP cache must be renewed";
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
+        return "was it issued a moment ago? else ask the CA";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return "if it is the peer's own, add it to the trust entry under pinned";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
@@ -246,6 +277,13 @@ const char *sw_tls_refusal_code(int verify_error)
         return "revoked";
     case X509_V_ERR_CRL_SIGNATURE_FAILURE:
         return "crl_signature";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return "crl_stale";
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_OCSP_CERT_UNKNOWN:
+        return "revocation_unknown";
+    case X509_V_ERR_OCSP_VERIFY_FAILED:
+        return "ocsp_staple";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
         return "key_too_weak";

@@ -13,8 +13,9 @@ struct sw_tls_identity {
     const char *name;      /* in the configuration; NULL: has none */
     struct sw_certs chain; /* leaf first */
     struct sw_key *key;
-    struct sw_tls_identity *also; /* the same with another kind of key: what the peer can do is
-                                     shown; NULL: there is none */
+    struct sw_tls_identity *also;   /* the same with another kind of key: what the peer can do is
+                                       shown; NULL: there is none */
+    struct sw_revocations *staples; /* whence an OCSP answer for it comes; NULL: none is sent */
 };
 
 enum sw_client_certificate { SW_CERT_NONE, SW_CERT_REQUEST, SW_CERT_REQUIRE };
@@ -198,10 +199,21 @@ struct sw_ident *sw_tls_ident(const struct sw_tls *t);
 SW_MUST_USE enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, char why[SW_WHY_MAX]);
 
 /**
- * Judges the peer's chain of a session that is open once more, now with `trust` (NULL: nobody is
- * believed). SW_CRYPTO: it does not hold any more, see sw_tls_failure.
+ * True if the handshake is done, and whether the peer's certificate was revoked is still being
+ * asked for: nothing is to be read or sent until sw_tls_judge_again says SW_OK.
  */
-SW_MUST_USE enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust);
+bool sw_tls_waits(const struct sw_tls *t);
+
+/** Copies what was fed and not read, so that it need not stay. SW_LIMIT_MEMORY */
+SW_MUST_USE enum sw_status sw_tls_keep_fed(struct sw_tls *t);
+
+/**
+ * Judges the peer's chain of a session that is open once more, now with `trust` (NULL: nobody is
+ * believed). `last`: answers that have not come are not waited for. SW_AGAIN: what it proved so far
+ * stays. SW_CRYPTO: it does not hold any more, see sw_tls_failure.
+ */
+SW_MUST_USE enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust,
+                                              bool last);
 
 /** The library and its version, for `sipward version`. */
 const char *sw_tls_library(void);

@@ -159,8 +159,17 @@ void sw_worker_conn_step(struct sw_worker *w, struct sw_conn *c)
             return;
         }
     }
-    if (c->state == SW_CONN_IDENTITY)
+    if (c->state == SW_CONN_IDENTITY && !c->waits)
         identify(w, c);
+}
+
+void sw_worker_settle(struct sw_worker *w, struct sw_conn *c, bool last)
+{
+    enum sw_status st = sw_conn_settle(&w->conns, c, last);
+    if (st == SW_OK)
+        identify(w, c);
+    else if (st != SW_AGAIN)
+        sw_worker_conn_failed(w, c, st, "its certificate was refused");
 }
 
 static const char *end_reason(enum sw_status st)

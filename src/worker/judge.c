@@ -1,4 +1,5 @@
 /* Another configuration, and what it means for the connections that are open. */
+#include "crypto/revoke.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "worker/worker.h"
@@ -35,6 +36,25 @@ void sw_worker_judge_later(struct sw_worker *w)
 int64_t sw_worker_judge_at(const struct sw_worker *w)
 {
     return w->judge_at_ms;
+}
+
+void sw_worker_learn(struct sw_worker *w)
+{
+    const struct sw_revocations *r = w->conns.conf.revocations;
+    struct sw_ref ref;
+    if (!r || sw_revocations_answers(r) == w->answers)
+        return;
+    w->answers = sw_revocations_answers(r);
+    for (uint32_t i = 0; w->conns.waiting && i < w->conns.table.slots; i++) {
+        struct sw_conn *c = sw_table_at(&w->conns.table, i, &ref);
+        if (c && c->state == SW_CONN_IDENTITY && c->waits)
+            sw_worker_settle(w, c, false);
+    }
+    if (sw_revocations_version(r) == w->revocations)
+        return;
+    w->revocations = sw_revocations_version(r);
+    w->judged = 0;
+    w->judge_at_ms = w->now_ms;
 }
 
 /* First what the certificate still proves, then whose the connection is by that. */

@@ -294,7 +294,11 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
         if (read(c->fd, junk, sizeof(junk)) == 0 || r->want & SW_WANT_BROKEN)
             sw_conn_drop(&w->conns, c);
         return;
-    case SW_CONN_IDENTITY:
+    case SW_CONN_IDENTITY: /* it waits for an answer */
+        if (r->want & SW_WANT_BROKEN ||
+            (r->want & SW_WANT_WRITE && sw_conn_flush(&w->conns, c) != SW_OK))
+            sw_worker_conn_over(w, c, SW_PEER_RESET, NULL);
+        return;
     case SW_CONN_GONE:
         return;
     }
@@ -338,6 +342,10 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
     case SW_CONN_CONNECTING:
     case SW_CONN_HANDSHAKE:
     case SW_CONN_IDENTITY:
+        if (c->waits) {
+            sw_worker_settle(w, c, true);
+            return;
+        }
         sw_count(w->counters,
                  c->state == SW_CONN_CONNECTING ? SW_LIMITED_CONNECT : SW_LIMITED_HANDSHAKE);
         sw_worker_conn_failed(w, c, SW_PEER_TIMEOUT,
@@ -468,6 +476,7 @@ static bool turn(struct sw_worker *w, bool *leftovers)
         watch_accept(w, false);
     }
     sw_worker_adopt(w);
+    sw_worker_learn(w);
     *leftovers = sw_worker_mail(w);
     if (*leftovers)
         w->mail_us = sw_clock_us();

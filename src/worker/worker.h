@@ -63,6 +63,7 @@ struct sw_worker {
     bool *away;              /* per listener: its address is not on this machine */
     uint32_t addresses_slot; /* slot of the next connection to look at; see addresses.c */
     int64_t addresses_at_ms;
+    uint64_t answers, revocations; /* what was learnt when it looked last */
     struct sw_loop loop;
     struct sw_mailbox mailbox;
     struct sw_conns conns;
@@ -111,6 +112,13 @@ void sw_worker_adopt(struct sw_worker *w);
  * its validity, its revocation, or a reload. True if there are more.
  */
 bool sw_worker_judge(struct sw_worker *w);
+
+/** Looks whether what a connection waits for in IDENTITY is there; `last`: goes on without. */
+void sw_worker_settle(struct sw_worker *w, struct sw_conn *c, bool last);
+
+/** Looks what was learnt of revocations: connections that wait for it go on, and if there was a
+ * revocation the open ones are judged in this turn. */
+void sw_worker_learn(struct sw_worker *w);
 
 /** Starts the interval to the next judging. */
 void sw_worker_judge_later(struct sw_worker *w);

@@ -101,11 +101,14 @@ def test_ctl_certificates_tells_of_server_names_of_nobody_and_of_lists(scene):
     with running(scene, identities, outside="    sni: [other]") as gw:
         rewrite(gw, ("trust:\n", f"trust:\n  - {{name: own, ca: {made}/ca.pem, crl: {made}/ca.crl}}\n"))
         assert ctl(gw, "reload")[0] == 0
-        rows = {(r["kind"], r["name"]): r for r in ctl(gw, "certificates")[1]["certificates"]}
+        answer = ctl(gw, "certificates")[1]
+        rows = {(r["kind"], r["name"]): r for r in answer["certificates"]}
         assert rows["identity", "other"]["used_by"] == "listener outside"
-        spare_row, crl = rows["identity", "spare"], rows["crl", "own"]
-        assert spare_row["used_by"] == crl["used_by"] == "nobody"
+        spare_row = rows["identity", "spare"]
+        assert spare_row["used_by"] == rows["trust", "own"]["used_by"] == "nobody"
         assert spare_row["days_left"] in days_left(spare) and spare_row["days_left"] < 0
+        [crl] = answer["revocation_lists"]
+        assert (crl["entry"], crl["state"], crl["from"]) == ("own", "current", f"{made}/ca.crl")
         assert crl["issuer"] == rows["trust", "own"]["subject"] and crl["days_left"] in (89, 90)
 
 

@@ -80,10 +80,10 @@ def hello(version=0x0304, suites=(0x1301, 0xC02B), padding=0):
     extensions = [extension(10, vector(b"\0\x1d\0\x17", 2)), extension(11, b"\1\0"),
                   extension(13, vector(b"\4\3\x08\4", 2)), extension(0xFF01, b"\0")]
     if version == 0x0304:
-        extensions += [extension(43, b"\2\3\4"), extension(51, vector(b"\0\x1d" + vector(os.urandom(32), 2), 2))]
+        extensions += [extension(43, b"\2\3\4"), extension(51, vector(b"\0\x1d" + vector(bytes(range(32)), 2), 2))]
     if padding:
         extensions.append(extension(21, bytes(padding)))
-    body = b"\3\3" + os.urandom(32) + b"\0" + vector(b"".join(s.to_bytes(2, "big") for s in suites), 2) + b"\1\0" \
+    body = b"\3\3" + bytes(range(32)) + b"\0" + vector(b"".join(s.to_bytes(2, "big") for s in suites), 2) + b"\1\0" \
         + vector(b"".join(extensions), 2)
     return message(1, body)
 
@@ -227,7 +227,7 @@ def test_garbage_as_a_first_message_is_recorded(running, bytes_, reason):
 
 
 @pytest.mark.parametrize("bytes_,reason", [
-    (record(DATA, os.urandom(64)), "bad_record"),                               # cannot be decrypted
+    (record(DATA, bytes(range(64))), "bad_record"),                               # cannot be decrypted
     (record(ALERT, b"\2\x28"), "alert_received"),
     (record(ALERT, b"\1\0"), "closed_in_handshake"),                            # close_notify
     (record(HANDSHAKE, hello()), "bad_message"),                                # a second hello
@@ -247,7 +247,7 @@ def test_garbage_on_an_open_connection_is_recorded(running):
     c.send(sip.request("OPTIONS", "sip:example.test"))
     assert c.final().status == 200
     with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
-        raw.sendall(record(DATA, os.urandom(64)))
+        raw.sendall(record(DATA, bytes(range(64))))
     assert c.wait_closed()
     running.expect("bad_record", peer="carrier")
 

@@ -43,6 +43,7 @@ LIBRARIES = [
     (r"<openssl/", r"^(crypto|tls)/openssl"),
     (r"<wolfssl/", r"^(crypto|tls)/wolfssl"),
     (r"<sys/epoll\.h>", r"^loop/"),
+    (r"<curl/", r"^fetch/download\.c$"),
     (r"<yaml\.h>", r"^daemon/schema\.c$"),
     (r"<sys/socket\.h>", r"^loop/"),
     (r"<netinet/", r"^loop/"),

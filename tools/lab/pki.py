@@ -40,7 +40,7 @@ class Pki:
         return pem
 
     def leaf(self, name, san=None, ca="ca", days="365", usage="serverAuth,clientAuth",
-             subject=None, start=None, kind="ec"):
+             subject=None, start=None, kind="ec", extra=""):
         """Certificate and key paths; `san` such as "URI:sip:a.test,DNS:a.test"; None: no SAN at all."""
         pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
         if os.path.exists(pem):
@@ -54,7 +54,7 @@ class Pki:
         with open(ext, "w", encoding="ascii") as f:
             if san:
                 f.write(f"subjectAltName={san}\n")
-            f.write(f"extendedKeyUsage={usage}\nkeyUsage={key_usage}\nbasicConstraints=CA:FALSE\n")
+            f.write(f"extendedKeyUsage={usage}\nkeyUsage={key_usage}\nbasicConstraints=CA:FALSE\n{extra}\n")
         dates = ["-days", days]
         _run("openssl", "x509", "-req", "-in", csr, "-CA", self.path(f"{ca}.pem"),
              "-CAkey", self.path(f"{ca}.key"), "-CAcreateserial", "-out", pem, "-extfile", ext, *dates)

@@ -93,7 +93,7 @@ static int judge_uses(const struct ca *ca, const struct sw_cert *leaf, struct sw
     assert_true(trust && cache && ctx);
     assert_int_equal(X509_STORE_CTX_init(ctx, sw_trust_store(trust), sw_x509(leaf), NULL), 1);
     assert_int_equal(X509_STORE_CTX_set_default(ctx, of_client ? "ssl_client" : "ssl_server"), 1);
-    sw_trust_verify(trust, ctx, of_client, cache, &verdict);
+    sw_trust_verify(trust, ctx, &(struct sw_trust_ask){.of_client = of_client}, cache, &verdict);
     X509_STORE_CTX_free(ctx);
     sw_leafcache_free(cache);
     sw_trust_free(trust);

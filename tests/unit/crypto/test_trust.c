@@ -115,7 +115,8 @@ static struct sw_trust_verdict verify(const struct sw_trust *t, const struct sho
                      1);
     if (s->at_s)
         X509_STORE_CTX_set_time(ctx, 0, (time_t)s->at_s);
-    bool good = sw_trust_verify(t, ctx, s->of_client, cache, &v);
+    bool good =
+        sw_trust_verify(t, ctx, &(struct sw_trust_ask){.of_client = s->of_client}, cache, &v);
     assert_int_equal(good, v.error == X509_V_OK);
     assert_int_equal(good, v.vouched.count > 0);
     assert_int_equal(X509_STORE_CTX_get_error(ctx), v.error); /* which decides the alert */

@@ -56,8 +56,8 @@ static void test_expiry_counts_from_30_days_and_a_list_from_its_last_third(void 
     assert_int_equal(sw_config_load("conf.yaml", NULL, &c, &diags), SW_OK);
     assert_int_equal(ending(&c, now, NULL), 0);
     assert_int_equal(ending(&c, now + 4 * DAY_S, NULL), 0);
-    assert_int_equal(ending(&c, now + 5 * DAY_S, "crl: ca.crl expires on"), 1);
-    assert_int_equal(ending(&c, now + 8 * DAY_S, "crl: ca.crl expired on"), 1);
+    assert_int_equal(ending(&c, now + 5 * DAY_S, "ca.crl expires on"), 1);
+    assert_int_equal(ending(&c, now + 8 * DAY_S, "ca.crl expired on"), 1);
     assert_int_equal(ending(&c, now + 69 * DAY_S, NULL), 1);
     assert_int_equal(ending(&c, now + 71 * DAY_S, "CN = leaf expires on"), 2);
     assert_int_equal(ending(&c, now + 101 * DAY_S, "CN = leaf expired on"), 2);
