@@ -23,6 +23,10 @@ static inline X509_CRL *sw_x509_crl(const struct sw_crl *c)
     return (X509_CRL *)(uintptr_t)c;
 }
 
+/** Says what was refused and, after ": ", the library's last error, whose queue it empties.
+ * SW_PEER_SYNTAX, for the caller to return. */
+SW_MUST_USE enum sw_status sw_crypto_refuse(char why[SW_WHY_MAX], const char *what);
+
 struct sw_trust_verdict {
     int error; /* X509_V_OK or X509_V_ERR_... */
     int depth; /* of the certificate that failed, 0: the leaf */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static enum sw_status explain(char why[SW_WHY_MAX], const char *what)
+enum sw_status sw_crypto_refuse(char why[SW_WHY_MAX], const char *what)
 {
     unsigned long e = ERR_peek_last_error();
     const char *reason = e ? ERR_reason_error_string(e) : NULL;
@@ -64,13 +64,13 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     struct sw_certs certs = {0};
     X509 *x;
     if (text.n == 0 || text.n > INT_MAX)
-        return explain(why, "no certificate in it");
+        return sw_crypto_refuse(why, "no certificate in it");
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509(NULL, &p, (long)text.n);
         if (!x || !add((void ***)&certs.c, &certs.count, x)) {
             X509_free(x);
-            return explain(why, "neither PEM nor DER");
+            return sw_crypto_refuse(why, "neither PEM nor DER");
         }
         *out = certs;
         return SW_OK;
@@ -85,7 +85,8 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     bool whole = read_to_the_end();
     if (certs.count == 0 || !whole) {
         sw_certs_free(&certs);
-        return explain(why, whole ? "no certificate in it" : "a certificate in it is broken");
+        return sw_crypto_refuse(why,
+                                whole ? "no certificate in it" : "a certificate in it is broken");
     }
     ERR_clear_error();
     *out = certs;
@@ -173,9 +174,10 @@ enum sw_status sw_key_open(struct sw_slice text, struct sw_slice passphrase, str
         bool encrypted = memmem(text.p, text.n, "ENCRYPTED", 9) != NULL;
         if (encrypted) /* what the library says of it differs by kind and helps nobody */
             ERR_clear_error();
-        return explain(why, !encrypted      ? "no private key in it"
-                            : !passphrase.p ? "the key is encrypted, and no passphrase is given"
-                                            : "the passphrase does not open the encrypted key");
+        return sw_crypto_refuse(why, !encrypted ? "no private key in it"
+                                     : !passphrase.p
+                                         ? "the key is encrypted, and no passphrase is given"
+                                         : "the passphrase does not open the encrypted key");
     }
     ERR_clear_error();
     *out = (struct sw_key *)key;
@@ -199,13 +201,13 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
     struct sw_crls crls = {0};
     X509_CRL *x;
     if (text.n == 0 || text.n > INT_MAX)
-        return explain(why, "no CRL in it");
+        return sw_crypto_refuse(why, "no CRL in it");
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509_CRL(NULL, &p, (long)text.n);
         if (!x || !add((void ***)&crls.c, &crls.count, x)) {
             X509_CRL_free(x);
-            return explain(why, "neither PEM nor DER");
+            return sw_crypto_refuse(why, "neither PEM nor DER");
         }
         *out = crls;
         return SW_OK;
@@ -220,7 +222,7 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
     bool whole = read_to_the_end();
     if (crls.count == 0 || !whole) {
         sw_crls_free(&crls);
-        return explain(why, whole ? "no CRL in it" : "a CRL in it is broken");
+        return sw_crypto_refuse(why, whole ? "no CRL in it" : "a CRL in it is broken");
     }
     ERR_clear_error();
     *out = crls;
