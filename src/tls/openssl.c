@@ -35,11 +35,13 @@ struct sw_tls {
     SSL *ssl;
     struct sw_tls_worker *w;
     const struct sw_trust *trust;
-    const struct sw_tls_policy *policy;
+    const struct sw_tls_policy *policy; /* the configuration's, then `had` */
+    struct sw_tls_policy had;           /* its name and versions, after the handshake */
+    char *policy_name, *shown_name;     /* NULL before, or memory was out */
     struct sw_tls_hellos *hellos; /* until data came: a refusal may come that late; NULL: none */
     struct sw_tls_refused refusal;
-    const struct sw_tls_identity *shown;
-    const struct sw_tls_names *names; /* NULL: the server name chooses nothing */
+    const struct sw_tls_identity *shown; /* NULL after the handshake */
+    const struct sw_tls_names *names;    /* NULL: the server name chooses nothing */
     void *user;
     struct sw_tls_past past;
     struct sw_slice in; /* not read yet by the library */
@@ -475,6 +477,8 @@ void sw_tls_free(struct sw_tls *t)
     free(t->kept);
     free(t->why);
     free(t->refused);
+    free(t->policy_name);
+    free(t->shown_name);
     free(t);
 }
 
@@ -559,6 +563,19 @@ static bool hello_is_too_long(struct sw_tls *t)
     return true;
 }
 
+/* The connection may outlive the configuration that it was made with: what is told of it later is
+ * copied. */
+static void leave_configuration(struct sw_tls *t)
+{
+    t->policy_name = strdup(t->policy->name);
+    t->shown_name = t->shown && t->shown->name ? strdup(t->shown->name) : NULL;
+    t->had = (struct sw_tls_policy){.name = t->policy_name ? t->policy_name : "-",
+                                    .min_version = t->policy->min_version,
+                                    .max_version = t->policy->max_version};
+    t->policy = &t->had;
+    t->shown = NULL;
+}
+
 enum sw_status sw_tls_handshake(struct sw_tls *t)
 {
     ERR_clear_error();
@@ -566,9 +583,11 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
         return fail(t);
     sw_tls_past_offer(&t->past, t->ssl);
     int r = SSL_do_handshake(t->ssl);
-    if (r == 1)
-        sw_tls_past_done(&t->past, t->ssl);
-    return r == 1 ? SW_OK : outcome(t, r);
+    if (r != 1)
+        return outcome(t, r);
+    sw_tls_past_done(&t->past, t->ssl);
+    leave_configuration(t);
+    return SW_OK;
 }
 
 enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
@@ -658,7 +677,7 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
         .suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
         .group = group ? group : "-",
         .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
-        .shown = t->shown,
+        .shown = t->shown ? t->shown->name : t->shown_name,
         .resumed = SSL_session_reused(t->ssl),
     };
     if (!out->suite)
