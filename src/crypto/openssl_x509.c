@@ -352,6 +352,33 @@ bool sw_x509_weak_signature(X509 *x)
            strength < STRENGTH_LEAST;
 }
 
+/* The hash of RSASSA-PSS stands in its parameters, and is SHA-1 if it does not. RFC 4055 3.1 */
+static int hash_of_pss(const X509_ALGOR *a)
+{
+    const void *value;
+    int type, digest = NID_sha1;
+    X509_ALGOR_get0(NULL, &type, &value, a);
+    RSA_PSS_PARAMS *pss =
+        type == V_ASN1_SEQUENCE ? ASN1_item_unpack(value, ASN1_ITEM_rptr(RSA_PSS_PARAMS)) : NULL;
+    if (pss && pss->hashAlgorithm)
+        digest = OBJ_obj2nid(pss->hashAlgorithm->algorithm);
+    RSA_PSS_PARAMS_free(pss);
+    return digest;
+}
+
+bool sw_weak_algorithm(const X509_ALGOR *a)
+{
+    int digest, nid = OBJ_obj2nid(a->algorithm);
+    if (nid == NID_ED25519 || nid == NID_ED448) /* the hash is a part of them */
+        return false;
+    if (nid == NID_rsassaPss)
+        digest = hash_of_pss(a);
+    else if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1)
+        return true;
+    const EVP_MD *md = EVP_get_digestbynid(digest);
+    return !md || EVP_MD_get_size(md) * 4 < STRENGTH_LEAST; /* half of the bits: collisions */
+}
+
 bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
 {
     unsigned char *der = NULL;
