@@ -6,6 +6,7 @@
 #include "base/map.h"
 
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -35,7 +36,7 @@ struct fact {
 struct sw_revocations {
     _Atomic uint32_t refs;
     _Atomic uint64_t answers, version;
-    CRYPTO_RWLOCK *lock;
+    pthread_mutex_t lock;
     struct sw_map map;
     struct sw_list by_age, wanted;
     uint32_t refresh_s;
@@ -50,12 +51,11 @@ struct sw_revocations *sw_revocations_new(void)
     struct sw_revocations *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    r->lock = CRYPTO_THREAD_lock_new();
-    if (!r->lock || sw_map_init(&r->map, SW_REVOCATIONS_MAX) != SW_OK) {
-        CRYPTO_THREAD_lock_free(r->lock);
+    if (sw_map_init(&r->map, SW_REVOCATIONS_MAX) != SW_OK) {
         free(r);
         return NULL;
     }
+    pthread_mutex_init(&r->lock, NULL);
     r->refs = 1;
     r->refresh_s = 3600;
     sw_list_init(&r->by_age);
@@ -95,19 +95,18 @@ void sw_revocations_unref(struct sw_revocations *r)
     while (!sw_list_empty(&r->by_age))
         drop(r, SW_CONTAINER(r->by_age.next, struct fact, age));
     sw_map_fini(&r->map);
-    CRYPTO_THREAD_lock_free(r->lock);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
 static void lock(struct sw_revocations *r)
 {
-    if (!CRYPTO_THREAD_write_lock(r->lock))
-        abort(); /* a lock that is broken */
+    pthread_mutex_lock(&r->lock);
 }
 
 static void unlock(struct sw_revocations *r)
 {
-    CRYPTO_THREAD_unlock(r->lock);
+    pthread_mutex_unlock(&r->lock);
 }
 
 void sw_revocations_set(struct sw_revocations *r, uint32_t refresh_s, void (*wake)(void *user),
