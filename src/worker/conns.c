@@ -185,6 +185,8 @@ static const char *end_reason(enum sw_status st)
         return "the peer closed it";
     case SW_CRYPTO_ALERT:
         return "the peer sent a fatal alert";
+    case SW_PEER_PROTOCOL:
+        return "it asked for a renegotiation a fourth time";
     case SW_PEER_TIMEOUT:
         return "limit unacknowledged: what we sent did not arrive";
     default:

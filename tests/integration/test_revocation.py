@@ -212,6 +212,9 @@ def test_a_certificate_revoked_later_ends_its_connection(scene, asked):
         asked.revoke(scene.peer_pem)
         assert c.wait_closed(timeout=10)
         assert "is revoked" in gw.wait_event("connection_closed", status="crypto_verify")[0]["why"]
+        record, = ctl(gw, "failures")[1]["failures"]
+        assert (record["phase"], record["reason"], record["peer"]) == ("identity", "revoked", "carrier")
+        assert record["chain"][0]["verdict"] == "refused"
         assert not is_let_in(scene)
 
 
