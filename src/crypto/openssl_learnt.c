@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "crypto/mem.h"
 
 #include <openssl/err.h>
 #include <pthread.h>
@@ -84,7 +85,7 @@ static void drop(struct sw_revocations *r, struct fact *f)
     drop_bytes(&f->cert);
     drop_bytes(&f->issuer);
     drop_bytes(&f->staple);
-    free(f->url);
+    OPENSSL_free(f->url);
     free(f);
 }
 
@@ -179,10 +180,11 @@ static struct fact *add_ocsp(struct sw_revocations *r, const uint8_t what[32], X
     struct fact *f = add(r, what);
     if (!f)
         return NULL;
+    uint64_t failures = sw_crypto_mem_failures();
     f->url = sw_ocsp_url(x);
     f->cert.n = i2d_X509(x, &f->cert.p);
     f->issuer.n = i2d_X509(issuer, &f->issuer.p);
-    if (f->cert.n > 0 && f->issuer.n > 0)
+    if (f->cert.n > 0 && f->issuer.n > 0 && sw_crypto_mem_failures() == failures)
         return f;
     drop(r, f);
     return NULL;
@@ -197,7 +199,7 @@ char *sw_fetchable(const char *url)
         n < SW_INQUIRY_URL_MAX && sw_slice_starts_case(sw_slice_str(url), SW_SLICE("http://"));
     for (size_t i = 0; i < n && fits; i++)
         fits = url[i] > ' ' && url[i] < 127;
-    return fits ? strdup(url) : NULL;
+    return fits ? OPENSSL_strdup(url) : NULL;
 }
 
 /* What a place says at a time; `*wake`: somebody has to fetch. */
@@ -262,8 +264,10 @@ enum sw_fact sw_fact_list(struct sw_revocations *r, const char *url, int64_t now
     struct fact *f = find(r, what);
     if (!f) {
         f = add(r, what);
-        if (f)
-            f->url = strdup(url);
+        if (f && !(f->url = OPENSSL_strdup(url))) { /* it would never be fetched */
+            drop(r, f);
+            f = NULL;
+        }
     }
     enum sw_fact said = f ? use(r, f, now_s, until_s, &wake) : SW_FACT_NONE;
     *list = f ? f->list : NULL; /* an old one still counts for what it names */

@@ -22,7 +22,7 @@ char *sw_ocsp_url(X509 *x)
 bool sw_cert_has_responder(const struct sw_cert *cert)
 {
     char *url = sw_ocsp_url(sw_x509(cert));
-    free(url);
+    OPENSSL_free(url);
     return url;
 }
 

@@ -158,7 +158,7 @@ static int ask_point(struct sw_revocations *learnt, const DIST_POINT *point, X50
         if (list)
             error = ask_list(list, x, issuer, now_s, said);
         X509_CRL_free(list);
-        free(url);
+        OPENSSL_free(url);
     }
     return error;
 }
@@ -251,8 +251,11 @@ int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *a
     struct said said = {.until_s = *until_s};
     if (e->revocation == SW_REVOCATION_OFF)
         return X509_V_OK;
+    uint64_t failures = sw_crypto_mem_failures();
     int error = ask_all(e, ask, x, issuer, &said);
     ERR_clear_error();
+    if (error == X509_V_OK && sw_crypto_mem_failures() != failures)
+        error = X509_V_ERR_OUT_OF_MEM; /* what was not read may be what revokes it */
     if (error != X509_V_OK)
         return error;
     if (said.wait && !said.good && !ask->last)
