@@ -550,6 +550,24 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
         sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
 }
 
+/* The verdict is of a leaf and of what came with it: anybody may show the leaf of another, with
+ * less of its chain, before a key is proved. */
+static bool digest_of(X509_STORE_CTX *ctx, const uint8_t leaf[SW_SHA256_BYTES],
+                      uint8_t out[SW_SHA256_BYTES])
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(ctx);
+    uint8_t run[2][SW_SHA256_BYTES];
+    memcpy(run[0], leaf, SW_SHA256_BYTES);
+    for (int i = 0; i < sk_X509_num(sent); i++) {
+        if (X509_digest(sk_X509_value(sent, i), EVP_sha256(), run[1], NULL) != 1)
+            return false;
+        if (memcmp(run[1], leaf, SW_SHA256_BYTES) != 0) /* it is not always among them */
+            sw_sha256(run, sizeof(run), run[0]);
+    }
+    memcpy(out, run[0], SW_SHA256_BYTES);
+    return true;
+}
+
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out)
 {
@@ -561,16 +579,17 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
         .of_client = ask->of_client,
         .security_level = (uint32_t)X509_VERIFY_PARAM_get_auth_level(param),
     };
-    unsigned n = sizeof(key.sha256);
+    uint8_t leaf_sha256[SW_SHA256_BYTES];
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
     /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
     if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
-        X509_digest(leaf, EVP_sha256(), key.sha256, &n) == 1) {
+        X509_digest(leaf, EVP_sha256(), leaf_sha256, NULL) == 1 &&
+        digest_of(ctx, leaf_sha256, key.sha256)) {
         struct judging j = {
             .t = t, .ask = ask, .ctx = ctx, .now_s = (int64_t)time(NULL), .out = out};
         if (t->anchor_count)
             build(&j, cache, &key);
-        judge_pins(t, leaf, key.sha256, out);
+        judge_pins(t, leaf, leaf_sha256, out);
     }
     /* the alert would say that the certificate itself has expired */
     X509_STORE_CTX_set_error(
