@@ -185,7 +185,7 @@ def stage_tsan():
     if folder:
         say("two workers under the thread sanitizer")
         cmocka(folder, "unit-loop-mailbox")
-        pytest(folder, "integration under tsan", "-k", "workers or two_workers or stop")
+        pytest(folder, "integration under tsan", "-k", "workers or two_workers or stop or session_is_resumed or responder")
 
 
 STAGES = ["lint", "gcc", "asan", "integration", "tsan", "clang", "fuzz"]

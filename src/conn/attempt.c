@@ -17,8 +17,7 @@ static const char *peer_name(const struct sw_conns *s, const struct sw_flow *flo
 
 struct sw_field sw_attempt_shown(const struct sw_tls_info *info)
 {
-    const struct sw_tls_identity *id = info->shown;
-    return sw_field_str("shown", id && id->name ? id->name : "none");
+    return sw_field_str("shown", info->shown ? info->shown : "none");
 }
 
 /* Whether what it proved was proved in an earlier session. */

@@ -20,8 +20,10 @@ struct said {
     struct sw_tls_evidence e;
 };
 
-static const char *phase(enum sw_conn_state state)
+static const char *phase(enum sw_status status, enum sw_conn_state state)
 {
+    if (state == SW_CONN_OPEN && status == SW_CRYPTO_VERIFY) /* it was judged again */
+        return "identity";
     switch (state) {
     case SW_CONN_CONNECTING:
         return "tcp";
@@ -286,7 +288,7 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     x.tls_says = x.tls.why[0] && (state != SW_CONN_IDENTITY || c->waits);
     x.r = (struct sw_attempt_refusal){
         .status = status,
-        .phase = phase(state),
+        .phase = phase(status, state),
         .code = x.tls_says ? x.tls.code : code_of(status, state),
         .why = x.tls_says ? x.tls.why
                : why      ? why

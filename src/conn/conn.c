@@ -200,9 +200,19 @@ bool sw_conn_is_elsewhere(struct sw_conns *s, struct sw_conn *c, uint16_t *worke
            *worker != s->conf.worker;
 }
 
-void sw_conn_leave(struct sw_conns *s, struct sw_conn *c)
+void sw_conn_let_go(struct sw_conns *s, struct sw_conn *c)
 {
     sw_loop_del(s->loop, c->fd);
+}
+
+enum sw_status sw_conn_take_back(struct sw_conns *s, struct sw_conn *c)
+{
+    return sw_loop_add(s->loop, c->fd, SW_WANT_READ,
+                       (uint64_t)c->ref.generation << 32 | c->ref.slot);
+}
+
+void sw_conn_leave(struct sw_conns *s, struct sw_conn *c)
+{
     c->fd = -1;
     sw_conn_drop(s, c);
 }
@@ -296,8 +306,8 @@ static enum sw_status wait_for_answer(struct sw_conns *s, struct sw_conn *c)
     return SW_OK;
 }
 
-/* The certificate holds, and phase 3 begins. One whose names cannot be kept is not none: it would be
- * let in where none is asked for. */
+/* The certificate holds, and phase 3 begins. One whose names cannot be kept is not none: it would
+ * be let in where none is asked for. */
 static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
 {
     watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));

@@ -186,7 +186,13 @@ SW_MUST_USE enum sw_status sw_conn_accepted(struct sw_conns *s, int fd, uint16_t
  */
 bool sw_conn_is_elsewhere(struct sw_conns *s, struct sw_conn *c, uint16_t *worker);
 
-/** Lets go of a connection and leaves its socket to another worker. */
+/** Events of the socket are not looked at any more, before it is given to another worker. */
+void sw_conn_let_go(struct sw_conns *s, struct sw_conn *c);
+
+/** They are again: the other worker did not take it. */
+enum sw_status sw_conn_take_back(struct sw_conns *s, struct sw_conn *c);
+
+/** Drops a connection that was let go of, but for its socket: that is another worker's. */
 void sw_conn_leave(struct sw_conns *s, struct sw_conn *c);
 
 /** Starts to dial. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO, SW_SYS_UNREACHABLE, SW_PEER_REFUSED */

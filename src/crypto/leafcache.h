@@ -22,7 +22,7 @@ struct sw_vouched {
 
 /* What a verification depends on: the same leaf under other rules is another entry. */
 struct sw_leaf_key {
-    uint8_t sha256[SW_SHA256_BYTES];
+    uint8_t sha256[SW_SHA256_BYTES]; /* of the leaf and what came with it */
     uint64_t trust; /* the store's number: one made later has another, even at the same address */
     uint64_t revocations; /* the version of what was learnt: a revocation forgets all */
     uint32_t security_level;

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "crypto/openssl_learnt.h"
+#include <pthread.h>
 
 enum { SW_FACT_RETRY_S = 60 }; /* after a failure */
 
@@ -32,7 +33,7 @@ struct sw_fact_entry {
 struct sw_revocations {
     _Atomic uint32_t refs;
     _Atomic uint64_t answers, version;
-    CRYPTO_RWLOCK *lock;
+    pthread_mutex_t lock;
     struct sw_map map;
     struct sw_list by_age, wanted;
     uint32_t refresh_s;

@@ -1,6 +1,9 @@
 /* How a chain is judged against trust entries: who vouches for it, and for what. */
 #include "crypto/openssl_trust.h"
 
+#include "crypto/hmac.h"
+#include "crypto/mem.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -257,13 +260,14 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
 {
     struct sw_trust_verdict *out = j->out;
     X509_STORE_CTX *ctx = j->ctx;
+    uint64_t failures = sw_crypto_mem_failures();
     if (!j->ask->staple.n && sw_leafcache_find(cache, key, j->now_s, &out->vouched)) {
         out->error = X509_V_OK;
         return;
     }
     if (X509_verify_cert(ctx) != 1) {
-        out->error =
-            sw_crypto_memory_failed() ? X509_V_ERR_OUT_OF_MEM : X509_STORE_CTX_get_error(ctx);
+        out->error = sw_crypto_mem_failures() != failures ? X509_V_ERR_OUT_OF_MEM
+                                                          : X509_STORE_CTX_get_error(ctx);
         out->depth = X509_STORE_CTX_get_error_depth(ctx);
         return;
     }
@@ -271,14 +275,33 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
     j->end_s = chain_end_s(chain);
     match_anchors(j, chain);
     ask_others(j);
-    if (sw_crypto_memory_failed()) { /* who did not vouch may not have been asked */
+    if (sw_crypto_mem_failures() != failures) { /* who did not vouch may not have been asked */
         out->vouched.count = 0;
         out->pending = false;
         out->error = X509_V_ERR_OUT_OF_MEM;
-    } else if (out->pending)
+    } else if (out->pending) {
         out->error = X509_V_OK;
-    else if (out->error == X509_V_OK)
+    } else if (out->error == X509_V_OK) {
         sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
+    }
+}
+
+/* The verdict is of a leaf and of what came with it: anybody may show the leaf of another, with
+ * less of its chain, before a key is proved. */
+static bool digest_of(X509_STORE_CTX *ctx, const uint8_t leaf[SW_SHA256_BYTES],
+                      uint8_t out[SW_SHA256_BYTES])
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(ctx);
+    uint8_t run[2][SW_SHA256_BYTES];
+    memcpy(run[0], leaf, SW_SHA256_BYTES);
+    for (int i = 0; i < sk_X509_num(sent); i++) {
+        if (X509_digest(sk_X509_value(sent, i), EVP_sha256(), run[1], NULL) != 1)
+            return false;
+        if (memcmp(run[1], leaf, SW_SHA256_BYTES) != 0) /* it is not always among them */
+            sw_sha256(run, sizeof(run), run[0]);
+    }
+    memcpy(out, run[0], SW_SHA256_BYTES);
+    return true;
 }
 
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
@@ -292,19 +315,19 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
         .of_client = ask->of_client,
         .security_level = (uint32_t)X509_VERIFY_PARAM_get_auth_level(param),
     };
-    unsigned n = sizeof(key.sha256);
+    uint8_t leaf_sha256[SW_SHA256_BYTES];
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
-    ERR_clear_error();
     /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
     if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) != 1 ||
-        X509_digest(leaf, EVP_sha256(), key.sha256, &n) != 1) {
+        X509_digest(leaf, EVP_sha256(), leaf_sha256, NULL) != 1 ||
+        !digest_of(ctx, leaf_sha256, key.sha256)) {
         out->error = X509_V_ERR_OUT_OF_MEM;
     } else {
         struct judging j = {
             .t = t, .ask = ask, .ctx = ctx, .now_s = (int64_t)time(NULL), .out = out};
         if (t->anchor_count)
             build(&j, cache, &key);
-        judge_pins(t, leaf, key.sha256, out);
+        judge_pins(t, leaf, leaf_sha256, out);
     }
     /* the alert would say that the certificate itself has expired */
     X509_STORE_CTX_set_error(

@@ -2,6 +2,8 @@
  * the objects belong to the library context of a worker. */
 #include "crypto/openssl_facts.h"
 
+#include "crypto/mem.h"
+
 #include <stdatomic.h>
 #include <time.h>
 
@@ -12,12 +14,11 @@ struct sw_revocations *sw_revocations_new(void)
     struct sw_revocations *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    r->lock = CRYPTO_THREAD_lock_new();
-    if (!r->lock || sw_map_init(&r->map, SW_REVOCATIONS_MAX) != SW_OK) {
-        CRYPTO_THREAD_lock_free(r->lock);
+    if (sw_map_init(&r->map, SW_REVOCATIONS_MAX) != SW_OK) {
         free(r);
         return NULL;
     }
+    pthread_mutex_init(&r->lock, NULL);
     r->refs = 1;
     r->refresh_s = 3600;
     sw_list_init(&r->by_age);
@@ -46,7 +47,7 @@ static void drop(struct sw_revocations *r, struct sw_fact_entry *f)
     sw_fact_drop_bytes(&f->cert);
     sw_fact_drop_bytes(&f->issuer);
     sw_fact_drop_bytes(&f->staple);
-    free(f->url);
+    OPENSSL_free(f->url);
     free(f);
 }
 
@@ -57,19 +58,18 @@ void sw_revocations_unref(struct sw_revocations *r)
     while (!sw_list_empty(&r->by_age))
         drop(r, SW_CONTAINER(r->by_age.next, struct sw_fact_entry, age));
     sw_map_fini(&r->map);
-    CRYPTO_THREAD_lock_free(r->lock);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
 void sw_revocations_lock(struct sw_revocations *r)
 {
-    if (!CRYPTO_THREAD_write_lock(r->lock))
-        abort(); /* a lock that is broken */
+    pthread_mutex_lock(&r->lock);
 }
 
 void sw_revocations_unlock(struct sw_revocations *r)
 {
-    CRYPTO_THREAD_unlock(r->lock);
+    pthread_mutex_unlock(&r->lock);
 }
 
 void sw_revocations_set(struct sw_revocations *r, uint32_t refresh_s, void (*wake)(void *user),
@@ -142,10 +142,11 @@ static struct sw_fact_entry *add_ocsp(struct sw_revocations *r, const uint8_t wh
     struct sw_fact_entry *f = add(r, what);
     if (!f)
         return NULL;
+    uint64_t failures = sw_crypto_mem_failures();
     f->url = sw_ocsp_url(x);
     f->cert.n = i2d_X509(x, &f->cert.p);
     f->issuer.n = i2d_X509(issuer, &f->issuer.p);
-    if (f->cert.n > 0 && f->issuer.n > 0)
+    if (f->cert.n > 0 && f->issuer.n > 0 && sw_crypto_mem_failures() == failures)
         return f;
     drop(r, f);
     return NULL;
@@ -160,7 +161,7 @@ char *sw_fetchable(const char *url)
         n < SW_INQUIRY_URL_MAX && sw_slice_starts_case(sw_slice_str(url), SW_SLICE("http://"));
     for (size_t i = 0; i < n && fits; i++)
         fits = url[i] > ' ' && url[i] < 127;
-    return fits ? strdup(url) : NULL;
+    return fits ? OPENSSL_strdup(url) : NULL;
 }
 
 /* What a place says at a time; `*wake`: somebody has to fetch. */
@@ -225,8 +226,10 @@ enum sw_fact sw_fact_list(struct sw_revocations *r, const char *url, int64_t now
     struct sw_fact_entry *f = sw_fact_find(r, what);
     if (!f) {
         f = add(r, what);
-        if (f)
-            f->url = strdup(url);
+        if (f && !(f->url = OPENSSL_strdup(url))) { /* it would never be fetched */
+            drop(r, f);
+            f = NULL;
+        }
     }
     enum sw_fact said = f ? use(r, f, now_s, until_s, &wake) : SW_FACT_NONE;
     *list = f ? f->list : NULL; /* an old one still counts for what it names */

@@ -25,10 +25,11 @@ struct sw_ocsp_answer {
     int64_t until_s;
 };
 
-/** A copy of the address if it is one that is asked: http only, RFC 5280 8 warns of https. */
+/** A copy of the address, for OPENSSL_free, if it is one that is asked: http only, RFC 5280 8 warns
+ * of https. */
 char *sw_fetchable(const char *url);
 
-/** The responder that a certificate names, for the caller to free; NULL: none. */
+/** The responder that a certificate names, for OPENSSL_free; NULL: none. */
 char *sw_ocsp_url(X509 *x);
 
 /** A request with a nonce. NULL: memory is out. */

@@ -22,7 +22,7 @@ char *sw_ocsp_url(X509 *x)
 bool sw_cert_has_responder(const struct sw_cert *cert)
 {
     char *url = sw_ocsp_url(sw_x509(cert));
-    free(url);
+    OPENSSL_free(url);
     return url;
 }
 
@@ -84,16 +84,30 @@ static int64_t generalized_s(const ASN1_GENERALIZEDTIME *t)
     return sw_asn1_time_s((const ASN1_TIME *)t);
 }
 
+/* A hash or a key that nobody should believe any more, as in a chain. RFC 9325 4.5 */
+static bool is_weak(OCSP_BASICRESP *basic, X509 *issuer)
+{
+    X509 *signer = NULL;
+    STACK_OF(X509) *certs = sk_X509_new_null();
+    bool found = certs && sk_X509_push(certs, issuer) > 0 &&
+                 OCSP_resp_get0_signer(basic, &signer, certs) == 1;
+    sk_X509_free(certs);
+    return !found || sw_weak_algorithm(OCSP_resp_get0_tbs_sigalg(basic)) ||
+           (X509_cmp(signer, issuer) != 0 &&
+            (sw_x509_weak_key(signer) || sw_x509_weak_signature(signer)));
+}
+
 static bool read_single(OCSP_SINGLERESP *single, int64_t now_s, struct sw_ocsp_answer *out,
                         char why[SW_WHY_MAX])
 {
     ASN1_GENERALIZEDTIME *made = NULL, *next = NULL;
     int status = OCSP_single_get0_status(single, NULL, NULL, &made, &next);
-    out->until_s = next ? generalized_s(next) : now_s + NO_NEXT_UPDATE_S;
+    /* thisUpdate must be recent, whoever sends it again: RFC 6960 3.2 (5) */
+    out->until_s = generalized_s(next ? next : made) + (next ? 0 : NO_NEXT_UPDATE_S);
     if (generalized_s(made) > now_s + SW_SKEW_S)
         return refuse(why, "its thisUpdate is in the future");
     if (out->until_s + SW_SKEW_S <= now_s)
-        return refuse(why, "it is past its nextUpdate");
+        return refuse(why, next ? "it is past its nextUpdate" : "it is old and has no nextUpdate");
     if (out->until_s <= now_s) /* as our clock has it: then for a moment */
         out->until_s = now_s + SW_SKEW_S;
     out->said = status == V_OCSP_CERTSTATUS_GOOD      ? SW_FACT_GOOD
@@ -112,7 +126,9 @@ static bool read_basic(OCSP_BASICRESP *basic, OCSP_REQUEST *asked, X509 *x, X509
         return refuse(why, "it is signed neither by the CA nor by its responder");
     for (int i = 0; i < OCSP_resp_count(basic); i++)
         if (is_about(OCSP_resp_get0(basic, i), x, issuer))
-            return read_single(OCSP_resp_get0(basic, i), now_s, out, why);
+            return read_single(OCSP_resp_get0(basic, i), now_s, out, why) &&
+                   (out->said == SW_FACT_REVOKED || !is_weak(basic, issuer) ||
+                    refuse(why, "the hash or the key of its signature is too weak"));
     return refuse(why, "it is about another certificate");
 }
 

@@ -13,7 +13,8 @@ enum { AGAIN_S = 60 };
 struct said {
     bool good;    /* a current one does not name it */
     bool stale;   /* one that is out of date does not name it */
-    bool foreign; /* one under the issuer's name is not signed with its key */
+    bool foreign; /* one under the issuer's name is not signed with its key, or is with a weak hash
+                   */
     bool unknown; /* the CA's responder does not know the certificate */
     bool wait;    /* it is being asked for */
     int64_t until_s;
@@ -83,6 +84,14 @@ static bool covers(const X509_CRL *crl, X509 *x)
 
 /* ---- what a list says ---- */
 
+/* RFC 9325 4.5 */
+static bool is_weak(const X509_CRL *crl)
+{
+    const X509_ALGOR *a;
+    X509_CRL_get0_signature(crl, NULL, &a);
+    return sw_weak_algorithm(a);
+}
+
 static bool signed_by(X509_CRL *crl, X509 *issuer)
 {
     /* RFC 5280 6.3.3 (f): a CA that says what its key is for says so of lists, too */
@@ -113,6 +122,10 @@ static int ask_list(X509_CRL *crl, X509 *x, X509 *issuer, int64_t now_s, struct 
     }
     if (X509_CRL_get0_by_cert(crl, &row, x) == 1) /* 2: removed from the list again */
         return X509_V_ERR_CERT_REVOKED;
+    if (is_weak(crl)) { /* somebody may have left it out */
+        out->foreign = true;
+        return X509_V_OK;
+    }
     if (!is_current(crl, now_s, &until_s)) {
         out->stale = true;
     } else {
@@ -145,7 +158,7 @@ static int ask_point(struct sw_revocations *learnt, const DIST_POINT *point, X50
         if (list)
             error = ask_list(list, x, issuer, now_s, said);
         X509_CRL_free(list);
-        free(url);
+        OPENSSL_free(url);
     }
     return error;
 }
@@ -238,8 +251,11 @@ int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *a
     struct said said = {.until_s = *until_s};
     if (e->revocation == SW_REVOCATION_OFF)
         return X509_V_OK;
+    uint64_t failures = sw_crypto_mem_failures();
     int error = ask_all(e, ask, x, issuer, &said);
     ERR_clear_error();
+    if (error == X509_V_OK && sw_crypto_mem_failures() != failures)
+        error = X509_V_ERR_OUT_OF_MEM; /* what was not read may be what revokes it */
     if (error != X509_V_OK)
         return error;
     if (said.wait && !said.good && !ask->last)

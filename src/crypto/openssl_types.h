@@ -34,9 +34,6 @@ struct sw_trust_verdict {
     bool pending; /* an answer about a revocation is awaited: ask again. The error is X509_V_OK */
 };
 
-/** True if this thread's errors of the library tell that memory was out. They are forgotten. */
-bool sw_crypto_memory_failed(void);
-
 /** The store to set on an SSL, so that chains are built against it. */
 X509_STORE *sw_trust_store(const struct sw_trust *t);
 
@@ -85,6 +82,9 @@ bool sw_x509_weak_key(X509 *x);
 /** True if it was signed with a hash whose collisions are found, such as SHA-1 and MD5. RFC 9325
  * 4.5 */
 bool sw_x509_weak_signature(X509 *x);
+
+/** The same of the signature on a list or an answer. */
+bool sw_weak_algorithm(const X509_ALGOR *a);
 
 /** SHA-256 of the SubjectPublicKeyInfo, as RFC 7469 2.4 has it; false: memory is out. */
 bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES]);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "crypto/hmac.h"
+#include "crypto/mem.h"
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/decoder.h>
@@ -354,6 +355,33 @@ bool sw_x509_weak_signature(X509 *x)
            strength < STRENGTH_LEAST;
 }
 
+/* The hash of RSASSA-PSS stands in its parameters, and is SHA-1 if it does not. RFC 4055 3.1 */
+static int hash_of_pss(const X509_ALGOR *a)
+{
+    const void *value;
+    int type, digest = NID_sha1;
+    X509_ALGOR_get0(NULL, &type, &value, a);
+    RSA_PSS_PARAMS *pss =
+        type == V_ASN1_SEQUENCE ? ASN1_item_unpack(value, ASN1_ITEM_rptr(RSA_PSS_PARAMS)) : NULL;
+    if (pss && pss->hashAlgorithm)
+        digest = OBJ_obj2nid(pss->hashAlgorithm->algorithm);
+    RSA_PSS_PARAMS_free(pss);
+    return digest;
+}
+
+bool sw_weak_algorithm(const X509_ALGOR *a)
+{
+    int digest, nid = OBJ_obj2nid(a->algorithm);
+    if (nid == NID_ED25519 || nid == NID_ED448) /* the hash is a part of them */
+        return false;
+    if (nid == NID_rsassaPss)
+        digest = hash_of_pss(a);
+    else if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1)
+        return true;
+    const EVP_MD *md = EVP_get_digestbynid(digest);
+    return !md || EVP_MD_get_size(md) * 4 < STRENGTH_LEAST; /* half of the bits: collisions */
+}
+
 bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
 {
     unsigned char *der = NULL;
@@ -450,14 +478,6 @@ enum sw_status sw_name_der_text(struct sw_slice der, char out[256])
     return name ? SW_OK : SW_PEER_SYNTAX;
 }
 
-bool sw_crypto_memory_failed(void)
-{
-    bool failed = false;
-    for (unsigned long e = ERR_get_error(); e; e = ERR_get_error())
-        failed |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
-    return failed;
-}
-
 /* ---- what a certificate proves ---- */
 
 /* One name into `out`; false for kinds that prove nothing to a SIP element. */
@@ -546,10 +566,9 @@ struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouche
     uint32_t count = 0;
     int critical;
     X509 *x = sw_x509(cert);
-    ERR_clear_error();
+    uint64_t failures = sw_crypto_mem_failures();
     GENERAL_NAMES *san = X509_get_ext_d2i(x, NID_subject_alt_name, &critical, NULL);
-    bool lost =
-        !san && critical != -1 && sw_crypto_memory_failed(); /* it is not that it has none */
+    bool lost = sw_crypto_mem_failures() != failures; /* it is not that it has none */
     int total = san ? sk_GENERAL_NAME_num(san) : 0;
     struct sw_ident *id = NULL;
     for (int i = 0; i < total && count < SW_CERT_NAMES_MAX; i++)

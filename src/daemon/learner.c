@@ -86,7 +86,6 @@ static void *learner(void *p)
             start(l, &q);
         sw_downloads_run(l->downloads, LOOK_MS);
     }
-    sw_downloads_free(l->downloads);
     sw_crypto_mem_end();
     return NULL;
 }
@@ -127,6 +126,7 @@ void sw_learner_free(struct sw_learner *l)
     l->ending = true;
     sw_downloads_wake(l->downloads);
     pthread_join(l->thread, NULL);
+    sw_downloads_free(l->downloads);
     sw_revocations_unref(l->r);
     free(l);
 }

@@ -91,6 +91,8 @@ void sw_tls_free(struct sw_tls *t)
     free(t->kept);
     free(t->why);
     free(t->refused);
+    free(t->policy_name);
+    free(t->shown_name);
     free(t);
 }
 
@@ -137,6 +139,19 @@ static bool hello_is_too_long(struct sw_tls *t)
     return true;
 }
 
+/* The connection may outlive the configuration that it was made with: what is told of it later is
+ * copied. */
+static void leave_configuration(struct sw_tls *t)
+{
+    t->policy_name = strdup(t->policy->name);
+    t->shown_name = t->shown && t->shown->name ? strdup(t->shown->name) : NULL;
+    t->had = (struct sw_tls_policy){.name = t->policy_name ? t->policy_name : "-",
+                                    .min_version = t->policy->min_version,
+                                    .max_version = t->policy->max_version};
+    t->policy = &t->had;
+    t->shown = NULL;
+}
+
 enum sw_status sw_tls_handshake(struct sw_tls *t)
 {
     ERR_clear_error();
@@ -144,9 +159,11 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
         return sw_tls_fail(t);
     sw_tls_past_offer(&t->past, t->ssl);
     int r = SSL_do_handshake(t->ssl);
-    if (r == 1)
-        sw_tls_past_done(&t->past, t->ssl);
-    return r == 1 ? SW_OK : outcome(t, r);
+    if (r != 1)
+        return outcome(t, r);
+    sw_tls_past_done(&t->past, t->ssl);
+    leave_configuration(t);
+    return SW_OK;
 }
 
 enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)

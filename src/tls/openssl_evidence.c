@@ -21,10 +21,22 @@ void sw_tls_hellos_keep(struct sw_tls_hellos **h, bool sent, struct sw_slice mes
     }
 }
 
+/* A server's library keeps the leaf apart once the handshake is over. */
+static STACK_OF(X509) * chain_of(X509_STORE_CTX *ctx)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(ctx);
+    STACK_OF(X509) *all = sent ? X509_chain_up_ref(sent) : sk_X509_new_null();
+    bool has = sk_X509_num(all) > 0 && X509_cmp(sk_X509_value(all, 0), leaf) == 0;
+    if (all && !has && X509_up_ref(leaf) == 1 && sk_X509_insert(all, leaf, 0) <= 0)
+        X509_free(leaf);
+    return all;
+}
+
 void sw_tls_refused_keep(struct sw_tls_refused *r, X509_STORE_CTX *ctx, const X509 *which)
 {
     sk_X509_pop_free(r->came, X509_free);
-    r->came = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(ctx));
+    r->came = chain_of(ctx);
     r->at = -1;
     for (int i = 0; i < sk_X509_num(r->came); i++)
         if (which && X509_cmp(sk_X509_value(r->came, i), which) == 0) {

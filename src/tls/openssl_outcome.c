@@ -83,7 +83,7 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
         .suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
         .group = group ? group : "-",
         .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
-        .shown = t->shown,
+        .shown = t->shown ? t->shown->name : t->shown_name,
         .resumed = SSL_session_reused(t->ssl),
     };
     if (!out->suite)

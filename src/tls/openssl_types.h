@@ -31,11 +31,13 @@ struct sw_tls {
     SSL *ssl;
     struct sw_tls_worker *w;
     const struct sw_trust *trust;
-    const struct sw_tls_policy *policy;
+    const struct sw_tls_policy *policy; /* the configuration's, then `had` */
+    struct sw_tls_policy had;           /* its name and versions, after the handshake */
+    char *policy_name, *shown_name;     /* NULL before, or memory was out */
     struct sw_tls_hellos *hellos; /* until data came: a refusal may come that late; NULL: none */
     struct sw_tls_refused refusal;
-    const struct sw_tls_identity *shown;
-    const struct sw_tls_names *names; /* NULL: the server name chooses nothing */
+    const struct sw_tls_identity *shown; /* NULL after the handshake */
+    const struct sw_tls_names *names;    /* NULL: the server name chooses nothing */
     void *user;
     struct sw_tls_past past;
     struct sw_slice in; /* not read yet by the library */

@@ -87,9 +87,9 @@ struct sw_tls_info {
     const char *version; /* such as "TLSv1.3" */
     const char *suite;
     const char *group;
-    struct sw_slice server_name;         /* that the client asked for */
-    const struct sw_tls_identity *shown; /* ours, or NULL */
-    bool resumed;                        /* what was proved was proved in an earlier session */
+    struct sw_slice server_name; /* that the client asked for */
+    const char *shown;           /* the name of our identity, or NULL */
+    bool resumed;                /* what was proved was proved in an earlier session */
 };
 
 /* Why it failed. */

@@ -185,6 +185,8 @@ static const char *end_reason(enum sw_status st)
         return "the peer closed it";
     case SW_CRYPTO_ALERT:
         return "the peer sent a fatal alert";
+    case SW_PEER_PROTOCOL:
+        return "it asked for a renegotiation a fourth time";
     case SW_PEER_TIMEOUT:
         return "limit unacknowledged: what we sent did not arrive";
     default:
@@ -327,9 +329,13 @@ bool sw_worker_pass_on(struct sw_worker *w, struct sw_conn *c)
                                  .passed = true,
                                  .remote = c->flow.remote};
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    sw_conn_let_go(&w->conns, c); /* after the post the descriptor may be another's */
     if (sw_worker_post(to, &mail, NULL, 0) != SW_OK) {
         atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
-        return false;
+        enum sw_status st = sw_conn_take_back(&w->conns, c);
+        if (st != SW_OK)
+            sw_worker_conn_failed(w, c, st, NULL);
+        return st != SW_OK;
     }
     atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
     sw_conn_leave(&w->conns, c);

@@ -1,4 +1,5 @@
 /* Another configuration, and what it means for the connections that are open. */
+#include "conn/attempt.h"
 #include "crypto/revoke.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -64,6 +65,7 @@ static void judge(struct sw_worker *w, struct sw_conn *c)
     if (s == SW_LIMIT_MEMORY) /* then at the next time */
         return;
     if (s != SW_OK) {
+        sw_attempt_failed(&w->conns, c, s, NULL, sw_slice("", 0));
         sw_worker_conn_over(w, c, s, "its certificate does not hold any more");
         return;
     }

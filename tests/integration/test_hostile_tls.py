@@ -1,6 +1,7 @@
 """Hostile TLS: each client of this kind gets the best answer there is, leaves a record with the right code, is
 bounded, and does not disturb a connection beside it."""
 
+import hmac
 import json
 import os
 import socket
@@ -259,6 +260,66 @@ def test_a_renegotiation_is_refused_and_recorded(running):
                     "-cert", scene.peer_pem, "-key", scene.peer_key],
                    input=b"R\n", capture_output=True, timeout=20, check=False)
     running.expect("renegotiation", phase="policy", alert="no_renegotiation", alert_from="us", peer="carrier")
+
+
+def handshake_records(scene, folder, count):
+    """A TLS 1.2 client that sends handshake records which OpenSSL's own client would not: ECDHE-ECDSA-AES128-SHA with
+    encrypt_then_mac, so that openssl enc and an HMAC will do. RFC 5246 6.3, RFC 7366 3"""
+    context = sip.client_context(scene.ca, scene.peer_pem, scene.peer_key, ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+    context.keylog_filename = str(folder / "keys")
+    came, went = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(came, went, server_hostname="example.test")
+    raw = socket.create_connection(("127.0.0.1", scene.outside), timeout=5)
+    sent, got = b"", b""
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            out = went.read()
+            sent += out
+            raw.sendall(out)
+            data = raw.recv(65536)
+            got += data
+            came.write(data)
+    raw.sendall(went.read())
+    client, server = sent[11:43], got[11:43]  # the randoms: after the heads of record and message, and the version
+    with open(folder / "keys", encoding="ascii") as f:
+        master = bytes.fromhex(f.read().split()[-1])
+    seed, block, a = b"key expansion" + server + client, b"", b"key expansion" + server + client
+    while len(block) < 72:
+        a = hmac.digest(master, a, "sha256")
+        block += hmac.digest(master, a + seed, "sha256")
+    for number in range(1, count + 1):
+        body = b"\1\0\0\0"  # the head of a ClientHello is enough to be told no
+        sealed = subprocess.run(["openssl", "enc", "-aes-128-cbc", "-nopad", "-K", block[40:56].hex(), "-iv", bytes(16).hex()],
+                                input=body + 12 * b"\x0b", capture_output=True, check=True).stdout
+        head = bytes([HANDSHAKE]) + b"\3\3"
+        text = bytes(16) + sealed
+        mac = hmac.digest(block[:20], number.to_bytes(8, "big") + head + vector(text, 2), "sha1")
+        raw.sendall(head + vector(text + mac, 2))
+    return raw
+
+
+@pytest.mark.parametrize("count, ends", [(3, False), (4, True)])
+def test_the_fourth_renegotiation_ends_the_connection(scene, tmp_path, count, ends):
+    with scene.gateway(outside="    policy: legacy\n") as gw:
+        raw = handshake_records(scene, tmp_path, count)
+        told = gw.wait_event("connection_failed", reason="renegotiation")
+        assert (told[0]["peer"], told[0]["alert"]) == ("carrier", "no_renegotiation")
+        if ends:
+            said = gw.wait_event("connection_closed")[0]
+            assert (said["status"], said["why"]) == ("peer_protocol", "it asked for a renegotiation a fourth time")
+            while raw.recv(4096):  # alerts, then the end
+                pass
+        else:
+            record = None
+            while not record or record["count"] < count:
+                record, = json.loads(run("ctl", "-s", str(scene.folder / "sipward.sock"), "--json",
+                                         "failures").stdout)["failures"]
+            assert not gw.events("connection_closed")
+        raw.close()
 
 
 # ---- bad certificates ----

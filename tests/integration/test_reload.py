@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -202,3 +203,17 @@ def test_many_reloads_under_load(scene):
         while ctl(gw, "status")[1]["status"]["configurations_in_use"] != 1:
             assert time.monotonic() < deadline
         assert len(gw.events("connection_open")) == 1 and not gw.events("connection_closed")
+
+
+def test_a_connection_outlives_what_it_was_made_with(scene):
+    """Its identity and its policy are told of by name after the configuration that had them is gone."""
+    with scene.gateway(outside="    policy: own\n", extra="tls_policies: [{name: own}]") as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        rewrite(gw, ("name: main", "name: other"), ("identity: main", "identity: other"), ("name: own", "name: mine"),
+                ("policy: own", "policy: mine"))
+        assert ctl(gw, "reload")[0] == 0 and ctl(gw, "reload")[0] == 0
+        assert [x["shown"] for x in ctl(gw, "connections")[1]["connections"]] == ["main"]
+        with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
+            raw.sendall(b"\x17\x03\x03\x00\x40" + bytes(64))
+        assert gw.wait_event("connection_failed", reason="bad_record")[0]["policy"] == "own"

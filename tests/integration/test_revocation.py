@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from lab import sip
 from lab.gateway import free_port, run
-from lab.revoke import Register, Web
+from lab.revoke import Register, Web, make_old
 from test_reload import ctl
 
 STALE = ("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200108000000Z")
@@ -212,6 +212,9 @@ def test_a_certificate_revoked_later_ends_its_connection(scene, asked):
         asked.revoke(scene.peer_pem)
         assert c.wait_closed(timeout=10)
         assert "is revoked" in gw.wait_event("connection_closed", status="crypto_verify")[0]["why"]
+        record, = ctl(gw, "failures")[1]["failures"]
+        assert (record["phase"], record["reason"], record["peer"]) == ("identity", "revoked", "carrier")
+        assert record["chain"][0]["verdict"] == "refused"
         assert not is_let_in(scene)
 
 
@@ -240,7 +243,7 @@ def dial(scene, gw):
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-@pytest.mark.parametrize("what", ["good", "revoked", "foreign"])
+@pytest.mark.parametrize("what", ["good", "revoked", "foreign", "old"])
 def test_a_stapled_answer_is_checked(scene, asked, tmp_path, version, what):
     """Nobody can be asked: what is stapled decides. RFC 6066 8"""
     about = scene.peer_pem
@@ -250,6 +253,8 @@ def test_a_stapled_answer_is_checked(scene, asked, tmp_path, version, what):
         about = scene.gateway_pem
         asked.good(about)
     answer = asked.answer(about, tmp_path / "answer.der")
+    if what == "old":
+        make_old(answer, asked.key)
     server = staple_server(scene, answer, version)
     try:
         with gateway(scene, "revocation: ocsp, revocation_failure: hard") as gw:

@@ -31,6 +31,16 @@ static int make_certificates(void **state)
                                 .issuer = "ca",
                                 .subject = "/CN=signer",
                                 .options = "-addext extendedKeyUsage=OCSPSigning"});
+    pki_make(&(struct pki_cert){.name = "rsa",
+                                .issuer = "ca",
+                                .subject = "/CN=rsa",
+                                .key = "rsa:2048",
+                                .options = "-addext extendedKeyUsage=OCSPSigning"});
+    pki_make(&(struct pki_cert){.name = "short",
+                                .issuer = "ca",
+                                .subject = "/CN=short",
+                                .key = "rsa:1024",
+                                .options = "-addext extendedKeyUsage=OCSPSigning"});
     pki_sh("echo unique_subject=no >good.attr; cp good.attr bad.attr; : >good; : >bad; for x in "
            "leaf other; do "
            "printf 'V\\t390101000000Z\\t\\t%%s\\tunknown\\t/CN=x\\n' "
@@ -118,6 +128,72 @@ static void test_learnt_minds_the_dates_of_an_answer(void **state)
     for (size_t n = 0; n < der.n; n += 7) /* cut short */
         assert_int_equal(read_at(sw_slice(der.p, n), now), SW_FACT_NONE);
     pki_drop(der);
+}
+
+/* The holder of a revoked certificate may keep what was said before: RFC 6960 3.2 (5), 4.2.2.1 */
+static void test_learnt_wants_an_answer_without_an_end_to_be_recent(void **state)
+{
+    int64_t now = (int64_t)time(NULL);
+    (void)state;
+    pki_sh("openssl ocsp -index good -CA ca.pem -rsigner ca.pem -rkey ca.key -issuer ca.pem "
+           "-cert leaf.pem -no_nonce -noverify -respout der");
+    struct sw_slice der = pki_read("der");
+    assert_int_equal(read_at(der, now), SW_FACT_GOOD);
+    assert_int_equal(read_at(der, now + 3600 - 60), SW_FACT_GOOD);
+    assert_int_equal(read_at(der, now + 3600 + SW_SKEW_S + 60), SW_FACT_NONE);
+    pki_drop(der);
+}
+
+/* RFC 9325 4.5; that it is revoked is believed all the same */
+static void test_learnt_takes_no_weak_signature(void **state)
+{
+    static const struct {
+        const char *index, *signer, *options;
+        enum sw_fact said;
+    } rows[] = {
+        {"good", "ca", "-rmd sha1", SW_FACT_NONE},
+        {"good", "rsa", "-rmd md5", SW_FACT_NONE},
+        {"good", "ca", "-rmd sha384", SW_FACT_GOOD},
+        {"bad", "ca", "-rmd sha1", SW_FACT_REVOKED},
+        {"good", "rsa", "-rsigopt rsa_padding_mode:pss", SW_FACT_GOOD},
+        {"good", "rsa", "-rmd sha1 -rsigopt rsa_padding_mode:pss", SW_FACT_NONE},
+        {"good", "short", "", SW_FACT_NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_sh("openssl ocsp -index %s -CA ca.pem -rsigner %s.pem -rkey %s.key -issuer ca.pem "
+               "-cert leaf.pem -no_nonce -noverify -respout der -ndays 1 %s",
+               rows[i].index, rows[i].signer, rows[i].signer, rows[i].options);
+        struct sw_slice der = pki_read("der");
+        assert_int_equal(read_at(der, (int64_t)time(NULL)), rows[i].said);
+        pki_drop(der);
+    }
+}
+
+/* An answer to somebody else's question may be an old one: RFC 6960 4.4.1 */
+static void test_learnt_takes_no_other_nonce(void **state)
+{
+    int64_t now = (int64_t)time(NULL);
+    OCSP_REQUEST *ours = sw_ocsp_request(leaf(), ca()), *other = sw_ocsp_request(leaf(), ca());
+    struct sw_ocsp_answer a;
+    char why[SW_WHY_MAX] = "";
+    unsigned char *p = NULL;
+    int n = i2d_OCSP_REQUEST(other, &p);
+    (void)state;
+    FILE *f = fopen("req", "w");
+    assert_int_equal(fwrite(p, 1, (size_t)n, f), n);
+    fclose(f);
+    struct sw_slice der = answer("good", "ca", "leaf", "req");
+    assert_true(sw_ocsp_read(der, other, leaf(), ca(), now, &a, why));
+    assert_false(sw_ocsp_read(der, ours, leaf(), ca(), now, &a, why));
+    assert_string_equal(why, "its nonce is another than ours");
+    pki_drop(der);
+    der = answer("good", "ca", "leaf", NULL); /* it may leave it out */
+    assert_true(sw_ocsp_read(der, ours, leaf(), ca(), now, &a, why));
+    pki_drop(der);
+    OPENSSL_free(p);
+    OCSP_REQUEST_free(ours);
+    OCSP_REQUEST_free(other);
 }
 
 static void woken(void *user)
@@ -219,6 +295,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learnt_reads_what_an_answer_says),
         cmocka_unit_test(test_learnt_minds_the_dates_of_an_answer),
+        cmocka_unit_test(test_learnt_wants_an_answer_without_an_end_to_be_recent),
+        cmocka_unit_test(test_learnt_takes_no_weak_signature),
+        cmocka_unit_test(test_learnt_takes_no_other_nonce),
         cmocka_unit_test(test_learnt_asks_once_and_keeps_the_answer),
         cmocka_unit_test(test_learnt_asks_again_and_a_revocation_counts_at_once),
         cmocka_unit_test(test_learnt_goes_without_after_a_failure),

@@ -158,6 +158,19 @@ static void test_revoke_minds_what_a_list_is_about(void **state)
     assert_int_equal(ask("list.crl", hard, &g_below, &until), X509_V_OK);
 }
 
+/* RFC 9325 4.5: what it names is revoked all the same. */
+static void test_revoke_takes_no_list_with_a_weak_hash(void **state)
+{
+    (void)state;
+    make_list(NULL, false, "-crldays 7 -md sha1");
+    assert_int_equal(judged("list.crl", false), X509_V_ERR_CRL_SIGNATURE_FAILURE);
+    assert_int_equal(judged("list.crl", true), X509_V_ERR_CRL_SIGNATURE_FAILURE);
+    make_list(NULL, true, "-crldays 7 -md sha1");
+    assert_int_equal(judged("list.crl", false), X509_V_ERR_CERT_REVOKED);
+    make_list(NULL, false, "-crldays 7 -md sha384");
+    assert_int_equal(judged("list.crl", true), X509_V_OK);
+}
+
 /* RFC 5280 6.3.3 (f): keyUsage of a CA that does not let it sign lists. */
 static void test_revoke_wants_the_issuer_to_be_allowed_to_sign_lists(void **state)
 {
@@ -182,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_revoke_past_next_update),
         cmocka_unit_test(test_revoke_before_this_update),
         cmocka_unit_test(test_revoke_minds_what_a_list_is_about),
+        cmocka_unit_test(test_revoke_takes_no_list_with_a_weak_hash),
         cmocka_unit_test(test_revoke_wants_the_issuer_to_be_allowed_to_sign_lists),
     };
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);

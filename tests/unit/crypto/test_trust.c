@@ -860,24 +860,51 @@ static void test_trust_remembers_a_success_and_never_a_failure(void **state)
     assert_refused(&v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0);
     v = verify(t, &whole); /* the failure before is not held against it */
     assert_vouched(&v, IDS(4));
-    v = verify(t, &bare); /* not built again: what is missing is not missed */
+    v = verify(t, &whole);
     assert_vouched(&v, IDS(4));
+    v = verify(t, &bare); /* nor is the success held in its favour */
+    assert_refused(&v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0);
     v = verify(t, &as_client); /* in the other role it was never judged */
     assert_int_not_equal(v.error, X509_V_OK);
     sw_trust_free(t);
+    e.depth = 0;
     t = sw_trust_new(list, 1); /* another store knows nothing of it */
     assert_non_null(t);
-    v = verify(t, &bare);
-    assert_int_not_equal(v.error, X509_V_OK);
+    v = verify(t, &whole);
+    assert_refused(&v, X509_V_ERR_CERT_CHAIN_TOO_LONG, 0);
     sw_trust_free(t);
     sw_leafcache_free(cache);
     entry_free(&e);
+}
+
+/* The certificate is judged before its key is proved: a stranger who shows it with less of its
+ * chain takes nothing from its owner. */
+static void test_trust_keeps_a_verdict_for_the_chain_that_came(void **state)
+{
+    (void)state;
+    struct sw_trust_entry e[] = {entry(1, 8, "ca1.pem"), entry(2, 8, "ca0.pem")};
+    const struct sw_trust_entry *list[] = {&e[0], &e[1]};
+    struct sw_trust *t = sw_trust_new(list, 2);
+    struct sw_leafcache *cache = sw_leafcache_new();
+    struct shown bare = {.leaf = "leaf1", .cache = cache};
+    struct shown whole = {.leaf = "leaf1", .chain = "ca1.pem", .cache = cache};
+    struct sw_trust_verdict v = verify(t, &bare);
+    assert_vouched(&v, IDS(1));
+    v = verify(t, &whole);
+    assert_vouched(&v, IDS(1, 2));
+    v = verify(t, &bare);
+    assert_vouched(&v, IDS(1));
+    sw_trust_free(t);
+    sw_leafcache_free(cache);
+    entry_free(&e[0]);
+    entry_free(&e[1]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trust_without_entries_believes_nobody),
+        cmocka_unit_test(test_trust_keeps_a_verdict_for_the_chain_that_came),
         cmocka_unit_test(test_trust_refuses_a_chain_deeper_than_its_entry_allows),
         cmocka_unit_test(test_trust_counts_depth_for_each_entry_by_itself),
         cmocka_unit_test(test_trust_refuses_what_ends_in_no_anchor),
