@@ -13,21 +13,6 @@
 
 enum { PIN_MAX = 255, MODULE_MAX = 255 };
 
-static enum sw_status refuse(char why[SW_WHY_MAX], const char *what)
-{
-    unsigned long e = ERR_peek_last_error();
-    const char *reason = e ? ERR_reason_error_string(e) : NULL;
-    struct sw_buf b = sw_buf(why, SW_WHY_MAX - 1);
-    sw_buf_str(&b, what);
-    if (reason) {
-        sw_buf_lit(&b, ": ");
-        sw_buf_str(&b, reason);
-    }
-    why[b.n] = 0;
-    ERR_clear_error();
-    return SW_PEER_SYNTAX;
-}
-
 #ifdef OPENSSL_NO_ENGINE
 
 enum sw_status sw_key_from_token(const char *uri, struct sw_slice pin, struct sw_key **out,
@@ -36,7 +21,7 @@ enum sw_status sw_key_from_token(const char *uri, struct sw_slice pin, struct sw
     (void)uri;
     (void)pin;
     (void)out;
-    return refuse(why, "the TLS library was built without engines, which PKCS#11 needs");
+    return sw_crypto_refuse(why, "the TLS library was built without engines, which PKCS#11 needs");
 }
 
 #else
@@ -86,21 +71,22 @@ static bool take_module(char *uri, char out[MODULE_MAX + 1])
 static enum sw_status open_engine(const char *module, char why[SW_WHY_MAX])
 {
     if (g_engine && strcmp(module, g_module) != 0)
-        return refuse(why, "another key has another module-path, and one process can load one "
-                           "(name p11-kit-proxy.so in both, or neither)");
+        return sw_crypto_refuse(why,
+                                "another key has another module-path, and one process can load one "
+                                "(name p11-kit-proxy.so in both, or neither)");
     if (g_engine)
         return SW_OK;
     if (module[0] && access(module, R_OK) != 0) /* the engine finds out later and says less */
-        return refuse(why, "the library of its module-path cannot be read");
+        return sw_crypto_refuse(why, "the library of its module-path cannot be read");
     ENGINE_load_dynamic();
     ENGINE *e = ENGINE_by_id("pkcs11");
     if (!e)
-        return refuse(why, "OpenSSL's PKCS#11 engine is not there (Debian: "
-                           "libengine-pkcs11-openssl)");
+        return sw_crypto_refuse(why, "OpenSSL's PKCS#11 engine is not there (Debian: "
+                                     "libengine-pkcs11-openssl)");
     if ((module[0] && ENGINE_ctrl_cmd_string(e, "MODULE_PATH", module, 0) != 1) ||
         ENGINE_ctrl_cmd_string(e, "QUIET", NULL, 1) != 1 || ENGINE_init(e) != 1) {
         ENGINE_free(e);
-        return refuse(why, "the token's library cannot be loaded");
+        return sw_crypto_refuse(why, "the token's library cannot be loaded");
     }
     memcpy(g_module, module, MODULE_MAX + 1);
     g_engine = e;
@@ -144,13 +130,14 @@ enum sw_status sw_key_from_token(const char *uri, struct sw_slice pin, struct sw
     char module[MODULE_MAX + 1];
     char *rest = strdup(uri);
     enum sw_status s = !rest || !take_module(rest, module)
-                           ? refuse(why, "its module-path cannot be read")
+                           ? sw_crypto_refuse(why, "its module-path cannot be read")
                            : open_engine(module, why);
     EVP_PKEY *key = s == SW_OK ? load(rest, pin) : NULL;
     if (s == SW_OK && !key)
-        s = refuse(why, pin.p ? "the token does not give the key"
-                              : "the token does not give the key, and no passphrase (the token's "
-                                "PIN) is given");
+        s = sw_crypto_refuse(
+            why, pin.p ? "the token does not give the key"
+                       : "the token does not give the key, and no passphrase (the token's "
+                         "PIN) is given");
     if (rest)
         sw_wipe(rest, strlen(rest)); /* it may hold a pin-value */
     free(rest);

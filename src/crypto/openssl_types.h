@@ -23,12 +23,19 @@ static inline X509_CRL *sw_x509_crl(const struct sw_crl *c)
     return (X509_CRL *)(uintptr_t)c;
 }
 
+/** Says what was refused and, after ": ", the library's last error, whose queue it empties.
+ * SW_PEER_SYNTAX, for the caller to return. */
+SW_MUST_USE enum sw_status sw_crypto_refuse(char why[SW_WHY_MAX], const char *what);
+
 struct sw_trust_verdict {
     int error; /* X509_V_OK or X509_V_ERR_... */
     int depth; /* of the certificate that failed, 0: the leaf */
     struct sw_vouched vouched;
     bool pending; /* an answer about a revocation is awaited: ask again. The error is X509_V_OK */
 };
+
+/** True if this thread's errors of the library tell that memory was out. They are forgotten. */
+bool sw_crypto_memory_failed(void);
 
 /** The store to set on an SSL, so that chains are built against it. */
 X509_STORE *sw_trust_store(const struct sw_trust *t);

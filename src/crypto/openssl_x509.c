@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static enum sw_status explain(char why[SW_WHY_MAX], const char *what)
+enum sw_status sw_crypto_refuse(char why[SW_WHY_MAX], const char *what)
 {
     unsigned long e = ERR_peek_last_error();
     const char *reason = e ? ERR_reason_error_string(e) : NULL;
@@ -64,13 +64,13 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     struct sw_certs certs = {0};
     X509 *x;
     if (text.n == 0 || text.n > INT_MAX)
-        return explain(why, "no certificate in it");
+        return sw_crypto_refuse(why, "no certificate in it");
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509(NULL, &p, (long)text.n);
         if (!x || !add((void ***)&certs.c, &certs.count, x)) {
             X509_free(x);
-            return explain(why, "neither PEM nor DER");
+            return sw_crypto_refuse(why, "neither PEM nor DER");
         }
         *out = certs;
         return SW_OK;
@@ -85,7 +85,8 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     bool whole = read_to_the_end();
     if (certs.count == 0 || !whole) {
         sw_certs_free(&certs);
-        return explain(why, whole ? "no certificate in it" : "a certificate in it is broken");
+        return sw_crypto_refuse(why,
+                                whole ? "no certificate in it" : "a certificate in it is broken");
     }
     ERR_clear_error();
     *out = certs;
@@ -173,9 +174,10 @@ enum sw_status sw_key_open(struct sw_slice text, struct sw_slice passphrase, str
         bool encrypted = memmem(text.p, text.n, "ENCRYPTED", 9) != NULL;
         if (encrypted) /* what the library says of it differs by kind and helps nobody */
             ERR_clear_error();
-        return explain(why, !encrypted      ? "no private key in it"
-                            : !passphrase.p ? "the key is encrypted, and no passphrase is given"
-                                            : "the passphrase does not open the encrypted key");
+        return sw_crypto_refuse(why, !encrypted ? "no private key in it"
+                                     : !passphrase.p
+                                         ? "the key is encrypted, and no passphrase is given"
+                                         : "the passphrase does not open the encrypted key");
     }
     ERR_clear_error();
     *out = (struct sw_key *)key;
@@ -199,13 +201,13 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
     struct sw_crls crls = {0};
     X509_CRL *x;
     if (text.n == 0 || text.n > INT_MAX)
-        return explain(why, "no CRL in it");
+        return sw_crypto_refuse(why, "no CRL in it");
     if (!is_pem(text)) {
         const unsigned char *p = (const unsigned char *)text.p;
         x = d2i_X509_CRL(NULL, &p, (long)text.n);
         if (!x || !add((void ***)&crls.c, &crls.count, x)) {
             X509_CRL_free(x);
-            return explain(why, "neither PEM nor DER");
+            return sw_crypto_refuse(why, "neither PEM nor DER");
         }
         *out = crls;
         return SW_OK;
@@ -220,7 +222,7 @@ enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out, char why
     bool whole = read_to_the_end();
     if (crls.count == 0 || !whole) {
         sw_crls_free(&crls);
-        return explain(why, whole ? "no CRL in it" : "a CRL in it is broken");
+        return sw_crypto_refuse(why, whole ? "no CRL in it" : "a CRL in it is broken");
     }
     ERR_clear_error();
     *out = crls;
@@ -475,6 +477,14 @@ enum sw_status sw_name_der_text(struct sw_slice der, char out[256])
     return name ? SW_OK : SW_PEER_SYNTAX;
 }
 
+bool sw_crypto_memory_failed(void)
+{
+    bool failed = false;
+    for (unsigned long e = ERR_get_error(); e; e = ERR_get_error())
+        failed |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    return failed;
+}
+
 /* ---- what a certificate proves ---- */
 
 /* One name into `out`; false for kinds that prove nothing to a SIP element. */
@@ -563,14 +573,17 @@ struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouche
     uint32_t count = 0;
     int critical;
     X509 *x = sw_x509(cert);
+    ERR_clear_error();
     GENERAL_NAMES *san = X509_get_ext_d2i(x, NID_subject_alt_name, &critical, NULL);
+    bool lost =
+        !san && critical != -1 && sw_crypto_memory_failed(); /* it is not that it has none */
     int total = san ? sk_GENERAL_NAME_num(san) : 0;
     struct sw_ident *id = NULL;
     for (int i = 0; i < total && count < SW_CERT_NAMES_MAX; i++)
         count += one_name(sk_GENERAL_NAME_value(san, i), &names[count]);
     if (!san && critical == -1) /* no subjectAltName at all: RFC 5922 7.1 */
         count += common_name(x, &names[count]);
-    if (total <= SW_CERT_NAMES_MAX)
+    if (total <= SW_CERT_NAMES_MAX && !lost)
         id = pack(x, names, count, vouched, vouched_count);
     GENERAL_NAMES_free(san);
     ERR_clear_error();

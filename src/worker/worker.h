@@ -104,6 +104,21 @@ void sw_worker_wake(struct sw_worker *w);
 /** Feeds an event to the step and performs its actions, and what these cause in turn. */
 void sw_worker_event(struct sw_worker *w, const struct sw_event *ev);
 
+/** Waits for the sockets of all listeners and for mail. SW_SYS */
+SW_MUST_USE enum sw_status sw_worker_watch_listeners(struct sw_worker *w);
+
+/**
+ * Waits for addresses that come and go. Without it, what an address that is gone means is found out
+ * by timers. SW_SYS, SW_LIMIT_MEMORY
+ */
+SW_MUST_USE enum sw_status sw_worker_watch_addresses(struct sw_worker *w);
+
+/** Accepts connections, or pauses. */
+void sw_worker_watch_accept(struct sw_worker *w, bool on);
+
+/** A descriptor is ready: does what is to be done about it. */
+void sw_worker_ready(struct sw_worker *w, const struct sw_ready *r);
+
 /** Takes up the newest configuration if there is another one. */
 void sw_worker_adopt(struct sw_worker *w);
 
