@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "crypto/openssl_learnt.h"
+
 #include <pthread.h>
 
 enum { SW_FACT_RETRY_S = 60 }; /* after a failure */
