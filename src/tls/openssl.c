@@ -56,6 +56,7 @@ struct sw_tls {
     unsigned renegotiations; /* that the peer asked for */
     uint32_t key_records;    /* that one key may protect, */
     uint32_t records;        /* and has, of those sent */
+    bool names_only;         /* a server name that is in none of `names` is refused */
     char *why;               /* of the failure, SW_WHY_MAX; NULL: did not fail */
     char *refused;           /* subject of the certificate that was refused; NULL: none was */
 };
@@ -212,8 +213,9 @@ static bool show_identity(SSL *ssl, const struct sw_tls_identity *id)
     return true;
 }
 
-/* The server name of a ClientHello chooses what we show. A name that is not ours gets the default:
- * RFC 6066 3 leaves that to the server, and the client judges what it is shown. */
+/* The server name of a ClientHello chooses what we show. A name that is not ours gets the default,
+ * which RFC 6066 3 allows, and the client judges what it is shown; or it is refused, if the
+ * listener says so: RFC 9325 3.7 */
 static int name_seen(SSL *ssl, int *alert, void *unused)
 {
     struct sw_tls *t = SSL_get_app_data(ssl);
@@ -223,8 +225,10 @@ static int name_seen(SSL *ssl, int *alert, void *unused)
         return SSL_TLSEXT_ERR_NOACK;
     const struct sw_tls_identity *id = sw_tls_names_find(t->names, name);
     t->name_unknown = !id;
+    if (!id && t->names_only)
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
     if (!id)
-        return SSL_TLSEXT_ERR_NOACK;
+        return t->names_only ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
     if (id != t->shown) {
         SSL_certs_clear(ssl);
         if (!show_identity(ssl, id)) {
@@ -457,6 +461,7 @@ struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *p
                          .alert = -1};
     t->shown = params->identity;
     t->names = params->server ? params->names : NULL;
+    t->names_only = params->names_only;
     t->key_records = t->policy->key_records;
     t->ssl = SSL_new(ctx);
     if (!t->ssl || !set_up(t, params)) {
@@ -698,7 +703,7 @@ bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire)
 
 bool sw_tls_name_unknown(const struct sw_tls *t)
 {
-    return t->name_unknown;
+    return t->name_unknown && !t->names_only;
 }
 
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
@@ -725,8 +730,9 @@ static const char *name_outcome(const struct sw_tls *t, bool asked)
         return "no server name was asked for: the default identity";
     if (!SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name))
         return "it failed before the server name was looked at: the default identity";
-    return t->name_unknown ? "no identity has the server name: the default identity"
-                           : "the server name chose the identity";
+    return !t->name_unknown ? "the server name chose the identity"
+           : t->names_only  ? "no identity has the server name: it is refused"
+                            : "no identity has the server name: the default identity";
 }
 
 void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out)

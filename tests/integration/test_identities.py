@@ -320,6 +320,24 @@ def test_a_known_server_name_is_acknowledged_and_an_unknown_one_is_not(scene):
             assert "unrecognized" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_an_unknown_server_name_is_refused_where_that_is_wished(scene, version):
+    """RFC 9325 3.7: fatal unrecognized_name; without a name, and with a known one, it goes on."""
+    with running(scene, named(scene), outside="    sni: [one]\n    sni_unknown: refuse") as gw:
+        assert shown(scene.outside, scene, version, "-servername", "one.test")[0][0] == "one"
+        assert shown(scene.outside, scene, version, "-servername", "example.test")[0][0] == "gateway"
+        assert shown(scene.outside, scene, version, "-noservername")[0][0] == "gateway"
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{scene.outside}", version,
+                               "-servername", "unknown.test", "-cert", scene.peer_pem, "-key", scene.peer_key],
+                              input="", capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode != 0 and "alert number 112" in done.stderr, done.stderr
+        failed = gw.wait_event("connection_failed")[0]
+        assert (failed["alert"], failed["alert_from"], failed["reason"]) == ("unrecognized_name", "us",
+                                                                             "unknown_server_name"), failed
+        assert failed["server_name"] == "unknown.test" and "sni" in failed["help"], failed
+        assert not gw.events("server_name_unknown")
+
+
 def test_a_name_of_two_identities_stays_with_the_first_and_is_reported(scene):
     twin, twin_key = scene.pki.domain("twin", "example.test")
     identity = (f"  - {{name: main, certificate: {scene.gateway_pem}, key: {scene.gateway_key}}}\n"
