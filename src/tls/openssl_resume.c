@@ -279,8 +279,9 @@ static bool set_keys(const struct sw_tls_memory *m, const struct sw_ticket_key *
     return ok;
 }
 
-/* RFC 5077 4. Who showed a certificate gets no ticket, nor who lacks extended_master_secret
- * (RFC 7627 5.4). Each ticket of TLS 1.3 is followed by a new one: RFC 8446 C.4 */
+/* RFC 5077 4, RFC 9325 3.4. Who showed a certificate gets no ticket, nor who lacks
+ * extended_master_secret (RFC 7627 5.4). Each ticket of TLS 1.3 is followed by a new one: RFC 8446
+ * C.4 */
 static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                       EVP_MAC_CTX *mac, int enc)
 {

@@ -190,9 +190,11 @@ def test_peer_is_reached_with_what_its_policy_has(scene, policy, own, args, vers
      "alert handshake_failure: policy standard has TLS 1.2 to TLS 1.3"),
 ])
 def test_peer_that_has_nothing_of_our_policy_is_named_in_the_log(scene, policy, args, why):
+    """RFC 9325 3.1.3: and it is not tried again with less."""
     with OpensslServer(scene, *args), scene.gateway(**with_policy(scene, "carrier", policy)) as gw:
-        dial(scene)
+        assert dial(scene).final().status == 500
         failed = gw.wait_event("connection_failed", direction="out")[0]
+        assert len(gw.events("connection_failed")) == 1
         assert failed["peer"] == "carrier" and failed["alert_from"] == "peer", failed
         assert why in failed["why"], failed
 
