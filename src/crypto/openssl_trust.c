@@ -536,7 +536,8 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
         return;
     }
     if (X509_verify_cert(ctx) != 1) {
-        out->error = X509_STORE_CTX_get_error(ctx);
+        out->error =
+            sw_crypto_memory_failed() ? X509_V_ERR_OUT_OF_MEM : X509_STORE_CTX_get_error(ctx);
         out->depth = X509_STORE_CTX_get_error_depth(ctx);
         return;
     }
@@ -544,7 +545,11 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
     j->end_s = chain_end_s(chain);
     match_anchors(j, chain);
     ask_others(j);
-    if (out->pending)
+    if (sw_crypto_memory_failed()) { /* who did not vouch may not have been asked */
+        out->vouched.count = 0;
+        out->pending = false;
+        out->error = X509_V_ERR_OUT_OF_MEM;
+    } else if (out->pending)
         out->error = X509_V_OK;
     else if (out->error == X509_V_OK)
         sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
@@ -563,9 +568,12 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
     };
     unsigned n = sizeof(key.sha256);
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
+    ERR_clear_error();
     /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
-    if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
-        X509_digest(leaf, EVP_sha256(), key.sha256, &n) == 1) {
+    if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) != 1 ||
+        X509_digest(leaf, EVP_sha256(), key.sha256, &n) != 1) {
+        out->error = X509_V_ERR_OUT_OF_MEM;
+    } else {
         struct judging j = {
             .t = t, .ask = ask, .ctx = ctx, .now_s = (int64_t)time(NULL), .out = out};
         if (t->anchor_count)

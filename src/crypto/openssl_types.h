@@ -30,6 +30,9 @@ struct sw_trust_verdict {
     bool pending; /* an answer about a revocation is awaited: ask again. The error is X509_V_OK */
 };
 
+/** True if this thread's errors of the library tell that memory was out. They are forgotten. */
+bool sw_crypto_memory_failed(void);
+
 /** The store to set on an SSL, so that chains are built against it. */
 X509_STORE *sw_trust_store(const struct sw_trust *t);
 

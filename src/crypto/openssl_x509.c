@@ -448,6 +448,14 @@ enum sw_status sw_name_der_text(struct sw_slice der, char out[256])
     return name ? SW_OK : SW_PEER_SYNTAX;
 }
 
+bool sw_crypto_memory_failed(void)
+{
+    bool failed = false;
+    for (unsigned long e = ERR_get_error(); e; e = ERR_get_error())
+        failed |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    return failed;
+}
+
 /* ---- what a certificate proves ---- */
 
 /* One name into `out`; false for kinds that prove nothing to a SIP element. */
@@ -536,14 +544,17 @@ struct sw_ident *sw_ident_new(const struct sw_cert *cert, const uint32_t *vouche
     uint32_t count = 0;
     int critical;
     X509 *x = sw_x509(cert);
+    ERR_clear_error();
     GENERAL_NAMES *san = X509_get_ext_d2i(x, NID_subject_alt_name, &critical, NULL);
+    bool lost =
+        !san && critical != -1 && sw_crypto_memory_failed(); /* it is not that it has none */
     int total = san ? sk_GENERAL_NAME_num(san) : 0;
     struct sw_ident *id = NULL;
     for (int i = 0; i < total && count < SW_CERT_NAMES_MAX; i++)
         count += one_name(sk_GENERAL_NAME_value(san, i), &names[count]);
     if (!san && critical == -1) /* no subjectAltName at all: RFC 5922 7.1 */
         count += common_name(x, &names[count]);
-    if (total <= SW_CERT_NAMES_MAX)
+    if (total <= SW_CERT_NAMES_MAX && !lost)
         id = pack(x, names, count, vouched, vouched_count);
     GENERAL_NAMES_free(san);
     ERR_clear_error();

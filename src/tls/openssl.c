@@ -156,7 +156,7 @@ static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
         good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
                sw_trust_verify(t->trust, ctx, ask, t->w->leaves, &t->verdict);
-        if (!good && keep)
+        if (!good && keep && t->verdict.error != X509_V_ERR_OUT_OF_MEM)
             keep_refused(t, ctx);
     }
     X509_STORE_CTX_free(ctx);
@@ -638,9 +638,13 @@ enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust
     if (!leaf)
         return SW_OK;
     t->trust = trust;
-    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
+    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_OUT_OF_MEM};
     bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), &ask, true);
     t->trust = NULL; /* it is used in no other way, and may be replaced */
+    if (trust && t->verdict.error == X509_V_ERR_OUT_OF_MEM) {
+        t->verdict = was;
+        return SW_LIMIT_MEMORY;
+    }
     if (!good)
         return fail(t);
     if (!t->verdict.pending)

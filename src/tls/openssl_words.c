@@ -57,6 +57,9 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
         sw_buf_lit(b, "believes the certificate or its CA: ");
         put_name(b, cert->issuer);
         break;
+    case X509_V_ERR_OUT_OF_MEM:
+        sw_buf_lit(b, "memory is out: the certificate could not be judged");
+        break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         sw_buf_lit(b, "the certificate expired on ");
         put_date(b, cert->not_after_s);
@@ -208,6 +211,8 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 static const char *help_with_chain(int error)
 {
     switch (error) {
+    case X509_V_ERR_OUT_OF_MEM:
+        return "more memory, or lower limits";
     case X509_V_ERR_CERT_HAS_EXPIRED:
         return "the peer must renew its certificate; check the clocks of both sides";
     case X509_V_ERR_CERT_NOT_YET_VALID:
@@ -289,6 +294,8 @@ const char *sw_tls_refusal_code(int verify_error)
         return "revocation_unknown";
     case X509_V_ERR_OCSP_VERIFY_FAILED:
         return "ocsp_staple";
+    case X509_V_ERR_OUT_OF_MEM:
+        return "no_memory";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
         return "key_too_weak";

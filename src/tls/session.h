@@ -211,7 +211,8 @@ SW_MUST_USE enum sw_status sw_tls_keep_fed(struct sw_tls *t);
 /**
  * Judges the peer's chain of a session that is open once more, now with `trust` (NULL: nobody is
  * believed). `last`: answers that have not come are not waited for. SW_AGAIN: what it proved so far
- * stays. SW_CRYPTO: it does not hold any more, see sw_tls_failure.
+ * stays; SW_LIMIT_MEMORY: so it does, because it could not be judged. SW_CRYPTO: it does not hold
+ * any more, see sw_tls_failure.
  */
 SW_MUST_USE enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust,
                                               bool last);

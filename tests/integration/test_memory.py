@@ -174,7 +174,7 @@ def short(scene, tmp_path, monkeypatch):
         m.setitem(gateway.SANITIZERS, "ASAN_OPTIONS", sanitizers)
         m.setenv("LD_PRELOAD", LIBRARY)
         m.setenv("SIPWARD_FAULT", fault.path)
-        gw = scene.gateway(workers=2)
+        gw = scene.gateway(workers=2, extra="limits: {recheck: 300ms}\n")
         gw.__enter__()
     answering.start()
     yield gw, fault, Caller(scene)
