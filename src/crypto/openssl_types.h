@@ -50,7 +50,7 @@ struct sw_trust_ask {
 
 /**
  * Judges the chain in `ctx`: pins, the chain to an anchor, depth and revocation per entry. What
- * `cache` knows is not built again. RFC 3261 26.3.1
+ * `cache` knows is not built again. RFC 3261 26.3.1; RFC 5922 7.1; RFC 5280 6.1
  */
 bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
                      struct sw_leafcache *cache, struct sw_trust_verdict *out);
@@ -67,12 +67,13 @@ struct sw_revocation_ask {
 /**
  * Whether `x`, which `issuer` has signed, was revoked, as the entry wants it found out: X509_V_OK
  * or X509_V_ERR_...; X509_V_ERR_OCSP_VERIFY_NEEDED: it is being asked for. `until_s` becomes
- * smaller if the answer is good for less long. RFC 5280 6.3.3
+ * smaller if the answer is good for less long. RFC 5280 6.3.3; RFC 9325 7.5
  */
 int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
                X509 *issuer, int64_t *until_s);
 
-/** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12, RFC 5924 5 */
+/** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12; RFC 5924 5; RFC 5922 7.1
+ */
 uint8_t sw_x509_uses(X509 *x);
 
 /** True if the key is one that nobody should believe any more: RSA under 2048 bits, all else under

@@ -335,7 +335,7 @@ uint8_t sw_x509_uses(X509 *x)
     return uses;
 }
 
-/* Bits of strength: RFC 9325 3.2 and 4.5 have no place for less. */
+/* Bits of strength: RFC 9325 4.1, 4.5 have no place for less. */
 enum { STRENGTH_LEAST = 112, RSA_LEAST = 2048 };
 
 bool sw_x509_weak_key(X509 *x)

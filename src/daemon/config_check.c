@@ -245,6 +245,7 @@ static void check_identity(struct check *k, uint32_t i)
     }
 }
 
+/* The domain by which we are reached must stand in a certificate of ours: RFC 5922 6. */
 static void check_domains(struct check *k)
 {
     const struct sw_texts *t = &k->b->c->d.domains;

@@ -93,6 +93,7 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
         .server = true,
         .scope = cl->name,
         .policy = sw_config_policy(b, &d->policy, "listener", &d->name),
+        .names_only = sw_text_is(&d->sni_unknown, "refuse"),
         .client_cert = sw_text_is(&d->client_certificate, "request") ? SW_CERT_REQUEST
                        : sw_text_is(&d->client_certificate, "none")  ? SW_CERT_NONE
                                                                      : SW_CERT_REQUIRE,
@@ -118,7 +119,8 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
 
 static void no_tls(struct sw_config_build *b, const struct sw_listen_directive *d)
 {
-    const struct sw_text *const only_tls[] = {&d->identity, &d->client_certificate, &d->policy};
+    const struct sw_text *const only_tls[] = {&d->identity, &d->client_certificate, &d->policy,
+                                              &d->sni_unknown};
     for (size_t i = 0; i < sizeof(only_tls) / sizeof(only_tls[0]); i++)
         if (only_tls[i]->s.p)
             sw_diag_warning(b->diags, only_tls[i]->mark,

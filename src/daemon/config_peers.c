@@ -238,7 +238,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
     cp->tls.policy = sw_config_policy(b, &d->policy, "peer", &d->name);
     if (p->domain_count && p->domains[0].n) {
         struct sw_endpoint ip;
-        if (!sw_endpoint_ip_parse(p->domains[0], &ip))
+        if (!sw_endpoint_ip_parse(p->domains[0], &ip)) /* RFC 5922 7.8, RFC 9325 3.7 */
             cp->tls.server_name = p->domains[0].p;
     }
     if (sw_text_is(&d->identity, "none"))

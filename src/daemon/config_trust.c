@@ -269,6 +269,7 @@ static void own_policy(struct sw_config_build *b, const struct sw_policy_directi
         .groups = or_default(&d->groups, standard->groups),
         .signature_algorithms =
             or_default(&d->signature_algorithms, standard->signature_algorithms),
+        .key_records = standard->key_records,
     };
     if (sw_tls_policy_builtin_find(d->name.s) >= 0)
         sw_diag_error(b->diags, d->name.mark,

@@ -39,6 +39,8 @@ static const struct sw_key_def listen_keys[] = {
      NULL},
     {"identity", SW_KEY_TEXT, offsetof(struct sw_listen_directive, identity), false, NULL, NULL},
     {"sni", SW_KEY_TEXTS, offsetof(struct sw_listen_directive, sni), false, NULL, NULL},
+    {"sni_unknown", SW_KEY_TEXT, offsetof(struct sw_listen_directive, sni_unknown), false,
+     "default|refuse", NULL},
     {"trust", SW_KEY_TEXTS, offsetof(struct sw_listen_directive, trust), false, NULL, NULL},
     {"client_certificate", SW_KEY_TEXT, offsetof(struct sw_listen_directive, client_certificate),
      false, "require|request|none", NULL},

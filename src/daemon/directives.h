@@ -21,7 +21,7 @@ struct sw_trust_directive {
 struct sw_listen_directive {
     struct sw_mark mark;
     struct sw_text name, address, transport, identity, client_certificate, policy, advertise,
-        transport_tls, unknown;
+        transport_tls, unknown, sni_unknown;
     struct sw_texts sni, trust;
     struct sw_number freebind;
 };

@@ -8,7 +8,8 @@ static bool pinned(const struct sw_peer_conf *p, const struct sw_ident *ident)
 }
 
 /* Why a certificate with these uses is not enough; NULL: it is. sipDomain suffices for both roles
- * (RFC 5924 5). keyUsage is asked for by itself, whatever the peer's rule (RFC 5280 4.2.1.12). */
+ * (RFC 5924 5; RFC 5922 7.1). keyUsage is asked for by itself, whatever the peer's rule (RFC
+ * 5280 4.2.1.12). */
 static const char *unfit(unsigned uses, enum sw_purposes rule, bool outbound)
 {
     unsigned needed = SW_USE_SIP | (outbound ? SW_USE_SERVER : SW_USE_CLIENT);

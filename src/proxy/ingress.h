@@ -19,13 +19,14 @@ struct sw_ingress {
  * peer's own trust entry and prove one of its domains, or be its pin; `source` counts on the peer's
  * listener for what showed no certificate. A certificate that would prove a peer or a domain but is
  * not made for it is refused (RFC 5280 4.2.1.12). Of two peers that match, the first in the file.
- * RFC 3261 26.3.2.2; RFC 5922 7.4
+ * RFC 3261 26.3.2.2; RFC 5922 7.4, 7.5
  */
 struct sw_ingress sw_ingress_inbound(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 
 /**
  * Whether the server that we connected to as peer `p` is that peer. SW_DENIED_IDENTITY or
- * SW_DENIED_PURPOSE with `out` telling what came instead. RFC 3261 26.2.2, 26.3.2.2; RFC 5922 7.3
+ * SW_DENIED_PURPOSE with `out` telling what came instead: the connection is closed before SIP.
+ * RFC 3261 26.2.2, 26.3.2.2; RFC 5922 7.3, 7.5; RFC 9325 3.7, 7.1
  */
 SW_MUST_USE enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c,
                                                const struct sw_peer_conf *p,

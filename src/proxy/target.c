@@ -94,7 +94,7 @@ static uint16_t clear_listener(const struct sw_proxy_conf *c)
 }
 
 /* Without TLS only `sip` requests, only to clear_address, never to a peer that spoke TLS lately.
- * RFC 3261 8.1.2 */
+ * RFC 3261 8.1.2; RFC 9325 3.2 */
 static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
                       const struct sw_request *q, struct sw_targets *targets)
 {

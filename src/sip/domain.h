@@ -6,7 +6,7 @@
 
 /* How far a peer's configuration lets the name rule go. */
 enum sw_verify {
-    SW_VERIFY_DOMAIN,   /* RFC 5922 to the letter */
+    SW_VERIFY_DOMAIN,   /* to the letter: RFC 5922 7.1, 7.2 */
     SW_VERIFY_WILDCARD, /* "*.example.com" also stands for one label */
     SW_VERIFY_ADDRESS,  /* an iPAddress that is the peer's address also counts */
     SW_VERIFY_CHAIN,    /* outbound: no name is asked for; inbound: as SW_VERIFY_DOMAIN */
@@ -19,11 +19,14 @@ enum sw_verify {
  */
 bool sw_domain_identity(const struct sw_ident *ident, uint32_t i, struct sw_slice *domain);
 
-/** True if two domains are the same name: whole, without case, a trailing dot ignored. RFC 5922 7.2
- */
+/** True if two domains are the same name: whole, without case, a trailing dot ignored. A name with
+ * other letters than ASCII has its form with "xn--" on both sides. RFC 5922 7.2, RFC 5280 7.2 */
 bool sw_domain_eq(struct sw_slice a, struct sw_slice b);
 
-/** True if the certificate proves `wanted`; `address` is what SW_VERIFY_ADDRESS compares with. */
+/**
+ * True if the certificate proves `wanted`; `address` is what SW_VERIFY_ADDRESS compares with. Only
+ * SW_VERIFY_DOMAIN and SW_VERIFY_CHAIN keep to RFC 5922 7.2; the others are a peer's exception.
+ */
 bool sw_domain_proves(const struct sw_ident *ident, struct sw_slice wanted, enum sw_verify verify,
                       const struct sw_endpoint *address);
 

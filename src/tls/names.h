@@ -24,7 +24,7 @@ SW_MUST_USE enum sw_status sw_tls_names_add(struct sw_tls_names *n, struct sw_sl
 /**
  * The identity that has this name, or else the one whose certificate has it with a wildcard in
  * place of the first label; NULL: nobody has. A wildcard that is asked for as such is no name.
- * RFC 6066 3
+ * RFC 6066 3; RFC 9325 3.7
  */
 const struct sw_tls_identity *sw_tls_names_find(const struct sw_tls_names *n, struct sw_slice name);
 

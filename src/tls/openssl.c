@@ -63,6 +63,8 @@ struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *p
                          .alert = -1};
     t->shown = params->identity;
     t->names = params->server ? params->names : NULL;
+    t->names_only = params->names_only;
+    t->key_records = t->policy->key_records;
     t->ssl = SSL_new(ctx);
     if (!t->ssl || !set_up(t, params)) {
         ERR_clear_error();
@@ -175,10 +177,21 @@ enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
     return r == 1 ? SW_OK : outcome(t, r);
 }
 
+/* A key of TLS 1.3 is changed in good time, and the peer asked to change its own. One of TLS 1.2
+ * stays: it would take a renegotiation. RFC 9325 4.4, RFC 8446 4.6.3 */
+static void change_key(struct sw_tls *t, size_t bytes)
+{
+    t->records += (uint32_t)(bytes / SSL3_RT_MAX_PLAIN_LENGTH) + 1;
+    if (t->records > t->key_records && SSL_version(t->ssl) == TLS1_3_VERSION)
+        SSL_key_update(t->ssl, SSL_KEY_UPDATE_REQUESTED); /* goes out before the next record */
+}
+
 enum sw_status sw_tls_write(struct sw_tls *t, struct sw_slice bytes)
 {
     size_t done;
     ERR_clear_error();
+    if (bytes.n)
+        change_key(t, bytes.n);
     while (bytes.n) {
         int r = SSL_write_ex(t->ssl, bytes.p, bytes.n, &done);
         if (r != 1)

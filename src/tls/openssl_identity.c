@@ -25,8 +25,10 @@ int sw_tls_name_seen(SSL *ssl, int *alert, void *unused)
         return SSL_TLSEXT_ERR_NOACK;
     const struct sw_tls_identity *id = sw_tls_names_find(t->names, name);
     t->name_unknown = !id;
+    if (!id && t->names_only)
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
     if (!id)
-        return SSL_TLSEXT_ERR_NOACK;
+        return t->names_only ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
     if (id != t->shown) {
         SSL_certs_clear(ssl);
         if (!sw_tls_identity_show(ssl, id)) {

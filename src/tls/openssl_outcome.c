@@ -35,6 +35,8 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
         .version = (unsigned)(SSL_version(ssl) ? SSL_version(ssl) : version),
         .bytes = sw_slice(p, n),
     };
+    if (type == SW_TLS_HANDSHAKE && sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
+        t->records = 0;
     if (type == SW_TLS_HANDSHAKE)
         sw_tls_hellos_keep(&t->hellos, sent, m.bytes);
     if (t->w->seen)
@@ -107,7 +109,7 @@ bool sw_tls_heard(const struct sw_tls *t, enum sw_tls_wire wire)
 
 bool sw_tls_name_unknown(const struct sw_tls *t)
 {
-    return t->name_unknown;
+    return t->name_unknown && !t->names_only;
 }
 
 void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
@@ -134,8 +136,9 @@ static const char *name_outcome(const struct sw_tls *t, bool asked)
         return "no server name was asked for: the default identity";
     if (!SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name))
         return "it failed before the server name was looked at: the default identity";
-    return t->name_unknown ? "no identity has the server name: the default identity"
-                           : "the server name chose the identity";
+    return !t->name_unknown ? "the server name chose the identity"
+           : t->names_only  ? "no identity has the server name: it is refused"
+                            : "no identity has the server name: the default identity";
 }
 
 void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out)

@@ -46,6 +46,23 @@ static int old_versions(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, in
     }
 }
 
+/* Of what a client offers. "sip/2" is SIP's name at IANA, "sip" that of its older draft, which some
+ * still say. Without one of them it is told no_application_protocol, so that what it means for
+ * another protocol is never taken for SIP. One that offers nothing goes on. RFC 7301 3.2 */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                           const unsigned char *offered, unsigned offered_n, void *unused)
+{
+    static const unsigned char ours[] = "\5sip/2\3sip";
+    unsigned char *chosen;
+    (void)ssl;
+    (void)unused;
+    if (SSL_select_next_proto(&chosen, out_n, ours, sizeof(ours) - 1, offered, offered_n) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static bool set_lists(SSL_CTX *ctx, const struct sw_tls_policy *p)
 {
     return SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1 &&
@@ -61,6 +78,7 @@ bool sw_tls_policy_apply(SSL_CTX *ctx, const struct sw_tls_policy *p)
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
     SSL_CTX_set_max_early_data(ctx, 0);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_dh_auto(ctx, 1); /* DHE of an own policy: 2048 bits and more, by the level */
     if (p->min_version < SW_TLS_1_2)
         SSL_CTX_set_security_callback(ctx, old_versions);

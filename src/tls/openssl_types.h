@@ -52,6 +52,9 @@ struct sw_tls {
     uint8_t first_n; /* of what came first */
     char first[SW_WIRE_BYTES];
     unsigned renegotiations; /* that the peer asked for */
+    uint32_t key_records;    /* that one key may protect, */
+    uint32_t records;        /* and has, of those sent */
+    bool names_only;         /* a server name that is in none of `names` is refused */
     char *why;               /* of the failure, SW_WHY_MAX; NULL: did not fail */
     char *refused;           /* subject of the certificate that was refused; NULL: none was */
 };

@@ -192,6 +192,11 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
     } else if (code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
                code == SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS) {
         put_gap(b, x, SW_TLS_GAP_SIGNATURE);
+    } else if (code == SSL_R_NO_APPLICATION_PROTOCOL) {
+        sw_buf_lit(b, "no application protocol in common: the peer offers others by ALPN, but not "
+                      "sip/2");
+    } else if (x->alert == SSL_AD_UNRECOGNIZED_NAME) {
+        sw_buf_lit(b, "no certificate of the listener has the server name that was asked for");
     } else if (code == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
         sw_buf_lit(b, "a handshake message of the peer is longer than any that is needed");
     } else if (code == SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED) {
@@ -322,6 +327,10 @@ static const char *code_of_alert(const struct sw_tls_trouble *x)
         return "bad_message";
     case SSL_AD_DECRYPT_ERROR:
         return "key_not_proved";
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+        return "no_common_protocol";
+    case SSL_AD_UNRECOGNIZED_NAME:
+        return "unknown_server_name";
     default:
         return "tls_failed";
     }
@@ -396,6 +405,10 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
     case SW_CRYPTO:
         if (of_token(x))
             return "is the token there, and its service up? restart the gateway once it is";
+        if (x->alert == SSL_AD_UNRECOGNIZED_NAME)
+            return "list the identity for this name under sni, or sni_unknown: default";
+        if (x->alert == SSL_AD_NO_APPLICATION_PROTOCOL)
+            return "a client of another protocol; a SIP client must offer sip/2, or leave ALPN out";
         if (x->library && !code_of_gap(ERR_GET_REASON(x->library)))
             return "a scanner, or software of the peer with a fault: its own log should say more";
         return "compare versions and suites of both sides: policy legacy admits old ones";

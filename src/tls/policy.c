@@ -1,6 +1,6 @@
 #include "tls/policy.h"
 
-/* RFC 9325 4.2: ECDHE with AEAD only; 4.2.1: ECDHE_RSA_WITH_AES_128_GCM_SHA256 first. */
+/* RFC 9325 4.2: ECDHE with AEAD only; RFC 9325 4.2.1: ECDHE_RSA_WITH_AES_128_GCM_SHA256 first. */
 #define AEAD                                                                                       \
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:"                                   \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384:"                                   \
@@ -16,16 +16,21 @@
     "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                                 \
     "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
 
+/* RFC 9325 4.4, RFC 8446 5.5: 2^24.5 records of AES-GCM are the most under one key. */
+enum { KEY_RECORDS = 1 << 24 };
+
 static const struct sw_tls_policy policies[SW_POLICIES] = {
-    [SW_POLICY_MODERN] = {"modern", SW_TLS_1_3, SW_TLS_1_3, AEAD, SUITES, GROUPS, SIGNATURES},
-    [SW_POLICY_STANDARD] = {"standard", SW_TLS_1_2, SW_TLS_1_3, AEAD, SUITES, GROUPS, SIGNATURES},
+    [SW_POLICY_MODERN] = {"modern", SW_TLS_1_3, SW_TLS_1_3, AEAD, SUITES, GROUPS, SIGNATURES,
+                          KEY_RECORDS},
+    [SW_POLICY_STANDARD] = {"standard", SW_TLS_1_2, SW_TLS_1_3, AEAD, SUITES, GROUPS, SIGNATURES,
+                            KEY_RECORDS},
     /* with AES-CBC and static RSA, RFC 3261 26.2.1's mandatory suite among them */
     [SW_POLICY_LEGACY] = {"legacy", SW_TLS_1_0, SW_TLS_1_3,
                           AEAD ":ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA:"
                                "ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES256-SHA:"
                                "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES128-SHA:"
                                "AES256-SHA",
-                          SUITES, GROUPS, SIGNATURES},
+                          SUITES, GROUPS, SIGNATURES, KEY_RECORDS},
 };
 
 const struct sw_tls_policy *sw_tls_policy_builtin(unsigned number)

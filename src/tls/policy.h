@@ -20,12 +20,13 @@ struct sw_tls_policy {
     const char *ciphersuites;          /* TLS 1.3 */
     const char *groups;
     const char *signature_algorithms; /* TLS 1.2 and later; older versions have one each */
+    uint32_t key_records;             /* TLS 1.3: so many records, then the key is changed */
 };
 
 /* The three that always exist. */
 enum { SW_POLICY_MODERN, SW_POLICY_STANDARD, SW_POLICY_LEGACY, SW_POLICIES };
 
-/** One of the three. RFC 9325 3.1, 4.1, 4.2 */
+/** One of the three. RFC 9325 3.1.1, 4.1, 4.2, 4.2.1, 4.4 */
 const struct sw_tls_policy *sw_tls_policy_builtin(unsigned number);
 
 /** The number of one of the three by its name, or -1. */

@@ -26,6 +26,7 @@ struct sw_tls_params {
     unsigned policy;                        /* number of a policy */
     const struct sw_tls_identity *identity; /* NULL: none is shown (client only) */
     const struct sw_tls_names *names;       /* server: what is shown by SNI; NULL: `identity` */
+    bool names_only;                        /* a name in none of them is refused: RFC 9325 3.7 */
     const struct sw_trust *trust;           /* NULL: nobody is believed */
     enum sw_client_certificate client_cert; /* server only */
     const char *server_name;                /* client: sent as SNI; NULL: none */

@@ -136,6 +136,8 @@ MISTAKES = [
     ("to: pbx}", "to: pbxx}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),
     ("{from: carrier", "{from: carier", 'from: there is no peer "carier" (the nearest known is "carrier")'),
     ("    transport: tls\n    identity", "    transport: tsl\n    identity", 'transport: "tsl" is not known (udp|tcp|tls)'),
+    # RFC 9325 3.1.2: there is no DTLS, of any version
+    ("    transport: tls\n    identity", "    transport: dtls\n    identity", 'transport: "dtls" is not known (udp|tcp|tls)'),
     ("to: pbx}", "to: pbx;q=1.5}", 'to: "pbx;q=1.5" cannot be read (NAME or NAME;q=0.7: 0 to 1, three decimals)'),
     ("to: pbx}", "to: pbx;w=1}", 'to: "pbx;w=1" cannot be read (NAME or NAME;q=0.7: 0 to 1, three decimals)'),
     ("to: pbx}", "to: [pbxx;q=0.5]}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),

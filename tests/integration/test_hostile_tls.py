@@ -120,6 +120,7 @@ def test_a_plain_keep_alive_or_response_on_the_tls_port_is_recorded(running):
 
 
 def test_a_plain_request_is_never_obeyed_on_the_tls_port(running):
+    """RFC 9325 3.2"""
     pbx = sip.Udp(running.scene.pbx_port)
     c = sip.tcp(running.scene.outside)
     c.send(sip.request("INVITE", transport="TCP"))

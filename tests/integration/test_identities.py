@@ -295,7 +295,7 @@ def named(scene):
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_the_server_name_chooses_the_identity(scene, version):
-    """RFC 6066 3: by exact name, without case; a wildcard only where the certificate has it."""
+    """RFC 6066 3, RFC 9325 3.7: by exact name, without case; a wildcard only where the certificate has it."""
     with running(scene, named(scene), outside="    sni: [one, wild]") as gw:
         for name, leaf, identity in (("one.test", "one", "one"), ("ONE.test", "one", "one"), ("alias.test", "one", "one"),
                                      ("example.test", "gateway", "main"), ("a.wild.test", "wild", "wild"),
@@ -318,6 +318,24 @@ def test_a_known_server_name_is_acknowledged_and_an_unknown_one_is_not(scene):
                                   input="", capture_output=True, text=True, timeout=30, check=False)
             assert ('TLS server extension "server name"' in done.stdout) == acknowledged
             assert "unrecognized" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_an_unknown_server_name_is_refused_where_that_is_wished(scene, version):
+    """RFC 9325 3.7: fatal unrecognized_name; without a name, and with a known one, it goes on."""
+    with running(scene, named(scene), outside="    sni: [one]\n    sni_unknown: refuse") as gw:
+        assert shown(scene.outside, scene, version, "-servername", "one.test")[0][0] == "one"
+        assert shown(scene.outside, scene, version, "-servername", "example.test")[0][0] == "gateway"
+        assert shown(scene.outside, scene, version, "-noservername")[0][0] == "gateway"
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{scene.outside}", version,
+                               "-servername", "unknown.test", "-cert", scene.peer_pem, "-key", scene.peer_key],
+                              input="", capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode != 0 and "alert number 112" in done.stderr, done.stderr
+        failed = gw.wait_event("connection_failed")[0]
+        assert (failed["alert"], failed["alert_from"], failed["reason"]) == ("unrecognized_name", "us",
+                                                                             "unknown_server_name"), failed
+        assert failed["server_name"] == "unknown.test" and "sni" in failed["help"], failed
+        assert not gw.events("server_name_unknown")
 
 
 def test_a_name_of_two_identities_stays_with_the_first_and_is_reported(scene):
@@ -410,7 +428,16 @@ def test_check_tells_of_a_clock_that_the_kernel_calls_unsynchronised(scene):
     assert strict.returncode == (1 if "warning:" in strict.stderr else 0)
 
 
+@pytest.mark.parametrize("advertise,proved", [("example.test", True), ("other.test", False)])
+def test_check_tells_of_an_advertised_host_that_no_identity_proves(scene, advertise, proved):
+    """RFC 5922 7.5: the host of our Record-Route must stand in a certificate of ours."""
+    out = check(scene, usual(scene, scene.gateway_pem), outside=f"    advertise: {advertise}")
+    assert out.returncode == 0, out.stderr
+    assert ('no identity of listener "outside" proves the host that it advertises' in out.stderr) != proved, out.stderr
+
+
 def test_check_tells_of_names_that_do_not_match_the_domains(scene):
+    """RFC 5922 6"""
     out = check(scene, usual(scene, scene.gateway_pem), domains="[example.test, second.test]")
     assert "no identity in use proves second.test" in out.stderr and "proves none" not in out.stderr
     other, key = scene.pki.domain("elsewhere-leaf", "elsewhere.test")

@@ -190,9 +190,11 @@ def test_peer_is_reached_with_what_its_policy_has(scene, policy, own, args, vers
      "alert handshake_failure: policy standard has TLS 1.2 to TLS 1.3"),
 ])
 def test_peer_that_has_nothing_of_our_policy_is_named_in_the_log(scene, policy, args, why):
+    """RFC 9325 3.1.3: and it is not tried again with less."""
     with OpensslServer(scene, *args), scene.gateway(**with_policy(scene, "carrier", policy)) as gw:
-        dial(scene)
+        assert dial(scene).final().status == 500
         failed = gw.wait_event("connection_failed", direction="out")[0]
+        assert len(gw.events("connection_failed")) == 1
         assert failed["peer"] == "carrier" and failed["alert_from"] == "peer", failed
         assert why in failed["why"], failed
 
@@ -211,6 +213,37 @@ def test_legacy_admits_no_weak_certificate(scene, bits, digest, why, args):
         dial(scene)
         failed = gw.wait_event("connection_failed", direction="out")[0]
         assert (failed["status"], failed["reason"]) == ("crypto_verify", why), failed
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@pytest.mark.parametrize("offered,chosen", [("sip/2", "sip/2"), ("h2,sip,sip/2", "sip/2"), ("sip,http/1.1", "sip")])
+def test_a_client_that_asks_for_sip_by_alpn_gets_it(scene, version, offered, chosen):
+    """RFC 9325 3.8, RFC 7301 3.2"""
+    with scene.gateway() as gw:
+        ok, out = connect(scene, version, "-alpn", offered)
+        assert ok and f"ALPN protocol: {chosen}\n".encode() in out.stdout, out.stdout
+        assert gw.wait_event("connection_open")[0]["identity"] == "peer.test"
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_client_that_asks_for_other_protocols_only_is_refused(scene, version):
+    """RFC 9325 3.8, RFC 7301 3.2: no_application_protocol; one that does not ask goes on."""
+    with scene.gateway() as gw:
+        ok, out = connect(scene, version, "-alpn", "h2,http/1.1")
+        assert not ok and b"alert number 120" in out.stderr, out.stderr
+        failed = gw.wait_event("connection_failed")[0]
+        assert (failed["alert"], failed["alert_from"], failed["reason"]) == ("no_application_protocol", "us",
+                                                                             "no_common_protocol"), failed
+        ok, out = connect(scene, version)
+        assert ok and b"No ALPN negotiated" in out.stdout, out.stdout
+
+
+def test_a_server_that_asks_for_alpn_is_asked_for_none(scene):
+    """RFC 7301 3.1: an extension that a client may leave out; RFC 9325 3.8"""
+    with OpensslServer(scene, "-alpn", "h2") as server, scene.gateway() as gw:
+        dial(scene)
+        gw.wait_event("connection_open", direction="out")
+        server.read_until(b"MESSAGE sip:")
 
 
 @pytest.mark.parametrize("policy", ["standard", "legacy"])

@@ -267,6 +267,7 @@ def test_best_effort_leaves_in_the_clear_only_after_tls_was_refused(scene):
 
 
 def test_peer_that_spoke_tls_gets_nothing_in_the_clear(scene):
+    """RFC 9325 3.2: no attacker can bring a peer back to plain text."""
     clear = free_port()
     config = scene.config(
         carrier=f"    security: best-effort\n    clear_address: 127.0.0.1:{clear}")

@@ -113,6 +113,17 @@ def test_nothing_is_resumed_when_it_is_switched_off(scene, version):
         assert opened(gw, 2) == ["no", "no"]
 
 
+@pytest.mark.parametrize("certificate", CERTIFICATE)
+def test_a_resumed_session_has_a_key_exchange_of_its_own(scene, certificate):
+    """RFC 9325 3.4: psk_dhe_ke with key_share; a client that would do without, and has no group of ours, is refused."""
+    with scene.gateway(outside="" if certificate else NO_CERTIFICATE) as gw:
+        c = Client(scene, "-tls1_3", certificate)
+        assert [c.connect(scene.outside, options=["-allow_no_dhe_kex"]) for _ in range(2)] == ["New", "Reused"]
+        assert "Server Temp Key: X25519" in text_of(c.file + ".log"), text_of(c.file + ".log")
+        assert [e["group"] for e in gw.events("connection_open")] == ["x25519", "x25519"]
+        assert c.connect(scene.outside, options=["-allow_no_dhe_kex", "-groups", "P-521"]) is None
+
+
 def test_no_early_data_is_offered(scene):
     """RFC 9325 3.10: no 0-RTT."""
     with scene.gateway() as gw:

@@ -169,6 +169,7 @@ def test_a_responder_that_says_good_is_believed_and_not_asked_again(scene, asked
 
 @pytest.mark.parametrize("failure", ["hard", "soft"])
 def test_a_responder_that_says_revoked_is_believed(scene, asked, failure):
+    """RFC 9325 7.5"""
     asked.revoke(scene.peer_pem)
     with asked.ocsp(asked.port), gateway(scene, f"revocation: ocsp, revocation_failure: {failure}") as gw:
         assert not is_let_in(scene)
@@ -245,7 +246,7 @@ def dial(scene, gw):
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 @pytest.mark.parametrize("what", ["good", "revoked", "foreign", "old"])
 def test_a_stapled_answer_is_checked(scene, asked, tmp_path, version, what):
-    """Nobody can be asked: what is stapled decides. RFC 6066 8"""
+    """Nobody can be asked: what is stapled decides. RFC 6066 8, RFC 9325 7.5"""
     about = scene.peer_pem
     if what == "revoked":
         asked.revoke(scene.peer_pem)

@@ -39,7 +39,7 @@ def expect_refused(scene, status, why, phase="handshake", **client):
 
 
 def test_no_certificate_is_refused_with_the_reason(scene):
-    """RFC 3261 26.2.2, 26.3.2.2."""
+    """RFC 3261 26.2.2, 26.3.2.2; RFC 5922 7.4."""
     expect_refused(scene, "crypto_no_certificate", "showed no certificate", ca=scene.ca)
 
 
@@ -50,17 +50,20 @@ def test_another_ca_is_refused_with_the_reason(scene):
 
 
 def test_a_server_only_certificate_is_refused_as_client(scene):
+    """RFC 5922 7.1, RFC 5280 4.2.1.12: a certificate for servers is none for clients."""
     cert, key = scene.pki.domain("serveronly", "peer.test", usage="serverAuth")
     expect_refused(scene, "denied_purpose", "lacks clientAuth (purposes: server-is-enough", phase="identity",
                    ca=scene.ca, cert=cert, key=key)
 
 
 def test_an_expired_certificate_is_refused(scene):
+    """RFC 5922 7.1: valid as RFC 5280 6.1 has it."""
     cert, key = scene.pki.domain("expired", "peer.test", days="-1")
     expect_refused(scene, "crypto_verify", "expired", ca=scene.ca, cert=cert, key=key)
 
 
 def test_another_domain_gets_403_and_the_reason(scene):
+    """RFC 5922 7.4, 7.5: what the certificate proves decides what is allowed."""
     cert, key = scene.pki.domain("other", "other.test")
     with scene.gateway() as gw:
         pbx = sip.Udp(scene.pbx_port)
@@ -97,7 +100,7 @@ def test_identity_follows_rfc_5922(scene, san, subject, peer):
 
 
 def test_server_must_prove_the_name_that_was_wanted(scene):
-    """RFC 3261 26.2.2, 26.3.2.2."""
+    """RFC 3261 26.2.2, 26.3.2.2; RFC 5922 7.3, 7.5; RFC 9325 3.7, 7.1."""
     other, key = scene.pki.domain("other", "other.test")
     server = sip.Server(other, key, ca=scene.ca, port=scene.carrier_port)
     with scene.gateway() as gw:
@@ -113,7 +116,7 @@ def test_server_must_prove_the_name_that_was_wanted(scene):
 
 
 def test_request_goes_out_over_tls_with_sni_and_our_certificate(scene):
-    """RFC 3261 26.3.1: a certificate that names our domain."""
+    """RFC 3261 26.3.1: a certificate that names our domain; RFC 5922 7.8, RFC 9325 3.7: SNI."""
     seen = []
     server = sip.Server(**{k: v for k, v in scene.carrier_tls().items()}, port=scene.carrier_port)
     server.context.sni_callback = lambda sock, name, ctx: seen.append(name)

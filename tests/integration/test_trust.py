@@ -84,6 +84,7 @@ def go_out(scene, cert, key, carrier="", config=None):
     ("chain", "DNS:peer.test", True, True),
 ])
 def test_name_rule_holds_in_both_directions(scene, verify, san, ok_in, ok_out):
+    """RFC 5922 7.2, 7.3, 7.4, and each exception from it."""
     name = "v" + "".join(c if c.isalnum() else "_" for c in san)
     cert, key = scene.pki.leaf(name, san=san)
     said, _ = come_in(scene, cert, key, f"    verify: {verify}\n")
@@ -107,6 +108,7 @@ def test_name_rule_holds_in_both_directions(scene, verify, san, ok_in, ok_out):
     ("URI:sip:x.test,DNS:*.peer.test", False),         # a URI rules DNS names out
 ])
 def test_wildcard_is_one_left_most_label(scene, san, ok):
+    """The exception from RFC 5922 7.2."""
     name = "w" + "".join(c if c.isalnum() else "_" for c in san)
     cert, key = scene.pki.leaf(name, san=san)
     config = scene.config(carrier="    verify: wildcard\n").replace("domain: peer.test", "domain: gw.peer.test")
@@ -155,6 +157,7 @@ SIP_DOMAIN = "1.3.6.1.5.5.7.3.20"
     ("codeSigning", "any", True, True),
 ])
 def test_purposes_are_judged_by_the_peers_rule(scene, usage, rule, ok_in, ok_out):
+    """RFC 5922 7.1, RFC 5280 4.2.1.12."""
     cert, key = scene.pki.domain("eku" + usage, "peer.test", usage=usage)
     said, status = come_in(scene, cert, key, f"    purposes: {rule}\n")
     assert (said["event"], status) == (("connection_open", 200) if ok_in else ("connection_failed", None)), said

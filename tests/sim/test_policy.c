@@ -83,6 +83,11 @@ static const struct one from_carrier[] = {
     {"MESSAGE sip:bob@example.test SIP/2.0\r\n" VIA_TLS "Proxy-Require: foo, bar\r\n" HEADERS
      "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
      420, "\r\nUnsupported: foo, bar\r\n"},
+    /* docs/trust.md: no security agreement. RFC 3329 2.3.1 */
+    {"MESSAGE sip:bob@example.test SIP/2.0\r\n" VIA_TLS
+     "Require: sec-agree\r\nProxy-Require: sec-agree\r\nSecurity-Client: tls\r\n" HEADERS
+     "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+     420, "\r\nUnsupported: sec-agree\r\n"},
     /* RFC 3261 16.3 step 2 */
     {"MESSAGE mailto:bob@example.test SIP/2.0\r\n" VIA_TLS HEADERS
      "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",

@@ -348,6 +348,7 @@ static void assert_out(const char *name, uint8_t uses, const char *peer_name, bo
         assert_non_null(strstr(in.why, word));
 }
 
+/* RFC 5922 7.1, RFC 5924 5, RFC 5280 4.2.1.12 */
 static void test_ingress_purposes_are_judged_by_direction_and_rule(void **state)
 {
     (void)state;

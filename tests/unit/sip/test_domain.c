@@ -66,6 +66,10 @@ static void test_domain_identities_are_picked_by_the_rules(void **state)
         {{{URI("sips:a.com"), DNS("b.com")}}, {NULL, "b.com"}},
         {{{DNS("a b.com"), DNS(""), DNS("c.com")}}, {NULL, NULL, "c.com"}},
         {{{IP("192.0.2.1")}}, {NULL}},
+        {{{DNS("xn--bcher-kva.example")}}, {"xn--bcher-kva.example"}},
+        {{{DNS("b\xc3\xbc"
+               "cher.example")}},
+         {NULL}}, /* RFC 5280 7.2: IDN as xn-- only */
         {{{CN("example.com")}}, {"example.com"}},
         {{{CN("Example Corporation")}}, {NULL}},
     };
@@ -101,7 +105,7 @@ static void test_domain_name_with_a_nul_is_none(void **state)
     assert_false(sw_domain_identity(&id, 0, &domain));
 }
 
-/* RFC 5922 7.2: whole names, without case */
+/* RFC 5922 7.2, RFC 5280 7.2: whole names, without case; an IDN by its form with xn-- */
 static void test_domain_equality_is_of_whole_names(void **state)
 {
     (void)state;
@@ -111,6 +115,11 @@ static void test_domain_equality_is_of_whole_names(void **state)
     } rows[] = {
         {"example.com", "EXAMPLE.com", true},
         {"example.com", "example.com.", true},
+        {"xn--bcher-kva.example", "XN--BCHER-KVA.Example", true},
+        {"xn--bcher-kva.example",
+         "b\xc3\xbc"
+         "cher.example",
+         false},
         {"example.com.", "example.com.", true},
         {"foo.example.com", "example.com", false},
         {"example.com", "ample.com", false},

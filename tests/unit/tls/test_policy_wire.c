@@ -429,6 +429,7 @@ static struct sw_slice describe(unsigned policy)
     return sw_buf_view(&b);
 }
 
+/* RFC 9325 3.1.1, 4.1, 4.2, 4.2.1; 4.6: no truncated_hmac is offered or answered */
 static void compare(unsigned policy)
 {
     char path[512];

@@ -7,6 +7,7 @@
 
 #include "support/random.h"
 #include "support/tlspair.h"
+#include "tls/message.h"
 
 static struct sw_tls_worker *g_worker;
 static struct sw_tls_identity *g_gateway, *g_peer;
@@ -306,6 +307,65 @@ static void test_session_notices_every_changed_byte_of_a_record(void **state)
     }
 }
 
+static unsigned g_key_updates[2]; /* of both sides: received, sent */
+
+static void count_key_updates(void *user, const struct sw_tls_seen *m)
+{
+    (void)user;
+    if (m->content_type == SW_TLS_HANDSHAKE && m->bytes.n && m->bytes.p[0] == 24)
+        g_key_updates[m->sent]++;
+}
+
+/* Sends records one way, and what that brings the other way; none may be lost. */
+static void send_records(unsigned count)
+{
+    char got[64];
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(sw_tls_write(g_pair.client.t, SW_SLICE("a record")), SW_OK);
+        side_flush(&g_pair.client, &g_pair.server);
+        assert_int_equal(side_read(&g_pair.server, &g_pair.client, got, sizeof(got)), 8);
+        assert_memory_equal(got, "a record", 8);
+        assert_int_equal(sw_tls_write(g_pair.server.t, SW_SLICE("yes")), SW_OK);
+        side_flush(&g_pair.server, &g_pair.client);
+        assert_int_equal(side_read(&g_pair.client, &g_pair.server, got, sizeof(got)), 3);
+    }
+}
+
+/* RFC 9325 4.4: before the limit of a key of TLS 1.3; the limit is below 2^24.5 in each policy */
+static void test_session_key_is_changed_before_it_is_worn(void **state)
+{
+    struct sw_tls_worker *usual = g_worker;
+    struct sw_tls_policy few[2] = {*sw_tls_policy_builtin(SW_POLICY_MODERN),
+                                   *sw_tls_policy_builtin(SW_POLICY_LEGACY)};
+    for (unsigned i = 0; i < SW_POLICIES; i++)
+        assert_in_range(sw_tls_policy_builtin(i)->key_records, 1, 23726566);
+    few[1].max_version = SW_TLS_1_2;
+    few[0].key_records = few[1].key_records = 20;
+    g_worker = sw_tls_worker_new(few, 2, count_key_updates);
+    assert_non_null(g_worker);
+    connected(0);
+    memset(g_key_updates, 0, sizeof(g_key_updates));
+    send_records(20);
+    assert_int_equal(g_key_updates[1], 0);
+    send_records(1);
+    assert_int_equal(g_key_updates[1], 2); /* its own, and the other one's by request */
+    assert_int_equal(g_key_updates[0], 2);
+    send_records(60);
+    assert_in_range(g_key_updates[1], 6, 10);
+    sw_tls_close(g_pair.client.t);
+    side_flush(&g_pair.client, &g_pair.server);
+    assert_int_equal(side_read(&g_pair.server, &g_pair.client, (char[8]){0}, 8), 0);
+    assert_int_equal(g_pair.server.status, SW_PEER_CLOSED);
+    hang_up(state);
+    connected(1); /* TLS 1.2 has no such message */
+    memset(g_key_updates, 0, sizeof(g_key_updates));
+    send_records(50);
+    assert_int_equal(g_key_updates[1], 0);
+    hang_up(state);
+    sw_tls_worker_free(g_worker);
+    g_worker = usual;
+}
+
 /* ---- parameters ---- */
 
 static void test_session_new_refuses_what_does_not_fit(void **state)
@@ -366,6 +426,7 @@ int main(void)
         TEST(test_session_close_is_told_after_the_data),
         TEST(test_session_close_before_the_handshake_says_nothing),
         TEST(test_session_notices_every_changed_byte_of_a_record),
+        TEST(test_session_key_is_changed_before_it_is_worn),
         TEST(test_session_new_refuses_what_does_not_fit),
         TEST(test_session_policy_check_knows_what_the_library_knows),
         TEST(test_session_policies_are_found_by_name),
