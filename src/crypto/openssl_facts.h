@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-enum { SW_FACT_RETRY_S = 60 }; /* after a failure */
+enum { SW_FACT_RETRY_S = 60 }; /* after a failure, at most */
 
 struct sw_fact_bytes {
     uint8_t *p;

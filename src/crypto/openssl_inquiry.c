@@ -49,6 +49,12 @@ static bool make_request(const struct sw_fact_entry *f, struct sw_inquiry *out)
     return true;
 }
 
+/* A failure is not waited out longer than an answer is used. */
+static int64_t retry_after_s(const struct sw_revocations *r)
+{
+    return r->refresh_s < SW_FACT_RETRY_S ? r->refresh_s : SW_FACT_RETRY_S;
+}
+
 bool sw_revocations_next(struct sw_revocations *r, struct sw_inquiry *out)
 {
     bool found = false;
@@ -62,7 +68,7 @@ bool sw_revocations_next(struct sw_revocations *r, struct sw_inquiry *out)
         found = out->of_list || make_request(f, out);
         f->asking = found;
         if (!found)
-            f->retry_s = (int64_t)time(NULL) + SW_FACT_RETRY_S;
+            f->retry_s = (int64_t)time(NULL) + retry_after_s(r);
     }
     sw_revocations_unlock(r);
     return found;
@@ -133,7 +139,7 @@ static void take_list(struct sw_revocations *r, const struct sw_inquiry *q, X509
     bool current = !next_s || next_s > now_s;
     sw_fact_say(r, f, SW_FACT_GOOD, now_s, current && next_s ? next_s : now_s + r->refresh_s);
     if (!current) {
-        f->refresh_s = now_s + SW_FACT_RETRY_S;
+        f->refresh_s = now_s + retry_after_s(r);
         refuse(out, "it is past its nextUpdate");
     }
     out->said = current ? "list" : "stale";
@@ -144,7 +150,7 @@ static void put_failed(struct sw_revocations *r, const struct sw_inquiry *q, int
 {
     struct sw_fact_entry *f = sw_fact_find(r, q->what);
     if (f)
-        f->retry_s = now_s + SW_FACT_RETRY_S;
+        f->retry_s = now_s + retry_after_s(r);
 }
 
 void sw_revocations_answer(struct sw_revocations *r, struct sw_inquiry *q, struct sw_slice body,
