@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
@@ -20,7 +21,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import gateway as lab_gateway  # noqa: E402
 from lab.pki import Pki                 # noqa: E402
 
-SECTIONS = ["units", "handshake", "storm", "idle", "alloc", "light", "parse", "soak"]
+SECTIONS = ["units", "handshake", "anchor", "storm", "idle", "alloc", "light", "parse", "soak"]
 
 # The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection; ns per message.
 GOALS = {"options tls-udp": 15, "calls tls-udp": 45, "options udp-udp": 9, "calls udp-udp": 32,
@@ -77,7 +78,7 @@ peers:
 routes:
   - {{from: carrier, to: {'pbx' if pbx_only else 'carrier'}}}
   - {{from: caller, to: {'pbx' if pbx_only else 'carrier'}}}
-limits: {{connections: 50000, transactions: 5000000}}
+limits: {{connections: 50000, transactions: 5000000, messages_per_second: 10000000, source_messages_per_second: 0}}
 log: {{level: warn}}
 """
 
@@ -180,6 +181,29 @@ def section_handshake(bench):
                 gw.stop()
                 bench.keep(kind + what + (", 2 workers" if workers == 2 else ""), m["cpu_us"], "us", least=m["least"],
                            per_s=round(m["per_s"]), p50_ms=m["ms_p50"], resumed=round(m["resumed"]))
+
+
+def section_anchor(bench):
+    """The same handshakes one after the other with openssl s_server, in the same run: what the library costs by itself
+    with its own settings, which are a stateless ticket and no memory of leaves."""
+    for what, more in (("", {}), (", server only", {"bare": True})):
+        for kind, again in (("handshake", {}), ("resumed", {"resume": True})):
+            gw = started(bench, bare=bool(more))
+            m = measure(bench, gw, "handshake", "tls", "udp", 2000, conns=1, **again, **more)
+            gw.stop()
+            bench.keep(f"{kind} one by one{what}", m["cpu_us"], "us", least=m["least"])
+            port = bench.ports["outside"]
+            ask = [] if more else ["-Verify", "2", "-verify_return_error", "-CAfile", bench.ca]
+            with subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", bench.own[0], "-key", bench.own[1],
+                                   "-quiet", "-num_tickets", "1", *ask], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+                if bench.pin:
+                    os.sched_setaffinity(server.pid, {0})
+                time.sleep(0.5)
+                fake = types.SimpleNamespace(process=server, tail=lambda: "")
+                m = measure(bench, fake, "handshake", "tls", "udp", 2000, conns=1, **again, **more)
+                server.kill()
+            bench.keep(f"{kind} one by one, s_server{what}", m["cpu_us"], "us", least=m["least"])
 
 
 def section_storm(bench):

@@ -366,6 +366,9 @@ void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_
     c->flow.domain_id = domain_id;
     c->active_ms = s->now_ms;
     enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
+    if (c->tls &&
+        !c->flow.outbound) /* a client has judged our certificate before it said Finished */
+        sw_tls_forget_hellos(c->tls);
 }
 
 enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c)

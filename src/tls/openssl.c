@@ -74,7 +74,7 @@ struct sw_tls *sw_tls_new(struct sw_tls_worker *w, const struct sw_tls_params *p
     return t;
 }
 
-static void drop_hellos(struct sw_tls *t)
+void sw_tls_forget_hellos(struct sw_tls *t)
 {
     free(t->hellos);
     t->hellos = NULL;
@@ -88,7 +88,7 @@ void sw_tls_free(struct sw_tls *t)
     if (t->ssl && !t->failed)
         SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
-    drop_hellos(t);
+    sw_tls_forget_hellos(t);
     sk_X509_pop_free(t->refusal.came, X509_free);
     free(t->kept);
     free(t->why);
@@ -173,7 +173,7 @@ enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
     ERR_clear_error();
     int r = SSL_read_ex(t->ssl, p, cap, n);
     if (r == 1 && t->hellos)
-        drop_hellos(t);
+        sw_tls_forget_hellos(t);
     return r == 1 ? SW_OK : outcome(t, r);
 }
 

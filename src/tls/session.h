@@ -168,6 +168,10 @@ enum { SW_TLS_CHUNK = 48 * 1024 };
 struct sw_slice sw_tls_output(struct sw_tls_worker *w);
 void sw_tls_output_taken(struct sw_tls_worker *w);
 
+/** Frees what both sides offered, which is kept for the words of a refusal. Reading data does it,
+ * too: until then a server of TLS 1.3 may refuse our certificate. */
+void sw_tls_forget_hellos(struct sw_tls *t);
+
 /** True if the peer showed a certificate. */
 bool sw_tls_has_certificate(const struct sw_tls *t);
 

@@ -9,8 +9,8 @@
 
 enum {
     MAILBOX_BYTES = 1 << 20,
-    STEPS_PER_TURN = 2,    /* handshake steps: one can take a millisecond */
-    STEPS_US = 1000,       /* or as many as fit into this */
+    STEPS_PER_TURN = 1,    /* handshake steps: one can take a millisecond */
+    STEPS_US = 200,        /* or as many as begin in this */
     MAIL_LATELY_US = 1000, /* mail came that short ago: more may follow */
     MAIL_SPIN_US = 20,     /* then it is cheaper to look again than to sleep */
     CLOSING_MS = 300,      /* at the end peers get that long to close their side */
