@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -20,13 +21,16 @@ SANITIZERS = {
 }
 
 
+# Tests that run at the same time take their ports from ranges of their own: gw0, gw1, ...
+RANGES = 12
+_range = int("0" + re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", ""))) % RANGES
 _given = set()
 
 
 def free_port():
     """A port that is free for TCP and UDP on 127.0.0.1, below those that the system hands out itself."""
     while True:
-        port = random.randint(16384, 32000)
+        port = 16400 + 1300 * _range + random.randrange(1300)
         if port in _given:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as a, \
