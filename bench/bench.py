@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures the gateway: CPU time per unit of its own process, memory per connection, heap calls per message, and a
-soak; and its parser. `make bench` runs all of it; name sections to run some: units handshake storm idle alloc light parse soak"""
+soak; and its parser. `make bench` runs all of it; name sections to run some: units handshake anchor storm idle alloc light parse soak"""
 
 import argparse
 import json
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import types
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
@@ -42,8 +41,23 @@ class Bench:
         self.own = pki.domain("gateway", "example.test")
         self.peer = pki.domain("peer", "peer.test")
         self.ports = {name: lab_gateway.free_port() for name in ("outside", "inside", "second", "callee")}
+        self.pki = pki
         self.results = {}
         self.pin = []  # what keeps the load generator off the gateway's CPU
+
+    def long_chains(self):
+        """Certificate and key of the gateway and of the peer, each with an intermediate CA's certificate behind the leaf."""
+        between = self.pki.intermediate("between")
+        found = []
+        for name, domain in (("gateway", "example.test"), ("peer", "peer.test")):
+            leaf, key = self.pki.domain(f"{name}-long", domain, ca="between")
+            chain = os.path.join(self.folder, f"{name}-chain.pem")
+            with open(chain, "w", encoding="ascii") as out:
+                for part in (leaf, between):
+                    with open(part, encoding="ascii") as f:
+                        out.write(f.read())
+            found.append((chain, key))
+        return found
 
     def config(self, workers, pbx_only, bare=False):
         p = self.ports
@@ -135,13 +149,14 @@ def started(bench, **how):
 STAY_S = 33
 
 
-def measure(bench, gw, work, caller, callee, count, settle=False, **more):
+def measure(bench, gw, work, caller, callee, count, settle=False, runs=None, **more):
     """The median of some runs after one that warms up."""
+    runs = runs or bench.runs
     if settle:
-        bench.run(gw, work, caller, callee, count=count * (bench.runs + 1), **more)
+        bench.run(gw, work, caller, callee, count=count * (runs + 1), **more)
         time.sleep(STAY_S)
     bench.run(gw, work, caller, callee, count=max(2000, count // 5), **more)
-    runs = [bench.run(gw, work, caller, callee, count=count, **more) for _ in range(bench.runs)]
+    runs = [bench.run(gw, work, caller, callee, count=count, **more) for _ in range(runs)]
     found = {k: statistics.median(r.get(k, 0) for r in runs) for k in ("cpu_us", "per_s", "ms_p50", "ms_p99", "resumed")}
     return dict(found, least=min(r["cpu_us"] for r in runs))
 
@@ -183,27 +198,63 @@ def section_handshake(bench):
                            per_s=round(m["per_s"]), p50_ms=m["ms_p50"], resumed=round(m["resumed"]))
 
 
+class Bare:
+    """The library alone, bench/bare.c, where the gateway would listen: something to compare with, in the same run."""
+
+    def __init__(self, bench, *options, own=None):
+        program = os.path.join(os.path.dirname(bench.load), "sipward-bare")
+        bench.pin = ["taskset", "-c", "1"] if os.cpu_count() > 1 else []
+        own = own or bench.own
+        self.process = subprocess.Popen([program, str(bench.ports["outside"]), *own, *options])
+        if bench.pin:
+            os.sched_setaffinity(self.process.pid, {0})
+        time.sleep(0.3)
+
+    def tail(self):
+        return ""
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+# name, options of the bare library, options of the load generator, whether an intermediate certificate is sent, too
+ANCHORS = [
+    ("server only, full", ["--tickets", "1", "--release"], {"bare": True}, False),
+    ("mutual, full, leaf", ["--ca"], {}, False),
+    ("mutual, full, leaf and CA", ["--ca"], {}, True),
+    ("mutual, resumed, leaf", ["--ca", "--tickets", "1"], {"resume": True}, False),
+    ("mutual, resumed, leaf and CA", ["--ca", "--tickets", "1"], {"resume": True}, True),
+]
+
+
 def section_anchor(bench):
-    """The same handshakes one after the other with openssl s_server, in the same run: what the library costs by itself
-    with its own settings, which are a stateless ticket and no memory of leaves."""
-    for what, more in (("", {}), (", server only", {"bare": True})):
-        for kind, again in (("handshake", {}), ("resumed", {"resume": True})):
-            gw = started(bench, bare=bool(more))
-            m = measure(bench, gw, "handshake", "tls", "udp", 2000, conns=1, **again, **more)
+    """Handshakes and idle connections beside the bare library's, in turns."""
+    for name, options, more, chain in ANCHORS:
+        leaf = bench.own, bench.peer
+        if chain:
+            bench.own, bench.peer = bench.long_chains()
+        options = [x for o in options for x in ((o, bench.ca) if o == "--ca" else (o,))]
+        both = {"gateway": [], "bare": []}
+        for _ in range(bench.runs):
+            gw = started(bench, bare="bare" in more)
+            both["gateway"].append(measure(bench, gw, "handshake", "tls", "udp", 3000, conns=16, runs=1, **more)["cpu_us"])
             gw.stop()
-            bench.keep(f"{kind} one by one{what}", m["cpu_us"], "us", least=m["least"])
-            port = bench.ports["outside"]
-            ask = [] if more else ["-Verify", "2", "-verify_return_error", "-CAfile", bench.ca]
-            with subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", bench.own[0], "-key", bench.own[1],
-                                   "-quiet", "-num_tickets", "1", *ask], stdin=subprocess.PIPE,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-                if bench.pin:
-                    os.sched_setaffinity(server.pid, {0})
-                time.sleep(0.5)
-                fake = types.SimpleNamespace(process=server, tail=lambda: "")
-                m = measure(bench, fake, "handshake", "tls", "udp", 2000, conns=1, **again, **more)
-                server.kill()
-            bench.keep(f"{kind} one by one, s_server{what}", m["cpu_us"], "us", least=m["least"])
+            server = Bare(bench, *options)
+            both["bare"].append(measure(bench, server, "handshake", "tls", "udp", 3000, conns=16, runs=1, **more)["cpu_us"])
+            server.stop()
+        bench.own, bench.peer = leaf
+        ours, bare = statistics.median(both["gateway"]), statistics.median(both["bare"])
+        bench.keep(f"anchor {name}", ours, "us", bare=bare, ratio=ours / bare, least=min(both["gateway"]),
+                   bare_least=min(both["bare"]))
+    for name, options, more in (("server only", [], {"bare": True}), ("mutual", ["--ca", bench.ca], {})):
+        gw = started(bench, bare="bare" in more)
+        ours = idle(bench, gw, more)
+        gw.stop()
+        server = Bare(bench, *options, "--release", "--tickets", "1")
+        bare = idle(bench, server, more)
+        server.stop()
+        bench.keep(f"anchor idle, {name}", ours, "kB", bare=bare, ratio=ours / bare)
 
 
 def section_storm(bench):
@@ -225,14 +276,19 @@ def section_storm(bench):
         bench.keep(name, m["ms_p99"], "ms p99", p50_ms=m["ms_p50"], done=round(m["done"]), lost=round(m["lost"]))
 
 
+def idle(bench, gw, more):
+    """Memory of one of 4,000 idle connections, after some that warm up."""
+    bench.run(gw, "idle", count=200, conns=50, **more)
+    return bench.run(gw, "idle", count=4000, conns=50, **more)["kb_per_conn"]
+
+
 def section_idle(bench):
     for name, bare in (("idle", False), ("idle, server only", True)):
         more = {"bare": True} if bare else {}
         gw = started(bench, bare=bare)
-        bench.run(gw, "idle", count=200, conns=50, **more)
-        m = bench.run(gw, "idle", count=4000, conns=50, **more)
+        kb = idle(bench, gw, more)
         gw.stop()
-        bench.keep(name, m["kb_per_conn"], "kB", conns=4000)
+        bench.keep(name, kb, "kB", conns=4000)
 
 
 def section_alloc(bench):

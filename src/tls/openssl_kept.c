@@ -3,10 +3,52 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* A certificate that sessions were made with, oldest first. */
+struct sw_tls_kept_leaf {
+    struct sw_map_node node;
+    struct sw_list sessions;
+    uint32_t count;
+};
+
 struct sw_tls_kept *sw_tls_kept_get(const struct sw_tls_kept_table *t, struct sw_key key)
 {
     struct sw_map_node *n = sw_map_get(&t->map, key);
     return n ? SW_CONTAINER(n, struct sw_tls_kept, node) : NULL;
+}
+
+static void leave_leaf(struct sw_tls_kept_table *t, struct sw_tls_kept *x)
+{
+    struct sw_tls_kept_leaf *leaf = x->leaf;
+    sw_list_del(&x->of_leaf);
+    if (--leaf->count)
+        return;
+    sw_map_del(&t->leaves, &leaf->node);
+    free(leaf);
+}
+
+/* Joins the sessions of its certificate, where the oldest makes room. */
+static bool join_leaf(struct sw_tls_kept_table *t, struct sw_tls_kept *x)
+{
+    X509 *cert = SSL_SESSION_get0_peer(x->session);
+    union {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        struct sw_key key; /* a digest serves as the hash, too */
+    } name = {{0}};
+    if (cert && X509_digest(cert, EVP_sha256(), name.digest, NULL) != 1)
+        return false;
+    struct sw_map_node *n = sw_map_get(&t->leaves, name.key);
+    x->leaf = n ? SW_CONTAINER(n, struct sw_tls_kept_leaf, node) : calloc(1, sizeof(*x->leaf));
+    if (!x->leaf)
+        return false;
+    if (!n) {
+        sw_list_init(&x->leaf->sessions);
+        sw_map_add(&t->leaves, &x->leaf->node, name.key);
+    }
+    x->leaf->count++;
+    sw_list_add(&x->leaf->sessions, &x->of_leaf);
+    if (x->leaf->count > SW_TLS_SESSIONS_PER_LEAF)
+        sw_tls_kept_drop(t, SW_CONTAINER(x->leaf->sessions.next, struct sw_tls_kept, of_leaf));
+    return true;
 }
 
 void sw_tls_kept_drop(struct sw_tls_kept_table *t, struct sw_tls_kept *x)
@@ -15,6 +57,7 @@ void sw_tls_kept_drop(struct sw_tls_kept_table *t, struct sw_tls_kept *x)
         return;
     sw_map_del(&t->map, &x->node);
     sw_list_del(&x->age);
+    leave_leaf(t, x);
     SSL_SESSION_free(x->session);
     sk_X509_pop_free(x->sent, X509_free);
     free(x);
@@ -59,14 +102,16 @@ bool sw_tls_kept_put(struct sw_tls_kept_table *t, struct sw_key key, SSL *ssl, S
         !is_small(session, sent))
         return false;
     struct sw_tls_kept *x = calloc(1, sizeof(*x));
-    if (x && sent)
+    if (!x)
+        return false;
+    *x = (struct sw_tls_kept){.session = session, .until_s = until_s};
+    if (sent)
         x->sent = X509_chain_up_ref(sent);
-    if (!x || (sent && !x->sent)) {
+    if ((sent && !x->sent) || !join_leaf(t, x)) {
+        sk_X509_pop_free(x->sent, X509_free);
         free(x);
         return false;
     }
-    x->session = session;
-    x->until_s = until_s;
     sw_tls_kept_drop(t, sw_tls_kept_get(t, key));
     if (t->map.count >= t->max)
         sw_tls_kept_drop(t, oldest(t));
@@ -79,7 +124,8 @@ enum sw_status sw_tls_kept_init(struct sw_tls_kept_table *t, uint32_t max)
 {
     sw_list_init(&t->by_age);
     t->max = max;
-    return sw_map_init(&t->map, max);
+    enum sw_status r = sw_map_init(&t->map, max);
+    return r == SW_OK ? sw_map_init(&t->leaves, max) : r;
 }
 
 void sw_tls_kept_fini(struct sw_tls_kept_table *t)
@@ -87,4 +133,5 @@ void sw_tls_kept_fini(struct sw_tls_kept_table *t)
     for (struct sw_tls_kept *x = oldest(t); x; x = oldest(t))
         sw_tls_kept_drop(t, x);
     sw_map_fini(&t->map);
+    sw_map_fini(&t->leaves);
 }

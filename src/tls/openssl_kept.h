@@ -11,16 +11,23 @@
  * handshake is a full one. Usual chains have 1 to 4 kB. */
 enum { SW_TLS_SESSION_BYTES = 8 * 1024 };
 
+/* Sessions of one certificate. A peer that connects again and again without resuming takes the room
+ * of its own sessions, not that of others. */
+enum { SW_TLS_SESSIONS_PER_LEAF = 64 };
+
+struct sw_tls_kept_leaf;
+
 struct sw_tls_kept {
     struct sw_map_node node;
-    struct sw_list age;
+    struct sw_list age, of_leaf;
+    struct sw_tls_kept_leaf *leaf;
     SSL_SESSION *session;
     STACK_OF(X509) * sent; /* by the peer */
     int64_t until_s;
 };
 
 struct sw_tls_kept_table {
-    struct sw_map map;
+    struct sw_map map, leaves;
     struct sw_list by_age;
     uint32_t max;
 };
@@ -35,8 +42,8 @@ void sw_tls_kept_drop(struct sw_tls_kept_table *t, struct sw_tls_kept *x);
 bool sw_tls_kept_is_good(const struct sw_tls_kept *x);
 
 /**
- * Keeps a session of `ssl` until then, in place of one with this key or, at the limit, of the
- * oldest. True: the reference to it is the table's now.
+ * Keeps a session of `ssl` until then, in place of one with this key or, at a limit, of the
+ * oldest: of the same certificate, or of all. True: the reference to it is the table's now.
  */
 bool sw_tls_kept_put(struct sw_tls_kept_table *t, struct sw_key key, SSL *ssl, SSL_SESSION *session,
                      int64_t until_s);

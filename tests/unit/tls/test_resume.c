@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "support/tlspair.h"
+#include "tls/openssl_kept.h"
 #include <time.h>
 
 enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S };
@@ -635,6 +636,37 @@ static void test_resume_keeps_the_newest_sessions(void **state)
     sw_tls_worker_free(small);
 }
 
+static bool resumes_from(struct sw_tls_worker *w, const struct link *l)
+{
+    struct sw_tls_worker *usual = g_client;
+    g_client = w;
+    bool r = resumes(l);
+    g_client = usual;
+    return r;
+}
+
+/* As many as one certificate may keep, and one more: its own oldest goes, another peer's stays. */
+static void test_resume_one_certificate_does_not_take_the_room_of_others(void **state)
+{
+    (void)state;
+    enum { N = SW_TLS_SESSIONS_PER_LEAF };
+    char scope[N + 1][8];
+    struct link l = link_of(SW_POLICY_MODERN, true), other = l;
+    other.client.identity = g_short;
+    assert_false(resumes_from(g_other, &other));
+    for (unsigned i = 0; i <= N; i++) {
+        snprintf(scope[i], sizeof(scope[i]), "%u", i);
+        l.client.scope = scope[i];
+        assert_false(resumes(&l));
+    }
+    assert_true(resumes(&l));
+    l.client.scope = scope[1];
+    assert_true(resumes(&l));
+    l.client.scope = scope[0];
+    assert_false(resumes(&l));
+    assert_true(resumes_from(g_other, &other));
+}
+
 static void test_resume_does_not_keep_a_long_chain(void **state)
 {
     (void)state;
@@ -674,6 +706,7 @@ int main(void)
         TEST(test_resume_client_keeps_targets_apart),
         TEST(test_resume_not_after_a_fatal_alert),
         TEST(test_resume_keeps_the_newest_sessions),
+        TEST(test_resume_one_certificate_does_not_take_the_room_of_others),
         TEST(test_resume_does_not_keep_a_long_chain),
     };
     return cmocka_run_group_tests(tests, start, finish);
