@@ -71,7 +71,7 @@ static SSL_CTX *context(const SSL_METHOD *method, int verify, bool bare)
         die("certificate, key or CA");
     SSL_CTX_set_verify(x, verify, NULL);
     SSL_CTX_set_mode(x, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                            SSL_MODE_RELEASE_BUFFERS);
+                            SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
     return x;
 }

@@ -233,7 +233,7 @@ static bool identity(struct probe_attempt *a, struct probe_link *l)
 {
     int64_t from_us = sw_clock_us();
     struct sw_ingress in;
-    struct sw_ident *ident = sw_tls_ident(l->tls);
+    struct sw_ident *ident = sw_tls_take_ident(l->tls);
     const struct sw_flow flow = {
         .remote = a->goal->named.family ? a->goal->named : a->remote,
         .transport = SW_TLS,

@@ -311,7 +311,7 @@ static enum sw_status wait_for_answer(struct sw_conns *s, struct sw_conn *c)
 static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
 {
     watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
-    c->flow.ident = sw_tls_ident(c->tls);
+    c->flow.ident = sw_tls_take_ident(c->tls);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
 }
@@ -381,7 +381,7 @@ enum sw_status sw_conn_judge_again(struct sw_conns *s, struct sw_conn *c)
         return SW_OK;
     if (st != SW_OK)
         return st;
-    struct sw_ident *now = sw_tls_ident(c->tls);
+    struct sw_ident *now = sw_tls_take_ident(c->tls);
     if (!now)
         return SW_LIMIT_MEMORY;
     sw_ident_free((struct sw_ident *)(uintptr_t)c->flow.ident);

@@ -91,6 +91,7 @@ void sw_tls_free(struct sw_tls *t)
     sw_tls_forget_hellos(t);
     sk_X509_pop_free(t->refusal.came, X509_free);
     free(t->kept);
+    free(t->vouched);
     free(t->why);
     free(t->refused);
     free(t->policy_name);

@@ -1,6 +1,7 @@
 /* OpenSSL 3.0 looks through all decoders of a context, and builds each, whenever it reads the
- * public key of a certificate: a third of a handshake's time. The provider here is the library's
- * default one with the decoders left out that no certificate needs. */
+ * public key of a certificate, and through all other methods to find the kinds of keys: a third of
+ * a handshake's time. The provider here is the library's default one without the methods that
+ * neither a certificate nor a suite of TLS needs. */
 #include "tls/openssl_lib.h"
 
 #include <openssl/core_dispatch.h>
@@ -10,13 +11,12 @@
 #include <openssl/provider.h>
 #include <string.h>
 
-enum { KINDS_MAX = 24 };
+enum { METHODS_MAX = 64, OPERATIONS_MAX = 32 };
 
 static const char g_name[] = "sipward-default";
 
 /* The same in every context: functions and tables of the library's code. */
 static OSSL_FUNC_provider_query_operation_fn *g_query;
-static OSSL_ALGORITHM g_decoders[KINDS_MAX + 1], g_keys[KINDS_MAX + 1];
 static OSSL_DISPATCH g_dispatch[8];
 static CRYPTO_ONCE g_once = CRYPTO_ONCE_STATIC_INIT;
 static bool g_ready;
@@ -24,48 +24,80 @@ static bool g_ready;
 /* What the provider that is being loaded passes on. */
 static _Thread_local const OSSL_PROVIDER *t_base;
 
-static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
-{
-    const OSSL_ALGORITHM *all = g_query(provider, operation, no_cache);
-    return operation == OSSL_OP_DECODER ? g_decoders : operation == OSSL_OP_KEYMGMT ? g_keys : all;
-}
-
 /* Kinds of keys: those that sign in TLS first, then those that are agreed or derived. */
 static const char *const g_kinds[] = {"RSA",  "RSA-PSS", "EC",   "ED25519",  "ED448", "X25519",
-                                      "X448", "DH",      "HMAC", "TLS1-PRF", "HKDF"};
-enum { SIGNING = 5, ALL = sizeof(g_kinds) / sizeof(g_kinds[0]) };
+                                      "X448", "DH",      "HMAC", "TLS1-PRF", "HKDF",  NULL};
+enum { SIGNING = 5 };
 
-static bool is_one_of(const OSSL_ALGORITHM *a, size_t kinds)
+static const char *const g_digests[] = {"SHA1",     "SHA2-224", "SHA2-256", "SHA2-384",
+                                        "SHA2-512", "MD5",      "MD5-SHA1", NULL};
+static const char *const g_macs[] = {"HMAC", NULL};
+static const char *const g_kdfs[] = {"HKDF", "TLS13-KDF", "TLS1-PRF", NULL};
+static const char *const g_ciphers[] = {"ChaCha20-Poly1305", "NULL", NULL};
+
+/* Ends of the names of block ciphers in the modes that suites have; CBC also for tickets. */
+static const char *const g_modes[] = {"-GCM", "-CCM", "-CBC", "-CBC-HMAC-SHA1", "-CBC-HMAC-SHA256",
+                                      NULL};
+
+static bool is_named(const OSSL_ALGORITHM *a, const char *const *names, size_t max, bool by_end)
 {
     size_t n = strcspn(a->algorithm_names, ":");
-    for (size_t i = 0; i < kinds; i++)
-        if (strlen(g_kinds[i]) == n && strncmp(a->algorithm_names, g_kinds[i], n) == 0)
+    for (size_t i = 0; i < max && names[i]; i++) {
+        size_t m = strlen(names[i]);
+        if ((by_end ? n > m : n == m) && strncmp(a->algorithm_names + n - m, names[i], m) == 0)
             return true;
+    }
     return false;
 }
 
-/* A key as it stands in a certificate. RFC 5280 4.1.2.7 */
-static bool decodes_certificate(const OSSL_ALGORITHM *a)
+static bool is_needed(int operation, const OSSL_ALGORITHM *a)
 {
-    return is_one_of(a, SIGNING) &&
-           strstr(a->property_definition, "structure=SubjectPublicKeyInfo");
+    switch (operation) {
+    case OSSL_OP_DIGEST:
+        return is_named(a, g_digests, SIZE_MAX, false);
+    case OSSL_OP_CIPHER:
+        return is_named(a, g_ciphers, SIZE_MAX, false) || is_named(a, g_modes, SIZE_MAX, true);
+    case OSSL_OP_MAC:
+        return is_named(a, g_macs, SIZE_MAX, false);
+    case OSSL_OP_KDF:
+        return is_named(a, g_kdfs, SIZE_MAX, false);
+    case OSSL_OP_KEYMGMT:
+        return is_named(a, g_kinds, SIZE_MAX, false);
+    case OSSL_OP_DECODER: /* of a key as it stands in a certificate: RFC 5280 4.1.2.7 */
+        return is_named(a, g_kinds, SIGNING, false) &&
+               strstr(a->property_definition, "structure=SubjectPublicKeyInfo");
+    case OSSL_OP_ENCODER: /* nothing is written */
+    case OSSL_OP_STORE:
+        return false;
+    default:
+        return true;
+    }
 }
 
-static bool is_key(const OSSL_ALGORITHM *a)
+/* What is passed on, by operation; the same in every context. The table's end has no name. */
+static OSSL_ALGORITHM g_methods[OPERATIONS_MAX][METHODS_MAX + 1];
+
+static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
 {
-    return is_one_of(a, ALL);
+    const OSSL_ALGORITHM *all = g_query(provider, operation, no_cache);
+    if (!all || operation < 0 || operation >= OPERATIONS_MAX)
+        return all;
+    return g_methods[operation][0].algorithm_names ? g_methods[operation] : NULL;
 }
 
-static size_t choose(const OSSL_PROVIDER *p, int operation, bool wanted(const OSSL_ALGORITHM *),
-                     OSSL_ALGORITHM out[KINDS_MAX])
+static bool choose(const OSSL_PROVIDER *p, int operation)
 {
     int no_cache;
     size_t n = 0;
     const OSSL_ALGORITHM *a = OSSL_PROVIDER_query_operation(p, operation, &no_cache);
-    for (; a && a->algorithm_names && n < KINDS_MAX; a++)
-        if (wanted(a))
-            out[n++] = *a;
-    return n;
+    for (; a && a->algorithm_names; a++) {
+        if (!is_needed(operation, a))
+            continue;
+        if (n == METHODS_MAX)
+            return false;
+        g_methods[operation][n++] = *a;
+    }
+    return true;
 }
 
 /* The library makes the methods of an operation when one of them is first asked for. A method that
@@ -119,8 +151,9 @@ static void read_default(void)
         }
         n++;
     }
-    g_ready = p && g_query && choose(p, OSSL_OP_DECODER, decodes_certificate, g_decoders) > 0 &&
-              choose(p, OSSL_OP_KEYMGMT, is_key, g_keys) > 0 && make_methods(NULL);
+    g_ready = p && g_query && make_methods(NULL);
+    for (int operation = 0; g_ready && operation < OPERATIONS_MAX; operation++)
+        g_ready = choose(p, operation);
     OSSL_PROVIDER_unload(p);
     OSSL_LIB_CTX_free(ctx);
 }

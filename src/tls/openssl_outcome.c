@@ -51,7 +51,7 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .library = t->failed ? t->library : ERR_peek_error(),
         .alert = t->alert,
         .alert_sent = t->alert_sent,
-        .verify_error = t->verified ? t->verdict.error : X509_V_OK,
+        .verify_error = t->verified ? t->verify_error : X509_V_OK,
         .offer = sw_tls_hellos_theirs(t->hellos),
         .policy = t->policy,
         .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
@@ -159,12 +159,15 @@ static uint8_t use_of_key(const SSL *ssl, uint8_t uses)
     return uses & SW_USE_ENCIPHER ? uses | SW_USE_SIGN : uses;
 }
 
-struct sw_ident *sw_tls_ident(const struct sw_tls *t)
+struct sw_ident *sw_tls_take_ident(struct sw_tls *t)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-    const struct sw_vouched *v = &t->verdict.vouched;
+    static const struct sw_vouched nobody;
+    const struct sw_vouched *v = t->vouched ? t->vouched : &nobody;
     struct sw_ident *id = leaf ? sw_ident_new((struct sw_cert *)leaf, v->id, v->count) : NULL;
     for (uint32_t i = 0; id && i < v->count; i++)
         ((uint8_t *)(uintptr_t)id->uses)[i] = use_of_key(t->ssl, v->uses[i]);
+    free(t->vouched);
+    t->vouched = NULL;
     return id;
 }

@@ -40,14 +40,16 @@ struct sw_tls {
     const struct sw_tls_names *names;    /* NULL: the server name chooses nothing */
     void *user;
     struct sw_tls_past past;
-    struct sw_slice in; /* not read yet by the library */
-    char *kept;         /* where `in` is, if not with the caller */
-    struct sw_trust_verdict verdict;
+    struct sw_slice in;         /* not read yet by the library */
+    char *kept;                 /* where `in` is, if not with the caller */
+    struct sw_vouched *vouched; /* by the last judgement; NULL once its identity was taken */
+    int verify_error;           /* of the last judgement */
     enum sw_status failed;
     unsigned long library; /* the library's error of it */
     int16_t alert;
     bool alert_sent;
     bool verified; /* a chain was judged */
+    bool pending;  /* the judgement waits for an answer about revocation */
     bool name_unknown;
     uint8_t first_n; /* of what came first */
     char first[SW_WIRE_BYTES];

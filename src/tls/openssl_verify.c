@@ -8,11 +8,11 @@
 
 /* Remembers which certificate it was and why: the library forgets the chain of a failed handshake.
  */
-static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
+static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx, int depth)
 {
     struct sw_cert_facts facts;
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
-    X509 *x = sk_X509_value(chain, t->verdict.depth);
+    X509 *x = sk_X509_value(chain, depth);
     if (!x) /* no chain was built */
         x = X509_STORE_CTX_get0_cert(ctx);
     sw_tls_refused_keep(&t->refusal, ctx, x);
@@ -25,8 +25,23 @@ static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx)
         t->why = calloc(1, SW_WHY_MAX);
     if (t->why) {
         struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
-        sw_tls_refusal_why(&b, t->verdict.error, &facts, t->trust);
+        sw_tls_refusal_why(&b, t->verify_error, &facts, t->trust);
     }
+}
+
+/* What is left of a judgement: who vouches only until the identity is taken. False: memory is out.
+ */
+static bool keep(struct sw_tls *t, const struct sw_trust_verdict *v)
+{
+    t->verify_error = v->error;
+    t->pending = v->pending;
+    free(t->vouched);
+    t->vouched = v->vouched.count ? malloc(sizeof(*t->vouched)) : NULL;
+    if (t->vouched)
+        *t->vouched = v->vouched;
+    else if (v->vouched.count)
+        t->verify_error = X509_V_ERR_OUT_OF_MEM;
+    return t->vouched || !v->vouched.count;
 }
 
 int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
@@ -34,25 +49,25 @@ int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
     (void)unused;
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct sw_tls *t = SSL_get_app_data(ssl);
-    t->verified = true;
     const bool server = SSL_is_server(ssl);
     const struct sw_trust_ask ask = {.of_client = server,
                                      .staple_follows =
                                          !server && t->trust && sw_trust_wants_ocsp(t->trust)};
-    if (t->trust && sw_trust_verify(t->trust, ctx, &ask, t->w->leaves, &t->verdict))
+    struct sw_trust_verdict v = {.error = X509_V_ERR_CERT_UNTRUSTED};
+    t->verified = true;
+    bool good = t->trust && sw_trust_verify(t->trust, ctx, &ask, t->w->leaves, &v);
+    if (keep(t, &v) && good)
         return 1;
-    if (!t->trust) {
-        t->verdict.error = X509_V_ERR_CERT_UNTRUSTED;
-        X509_STORE_CTX_set_error(ctx, t->verdict.error);
-    }
-    keep_refused(t, ctx);
+    X509_STORE_CTX_set_error(ctx, t->verify_error);
+    keep_refused(t, ctx, v.depth);
     return 0;
 }
 
 /* As the library asks sw_tls_verify in a handshake: RFC 5280 6.1 at the time of now. */
 static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
-                        const struct sw_trust_ask *ask, bool keep)
+                        const struct sw_trust_ask *ask, bool tell)
 {
+    struct sw_trust_verdict v = {.error = X509_V_ERR_OUT_OF_MEM};
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
     bool good = ctx && X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf, sent) == 1 &&
                 X509_STORE_CTX_set_default(ctx, ask->of_client ? "ssl_client" : "ssl_server") == 1;
@@ -60,10 +75,11 @@ static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
         good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
-               sw_trust_verify(t->trust, ctx, ask, t->w->leaves, &t->verdict);
-        if (!good && keep && t->verdict.error != X509_V_ERR_OUT_OF_MEM)
-            keep_refused(t, ctx);
+               sw_trust_verify(t->trust, ctx, ask, t->w->leaves, &v);
     }
+    good = keep(t, &v) && good;
+    if (!good && tell && t->verify_error != X509_V_ERR_OUT_OF_MEM)
+        keep_refused(t, ctx, v.depth);
     X509_STORE_CTX_free(ctx);
     return good;
 }
@@ -76,10 +92,9 @@ int sw_tls_staple_seen(SSL *ssl, void *unused)
     long n = SSL_get_tlsext_status_ocsp_resp(ssl, &p);
     (void)unused;
     const bool stapled = n > 0 && p;
-    if (!t->trust || !leaf || (!stapled && !t->verdict.pending))
+    if (!t->trust || !leaf || (!stapled && !t->pending))
         return 1;
     const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0)};
-    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
     return chain_holds(t, leaf, SSL_get_peer_cert_chain(ssl), &ask, true);
 }
 
@@ -94,26 +109,25 @@ enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
     const struct sw_trust_ask ask = {.of_client = SSL_is_server(t->ssl), .last = last};
-    const struct sw_trust_verdict was = t->verdict;
+    const bool waited = t->pending;
     if (!leaf)
         return SW_OK;
     t->trust = trust;
-    t->verdict = (struct sw_trust_verdict){.error = X509_V_ERR_OUT_OF_MEM};
     bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), &ask, true);
     t->trust = NULL; /* it is used in no other way, and may be replaced */
-    if (trust && t->verdict.error == X509_V_ERR_OUT_OF_MEM) {
-        t->verdict = was;
+    if (trust && t->verify_error == X509_V_ERR_OUT_OF_MEM) {
+        t->pending = waited;
         return SW_LIMIT_MEMORY;
     }
     if (!good)
         return sw_tls_fail(t);
-    if (!t->verdict.pending)
+    if (!t->pending)
         return SW_OK;
-    t->verdict = was;
+    t->pending = waited;
     return SW_AGAIN;
 }
 
 bool sw_tls_waits(const struct sw_tls *t)
 {
-    return t->verdict.pending;
+    return t->pending;
 }

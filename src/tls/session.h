@@ -192,10 +192,10 @@ void sw_tls_evidence(const struct sw_tls *t, struct sw_tls_evidence *out);
 
 /**
  * What the peer's certificate proved and may be used for, for the caller to free with
- * sw_ident_free. In `uses` SW_USE_SIGN says that keyUsage allows what this handshake did. NULL:
- * none shown.
+ * sw_ident_free. Once after each judgement: after the handshake, and after sw_tls_judge_again. In
+ * `uses` SW_USE_SIGN says that keyUsage allows what this handshake did. NULL: none shown.
  */
-struct sw_ident *sw_tls_ident(const struct sw_tls *t);
+struct sw_ident *sw_tls_take_ident(struct sw_tls *t);
 
 /**
  * Whether the library knows what a policy names, and no suite in it is without encryption or
