@@ -21,6 +21,10 @@ const char *sw_status_name(enum sw_status s)
         return "peer_refused";
     case SW_PEER_PROTOCOL:
         return "peer_protocol";
+    case SW_PEER_NO_NAME:
+        return "peer_no_name";
+    case SW_PEER_DNS:
+        return "peer_dns";
     case SW_DENIED:
         return "denied";
     case SW_DENIED_IDENTITY:
@@ -29,6 +33,8 @@ const char *sw_status_name(enum sw_status s)
         return "denied_seal";
     case SW_DENIED_PURPOSE:
         return "denied_purpose";
+    case SW_DENIED_BOGUS:
+        return "denied_bogus";
     case SW_LIMIT:
         return "limit";
     case SW_LIMIT_MEMORY:

@@ -24,10 +24,13 @@ enum sw_status {
     SW_PEER_TIMEOUT = 0x204,    /* the peer did not answer in time */
     SW_PEER_REFUSED = 0x205,    /* the peer refused the connection */
     SW_PEER_PROTOCOL = 0x206,   /* the peer speaks another protocol */
+    SW_PEER_NO_NAME = 0x207,    /* the name does not exist in the DNS */
+    SW_PEER_DNS = 0x208,        /* the name servers fail or are silent */
     SW_DENIED = 0x300,          /* policy */
     SW_DENIED_IDENTITY = 0x301, /* the certificate proves another name */
     SW_DENIED_SEAL = 0x302,     /* a sealed value does not hold */
     SW_DENIED_PURPOSE = 0x303,  /* the certificate is not made for this use */
+    SW_DENIED_BOGUS = 0x304,    /* a DNS answer is not what its owner signed */
     SW_LIMIT = 0x400,           /* a named limit */
     SW_LIMIT_MEMORY = 0x401,    /* the allocator gave nothing */
     SW_LIMIT_SIZE = 0x402,      /* larger than allowed */

@@ -9,10 +9,11 @@
 #include "engine/event.h"
 
 enum sw_action_kind {
-    SW_ACT_SEND,      /* bytes to a flow */
-    SW_ACT_OPEN,      /* a connection to somewhere: answered with SW_EV_OPENED */
-    SW_ACT_FIND,      /* which worker has the INVITE transaction `key`? It gets the event's bytes */
-    SW_ACT_PUBLISH,   /* the INVITE transaction `key` is here */
+    SW_ACT_SEND,    /* bytes to a flow */
+    SW_ACT_OPEN,    /* a connection to somewhere: answered with SW_EV_OPENED */
+    SW_ACT_LOOKUP,  /* a question to the DNS: answered with SW_EV_ANSWER, never within the event */
+    SW_ACT_FIND,    /* which worker has the INVITE transaction `key`? It gets the event's bytes */
+    SW_ACT_PUBLISH, /* the INVITE transaction `key` is here */
     SW_ACT_UNPUBLISH, /* it is no more */
     SW_ACT_ADMIT,     /* the flow of SW_EV_IDENTIFY belongs to `peer` */
     SW_ACT_ROW,       /* one of those that SW_EV_LIST asked for: `note`, and where to go on */
@@ -31,6 +32,11 @@ struct sw_want {
     uint8_t transport;
     bool any_of_peer;    /* an accepted connection of the peer from that address will do too */
     uint32_t timeout_ms; /* 0: the executor's own limits */
+};
+
+struct sw_lookup_act {
+    struct sw_ref job;
+    struct sw_dns_question question;
 };
 
 struct sw_send_act {
@@ -55,6 +61,7 @@ struct sw_action {
     union {
         struct sw_send_act send;
         struct sw_want open;
+        struct sw_lookup_act lookup;
         struct sw_note_act note;
         struct sw_key key; /* FIND, PUBLISH, UNPUBLISH */
         struct {

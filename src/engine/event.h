@@ -2,6 +2,7 @@
 #ifndef SW_ENGINE_EVENT_H
 #define SW_ENGINE_EVENT_H
 
+#include "base/dns.h"
 #include "base/flow.h"
 #include "base/status.h"
 #include "base/table.h"
@@ -19,6 +20,7 @@ enum sw_event_kind {
     SW_EV_DRAIN,       /* we are asked to stop: new work is still done, ending is reported */
     SW_EV_LIST,        /* name what there is from slot `from` on, as ROW */
     SW_EV_ADOPT,       /* another configuration holds from now on: `conf`, of the step's own kind */
+    SW_EV_ANSWER,      /* the answer to LOOKUP: `job`, `answer` */
     SW_EV_LISTENER, /* the address of `listener` came to this machine (`status` SW_OK) or left it;
                      * until told otherwise it is here */
 };
@@ -47,8 +49,9 @@ struct sw_event {
     struct sw_flow_id flow_id;
     struct sw_endpoint remote; /* SW_EV_SEND_FAILED: where it was to go */
     bool handed;               /* SW_EV_MESSAGE: another worker thought that it is ours */
-    struct sw_ref job;         /* SW_EV_OPENED: the `job` of its OPEN */
-    struct sw_cookie cookie;   /* SW_EV_SEND_FAILED */
+    struct sw_ref job;         /* SW_EV_OPENED, SW_EV_ANSWER: the `job` of what is answered */
+    const struct sw_dns_answer *answer; /* SW_EV_ANSWER; valid during the event */
+    struct sw_cookie cookie;            /* SW_EV_SEND_FAILED */
     const struct sw_slice *segs;
     size_t seg_count;
     uint32_t from;     /* SW_EV_LIST */

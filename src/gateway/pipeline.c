@@ -252,6 +252,7 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
         if (g->pings)
             sw_health_listener(&g->health, p, ev->listener, ev->status == SW_OK);
         break;
+    case SW_EV_ANSWER: /* nothing asks yet */
     case SW_EV_DRAIN:
         break;
     }

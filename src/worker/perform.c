@@ -273,6 +273,8 @@ static void perform(struct sw_worker *w, const struct sw_action *a, const struct
     case SW_ACT_OPEN:
         sw_worker_open(w, &a->open);
         return;
+    case SW_ACT_LOOKUP: /* nothing asks yet */
+        return;
     case SW_ACT_FIND:
         perform_find(w, a->key, ev);
         return;

@@ -133,6 +133,8 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
     case SW_ACT_OPEN:
         sim_open_flow(w, &a->open);
         return;
+    case SW_ACT_LOOKUP: /* nothing asks yet */
+        return;
     case SW_ACT_FIND:
         find_owner(w, a->key, ev);
         return;

@@ -260,6 +260,7 @@ static void ua_step(void *user, const struct sw_event *ev, struct sw_actions *ou
     case SW_EV_ADOPT:
     case SW_EV_DRAIN:
     case SW_EV_LISTENER:
+    case SW_EV_ANSWER:
         return;
     }
 }
