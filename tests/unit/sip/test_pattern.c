@@ -205,11 +205,12 @@ static void random_pattern(struct sw_buf *b, int depth)
         if (depth > 0 && rng_next(&rng) % 3 == 0) {
             sw_buf_char(b, '(');
             random_pattern(b, depth - 1);
-            sw_buf_char(b, ')');
+            sw_buf_str(b,
+                       rng_next(&rng) % 2 ? ")?" : ")"); /* a run of runs would be too much work */
         } else {
             sw_buf_str(b, atoms[rng_next(&rng) % UNIT_COUNT(atoms)]);
+            sw_buf_str(b, repeats[rng_next(&rng) % UNIT_COUNT(repeats)]);
         }
-        sw_buf_str(b, repeats[rng_next(&rng) % UNIT_COUNT(repeats)]);
     }
     if (depth > 0 && rng_next(&rng) % 4 == 0) {
         sw_buf_char(b, '|');
