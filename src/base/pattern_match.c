@@ -137,7 +137,7 @@ bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
     if (s.n > SW_PATTERN_INPUT_MAX)
         return false;
     m.p = p;
-    m.s = s;
+    m.s = s = sw_slice(s.p ? s.p : "", s.n);
     m.slot_bytes = 2 * (p->groups + 1U) * sizeof(fresh[0]);
     m.round = 0;
     memset(m.seen, 0xff, p->step_count * sizeof(m.seen[0]));
