@@ -25,13 +25,20 @@ static bool hex(char c)
     return sw_ascii_digit(x) || (x >= 'a' && x <= 'f');
 }
 
+/* unreserved / user-unreserved: less than what is let pass. RFC 3261 25.1 */
+static bool may_stand(char c)
+{
+    char x = sw_ascii_lower(c);
+    return sw_ascii_digit(c) || (x >= 'a' && x <= 'z') || (c && strchr("-_.!~*'()&=+$,;?/", c));
+}
+
 void sw_rewrite_user(struct sw_buf *b, struct sw_slice user)
 {
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < user.n; i++) {
         char c = user.p[i];
         bool escape = c == '%' && user.n - i > 2 && hex(user.p[i + 1]) && hex(user.p[i + 2]);
-        if (escape || sw_ch(c, SW_CH_USER)) {
+        if (escape || may_stand(c)) {
             sw_buf_char(b, c);
             continue;
         }
