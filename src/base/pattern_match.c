@@ -134,6 +134,8 @@ bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
     struct matcher m;
     uint16_t fresh[SLOTS], found[SLOTS];
     bool matches = false;
+    for (unsigned i = 0; i < SW_PATTERN_GROUPS; i++)
+        group[i] = (struct sw_slice){NULL, 0};
     if (s.n > SW_PATTERN_INPUT_MAX)
         return false;
     m.p = p;
@@ -155,10 +157,8 @@ bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
         now = next;
         next = t;
     }
-    for (unsigned i = 0; i < SW_PATTERN_GROUPS; i++) {
-        bool there = matches && found[2 * i] != NOT && found[2 * i + 1] != NOT;
-        group[i] = there ? sw_slice(s.p + found[2 * i], (size_t)(found[2 * i + 1] - found[2 * i]))
-                         : (struct sw_slice){NULL, 0};
-    }
+    for (unsigned i = 0; matches && i < SW_PATTERN_GROUPS; i++)
+        if (found[2 * i] != NOT && found[2 * i + 1] != NOT)
+            group[i] = sw_slice(s.p + found[2 * i], (size_t)(found[2 * i + 1] - found[2 * i]));
     return matches;
 }

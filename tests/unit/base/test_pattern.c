@@ -163,6 +163,8 @@ static void test_pattern_texts_above_the_limit_never_match(void **state)
     assert_int_equal(compile("a"), SW_OK);
     assert_true(sw_pattern_match(&pattern, sw_slice(text, SW_PATTERN_INPUT_MAX), g));
     assert_false(sw_pattern_match(&pattern, sw_slice(text, SW_PATTERN_INPUT_MAX + 1), g));
+    for (int i = 0; i < SW_PATTERN_GROUPS; i++)
+        assert_null(g[i].p);
 }
 
 /* A matcher that goes back would not come to an end with these. */
