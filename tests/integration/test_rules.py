@@ -1,11 +1,13 @@
 """Number and header rules on routes, and asserted identity by trust: docs/rules.md."""
 
+import os
 import re
 
 import pytest
 from lab import sip
 from lab.gateway import free_port, run
 from lab.peers import Kamailio, Sipp
+from conftest import ROOT
 from test_explain import explain, written
 from test_reload import ctl, rewrite
 
@@ -223,3 +225,27 @@ def test_reload_takes_up_other_rules(scene):
         rewrite(gw, ('prefix: "0"', 'prefix: "99"'))
         assert ctl(gw, "reload")[0] == 0
         assert number() == "OPTIONS sip:9930123"
+
+
+def examples():
+    """The worked examples of docs/rules.md that are routes alone."""
+    with open(os.path.join(ROOT, "docs", "rules.md"), encoding="utf-8") as f:
+        blocks = re.findall(r"```yaml\nroutes:\n(.*?)```", f.read(), re.S)
+    assert len(blocks) == 3
+    return blocks
+
+
+@pytest.mark.parametrize("block,source,uri,becomes", [
+    (0, "pbx", "sip:9030123@example.test", "sip:030123@peer.test"),
+    (0, "pbx", "sip:112@example.test", "sip:112@peer.test"),
+    (1, "pbx", "sip:0014155550100@example.test", "sip:+14155550100@peer.test"),
+    (1, "pbx", "sip:030123456@example.test", "sip:+4930123456@peer.test"),
+    (1, "pbx", "sip:12345@example.test", "sip:+493012345@peer.test"),
+    (1, "pbx", "sip:+4912345@example.test", "sip:+4912345@peer.test"),
+    (1, "carrier", "sip:+4930123@example.test", "sip:030123@"),
+    (2, "carrier", "tel:+49-30-123", "sip:+49-30-123@pbx.example.test;user=phone"),
+])
+def test_worked_examples_do_what_the_text_says(scene, block, source, uri, becomes):
+    code, x = explain(written(scene, routes=examples()[block]), uri, "--from", source)
+    assert code == 0, x
+    assert x["targets"][0]["request_uri"].startswith(becomes)
