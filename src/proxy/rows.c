@@ -1,5 +1,7 @@
 #include "proxy/rows.h"
 
+#include "proxy/asserted.h"
+
 /* What goes, once sender and receiver are known. */
 struct drop {
     const struct sw_msg *m;
@@ -13,57 +15,6 @@ bool sw_row_is(const struct sw_msg *m, const struct sw_hdr *h, const struct sw_h
     if (name->id != SW_HDR_OTHER || h->id != SW_HDR_OTHER)
         return name->id == h->id;
     return sw_slice_eq_case(sw_hdr_name(m, h), name->name);
-}
-
-/* What a message's Privacy says of asserted identities. */
-enum privacy { SAYS_NOTHING, SAYS_ID, SAYS_NONE };
-
-/* Privacy-hdr = "Privacy" HCOLON priv-value *(";" priv-value). Whatever else stands there, `id`
- * is heard. RFC 3323 4.2, RFC 3325 9.3 */
-static enum privacy privacy(const struct sw_msg *m)
-{
-    enum privacy says = SAYS_NOTHING;
-    for (const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_PRIVACY); h; h = sw_hdr_next(m, h)) {
-        struct sw_lex l = sw_lex(sw_hdr_value(m, h));
-        while (!sw_lex_end(&l)) {
-            struct sw_slice word = sw_lex_run(&l, SW_CH_TOKEN);
-            if (sw_slice_eq_case(word, SW_SLICE("id")))
-                return SAYS_ID;
-            if (sw_slice_eq_case(word, SW_SLICE("none")))
-                says = SAYS_NONE;
-            if (word.n == 0)
-                l.p++;
-        }
-    }
-    return says;
-}
-
-/* RFC 3325 5: what a node asserts that is not trusted is removed; 7: to one that is not trusted
- * nothing goes that the user wants kept private, and all that the user wants shown. */
-static bool asserted_goes(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t from,
-                          const struct sw_peer_conf *to)
-{
-    const struct sw_peer_conf *sender = sw_proxy_peer(c, from);
-    if (!sw_msg_hdr(m, SW_HDR_P_ASSERTED_IDENTITY))
-        return false;
-    if (!sender || sender->asserted_identity != SW_ASSERTED_TRUST)
-        return true;
-    if (to && to->asserted_identity == SW_ASSERTED_TRUST)
-        return false;
-    enum privacy p = privacy(m);
-    return p == SAYS_ID ||
-           (p == SAYS_NOTHING && to && to->asserted_identity == SW_ASSERTED_WITHHOLD);
-}
-
-/* RFC 3325 6: "MUST remove the user-provided P-Preferred-Identity header from any message", and
- * outside the Trust Domain it has no place. */
-static bool preferred_goes(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t from,
-                           const struct sw_peer_conf *to)
-{
-    const struct sw_peer_conf *sender = sw_proxy_peer(c, from);
-    return sw_msg_hdr(m, SW_HDR_P_PREFERRED_IDENTITY) &&
-           (!sender || sender->asserted_identity != SW_ASSERTED_TRUST || !to ||
-            to->asserted_identity != SW_ASSERTED_TRUST);
 }
 
 static bool goes(const struct drop *d, uint32_t row, uint32_t *next)
@@ -97,16 +48,29 @@ static void drop(const struct drop *d, struct sw_edits *edits)
     }
 }
 
+/* P-Asserted-Identity or P-Preferred-Identity, if it is there: all of it goes (true), or what may
+ * not stand in it. */
+static bool identity(const struct sw_msg *m, enum sw_hdr_id id, bool all, struct sw_edits *edits)
+{
+    if (!sw_msg_hdr(m, id))
+        return false;
+    if (!all)
+        sw_asserted_filter(m, id, edits);
+    return all;
+}
+
 void sw_rows_drop(const struct sw_proxy_conf *c, const struct sw_msg *m, const struct sw_rewrite *w,
                   uint32_t from, uint32_t to, struct sw_edits *edits)
 {
-    const struct sw_peer_conf *peer = sw_proxy_peer(c, to);
+    const struct sw_peer_conf *sender = sw_proxy_peer(c, from), *peer = sw_proxy_peer(c, to);
     const struct drop d = {
         .m = m,
         .to = peer,
         .w = w,
-        .asserted = asserted_goes(c, m, from, peer),
-        .preferred = preferred_goes(c, m, from, peer),
+        .asserted =
+            identity(m, SW_HDR_P_ASSERTED_IDENTITY, sw_asserted_goes(m, sender, peer), edits),
+        .preferred =
+            identity(m, SW_HDR_P_PREFERRED_IDENTITY, sw_preferred_goes(sender, peer), edits),
     };
     if (d.asserted || d.preferred || (w && w->row_count) || (peer && peer->remove_count))
         drop(&d, edits);

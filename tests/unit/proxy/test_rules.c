@@ -292,6 +292,41 @@ static void test_asserted_identity_goes_where_trust_lets_it(void **state)
         "Privacy: id\r\n\r\n");
 }
 
+/* RFC 5876 4.5: what receivers must ignore is not forwarded; RFC 3325 9.1: one SIP or SIPS URI and
+ * one tel URI */
+static void test_asserted_identity_passes_without_what_is_to_be_ignored(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"<sip:a@b>, tel:+1", "<sip:a@b>, tel:+1"},
+        {"\"A, B\" <sip:a@b>", "\"A, B\" <sip:a@b>"},
+        {"<sip:a@b>,\r\n <sip:c@d>", "<sip:a@b>"},
+        {"<sip:a@b>, <sips:c@d>, tel:+1", "<sip:a@b>, tel:+1"},
+        {"mailto:x@y , tel:+1", "tel:+1"},
+        {"mailto:x@y , tel:+1,<tel:+2> , <sips:a@b>;x=1 , <sip:c@d>", "tel:+1, <sips:a@b>;x=1"},
+        {"<sip:a@b> nonsense", "<sip:a@b>"},
+        {"http:x", NULL},
+        {"<sip:@>", NULL},
+        {"\"", NULL},
+    };
+    (void)state;
+    peers[CARRIER].asserted_identity = peers[PBX].asserted_identity = SW_ASSERTED_TRUST;
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        for (int k = 0; k < 2; k++) {
+            static const char *const names[] = {"P-Asserted-Identity", "P-Preferred-Identity"};
+            char in[256], out[256] = "A: 1\r\nB: 2\r\n\r\n";
+            snprintf(in, sizeof(in), "A: 1\r\n%s: %s\r\nB: 2\r\n", names[k], rows[i].in);
+            if (rows[i].out)
+                snprintf(out, sizeof(out), "A: 1\r\n%s: %s\r\nB: 2\r\n\r\n", names[k], rows[i].out);
+            assert_string_equal(left(100 + CARRIER, 100 + PBX, in, NULL), out);
+        }
+    assert_string_equal(left(100 + CARRIER, 100 + PBX,
+                             PAI "P-Asserted-Identity: <sip:c@d>\r\nP-Asserted-Identity:\r\n",
+                             NULL),
+                        PAI "P-Asserted-Identity:\r\n\r\n");
+}
+
 static void test_rows_of_route_and_peer_go_together(void **state)
 {
     static const struct sw_header_name names[] = {{{"x-internal", 10}, SW_HDR_OTHER},
@@ -362,6 +397,7 @@ int main(void)
         TEST(test_rules_refuse_what_is_too_long),
         TEST(test_rules_put_what_they_match_into_the_loop_hash),
         TEST(test_asserted_identity_goes_where_trust_lets_it),
+        TEST(test_asserted_identity_passes_without_what_is_to_be_ignored),
         TEST(test_rows_of_route_and_peer_go_together),
         TEST(test_rows_that_are_too_many_stop_the_message),
         TEST(test_rewrite_is_kept_whole),
