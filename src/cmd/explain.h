@@ -74,6 +74,12 @@ void sw_explain_run(struct sw_explain *x);
 /** All of it as one document. */
 json_t *sw_explain_json(struct sw_explain *x);
 
+/** Puts what a route's rules ask and set into its row. */
+void sw_explain_rules(json_t *route, const struct sw_route_directive *d);
+
+/** What a row's route sets, for people. */
+void sw_explain_print_rules(const json_t *route);
+
 /** The document laid out for people. */
 void sw_explain_print(const json_t *doc);
 

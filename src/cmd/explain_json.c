@@ -77,6 +77,8 @@ static json_t *one_route(const struct sw_config *c, uint32_t i, const char *diff
         json_object_set_new(o, "reject", json_integer(r->reject));
     if (o && differs)
         json_object_set_new(o, "differs", json_string(differs));
+    if (o)
+        sw_explain_rules(o, d);
     return o;
 }
 

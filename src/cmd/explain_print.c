@@ -46,6 +46,8 @@ static void print_route(const json_t *r)
         printf(": no, `%s` is another\n", str(r, "differs"));
     else
         puts(": this one");
+    if (!*str(r, "differs"))
+        sw_explain_print_rules(r);
 }
 
 static void print_routes(const json_t *doc)

@@ -113,6 +113,12 @@ void sw_config_routes(struct sw_config_build *b); /* domains, routes */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */
 
+/** What a route asks and sets, and what a peer is not told: config_rules.c */
+void sw_config_route_rules(struct sw_config_build *b, const struct sw_route_directive *d,
+                           struct sw_route_conf *r);
+void sw_config_peer_rules(struct sw_config_build *b, const struct sw_peer_directive *d,
+                          struct sw_peer_conf *p);
+
 /** Notes who uses which identity and trust entry, and warns of what is weak in identities; last. */
 void sw_config_identities_check(struct sw_config_build *b);
 

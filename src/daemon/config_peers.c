@@ -301,6 +301,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
         tls(b, d, p, cp);
     in_the_clear(b, d, p);
     retarget(b, p);
+    sw_config_peer_rules(b, d, p);
     p->sips = sw_text_is(&d->sips, "require") ? SW_SIPS_REQUIRE
               : sw_text_is(&d->sips, "deny")  ? SW_SIPS_DENY
                                               : SW_SIPS_ALLOW;

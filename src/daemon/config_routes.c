@@ -118,6 +118,7 @@ static void one_route(struct sw_config_build *b, const struct sw_route_directive
     r->user = d->user.s;
     r->domain = d->domain.s;
     r->method = d->method.s;
+    sw_config_route_rules(b, d, r);
     if (d->to.given == d->reject.given)
         sw_diag_error(b->diags, d->mark, "a route has either to or reject (%s)",
                       d->to.given ? "both are given" : "neither is given");
@@ -139,7 +140,7 @@ static void one_route(struct sw_config_build *b, const struct sw_route_directive
 
 static bool catches_all(const struct sw_route_conf *r)
 {
-    return r->from == SW_FROM_ANY && !r->user.p && !r->domain.p && !r->method.p;
+    return r->from == SW_FROM_ANY && !r->user.p && !r->domain.p && !r->method.p && !r->match;
 }
 
 void sw_config_routes(struct sw_config_build *b)

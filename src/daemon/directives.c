@@ -82,8 +82,21 @@ static const struct sw_key_def peer_keys[] = {
     {"timeout", SW_KEY_DURATION, offsetof(struct sw_peer_directive, timeout), false, NULL, NULL},
     {"clear_address", SW_KEY_TEXT, offsetof(struct sw_peer_directive, clear_address), false, NULL,
      NULL},
+    {"asserted_identity", SW_KEY_TEXT, offsetof(struct sw_peer_directive, asserted_identity), false,
+     "distrust|trust|withhold", NULL},
+    {"remove", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, remove), false, NULL, NULL},
 };
 static const struct sw_schema peer_schema = SCHEMA("a peer", peer_keys, sw_peer_directive);
+
+static const struct sw_key_def set_keys[] = {
+    {"user", SW_KEY_TEXT, offsetof(struct sw_set_directive, user), false, NULL, NULL},
+    {"strip", SW_KEY_COUNT, offsetof(struct sw_set_directive, strip), false, NULL, NULL},
+    {"prefix", SW_KEY_TEXT, offsetof(struct sw_set_directive, prefix), false, NULL, NULL},
+    {"host", SW_KEY_TEXT, offsetof(struct sw_set_directive, host), false, NULL, NULL},
+    {"add", SW_KEY_TEXTS, offsetof(struct sw_set_directive, add), false, NULL, NULL},
+    {"remove", SW_KEY_TEXTS, offsetof(struct sw_set_directive, remove), false, NULL, NULL},
+};
+static const struct sw_schema set_schema = SCHEMA("set", set_keys, sw_set_directive);
 
 static const struct sw_key_def route_keys[] = {
     {"from", SW_KEY_TEXT, offsetof(struct sw_route_directive, from), false, NULL, NULL},
@@ -91,6 +104,10 @@ static const struct sw_key_def route_keys[] = {
     {"user", SW_KEY_TEXT, offsetof(struct sw_route_directive, user), false, NULL, NULL},
     {"domain", SW_KEY_TEXT, offsetof(struct sw_route_directive, domain), false, NULL, NULL},
     {"method", SW_KEY_TEXT, offsetof(struct sw_route_directive, method), false, NULL, NULL},
+    {"user_regex", SW_KEY_TEXT, offsetof(struct sw_route_directive, user_regex), false, NULL, NULL},
+    {"header", SW_KEY_TEXTS, offsetof(struct sw_route_directive, header), false, NULL, NULL},
+    {"source", SW_KEY_TEXTS, offsetof(struct sw_route_directive, source), false, NULL, NULL},
+    {"set", SW_KEY_MAP, offsetof(struct sw_route_directive, set), false, NULL, &set_schema},
     {"reject", SW_KEY_COUNT, offsetof(struct sw_route_directive, reject), false, NULL, NULL},
     {"fork", SW_KEY_TEXT, offsetof(struct sw_route_directive, fork), false, "order|serial|parallel",
      NULL},

@@ -29,16 +29,24 @@ struct sw_listen_directive {
 struct sw_peer_directive {
     struct sw_mark mark;
     struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
-        without_certificate, reverse, clear_address;
-    struct sw_texts domain, address, transport, source;
+        without_certificate, reverse, clear_address, asserted_identity;
+    struct sw_texts domain, address, transport, source, remove;
     struct sw_number ping, timeout;
+};
+
+struct sw_set_directive {
+    struct sw_mark mark; /* line 0: not given */
+    struct sw_text user, prefix, host;
+    struct sw_texts add, remove;
+    struct sw_number strip;
 };
 
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method, fork;
-    struct sw_texts to;
+    struct sw_text from, user, domain, method, fork, user_regex;
+    struct sw_texts to, header, source;
     struct sw_number reject;
+    struct sw_set_directive set;
 };
 
 struct sw_policy_directive {

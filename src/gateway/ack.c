@@ -66,6 +66,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         .in = q->flow,
         .out = &out,
         .target = t,
+        .rewrite = targets.rewrite,
         .owner = branch(p, q),
         .breadth = q->breadth,
     };

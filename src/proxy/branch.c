@@ -77,6 +77,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
         .in = &f->in,
         .out = out,
         .target = &b->target,
+        .rewrite = f->rewrite,
         .owner = {p->e->conf.instance, p->e->conf.worker, c->ref, f->loop},
         .breadth = b->choice->breadth,
     };
@@ -231,7 +232,7 @@ static void provisional(struct sw_proxy *p, struct sw_branch *b, const struct sw
     }
     /* never a provisional other than 100 for a non-INVITE: RFC 4320 4.1 */
     if (m->status > 100 && s && !f->answered && f->msg.method == SW_INVITE && !b->passed_over)
-        sw_response_forward(p, s, m, v, sw_slice("", 0));
+        sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
 }
 
 static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
@@ -242,7 +243,7 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     bool forward = s && (!f->answered || f->msg.method == SW_INVITE);
     sw_branch_done(p, b);
     if (forward)
-        sw_response_forward(p, s, m, v, sw_slice("", 0));
+        sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
     f->answered = true;
     sw_fork_cancel(p, f);
     sw_fork_settle(p, f);
@@ -265,6 +266,12 @@ static void mark_down(struct sw_proxy *p, const struct sw_branch *b, const struc
     sw_engine_note(p->e, SW_LEVEL_WARN, "peer_down", fields, 3);
 }
 
+static void consider(const struct sw_branch *b, const struct sw_msg *m)
+{
+    if (sw_fork_consider(b->fork, m->status, m, NULL))
+        b->fork->best_from = b->target.peer;
+}
+
 static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
                     const struct sw_vitals *v)
 {
@@ -283,18 +290,18 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     }
     bool best = !f->best_status || sw_response_rank(m->status) < sw_response_rank(f->best_status);
     if (m->status / 100 == 6 && sw_fork_pending(f)) {
-        sw_fork_consider(f, m->status, m, NULL);
+        consider(b, m);
         sw_fork_cancel(p, f);
         return;
     }
     bool last = m->status / 100 == 6 || !has_next(p, f, b->choice);
     if (s && !f->answered && best && last && m->status != 503 && !sw_fork_pending(f)) {
         f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
-        sw_response_forward(p, s, m, v, sw_slice("", 0));
+        sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
         sw_fork_free(p, f);
         return;
     }
-    sw_fork_consider(f, m->status, m, NULL);
+    consider(b, m);
     go_on(p, b);
 }
 

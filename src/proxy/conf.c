@@ -1,6 +1,7 @@
 #include "proxy/conf.h"
 
 #include "crypto/siphash.h"
+#include "proxy/rules.h"
 #include <stdlib.h>
 
 int sw_slice_order(struct sw_slice a, struct sw_slice b)
@@ -68,6 +69,27 @@ static void index_peer(struct sw_proxy_conf *c, uint16_t i)
         c->wide[c->wide_count++] = i;
 }
 
+static bool index_rules(struct sw_proxy_conf *c)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < c->route_count; i++)
+        n += c->routes[i].match ? c->routes[i].match->header_count : 0;
+    c->rule_headers = calloc(n + 1, sizeof(*c->rule_headers));
+    for (uint32_t i = 0; c->rule_headers && i < c->route_count; i++) {
+        const struct sw_rule_match *m = c->routes[i].match;
+        for (uint32_t k = 0; m && k < m->header_count; k++) {
+            uint32_t seen = 0;
+            while (seen < c->rule_header_count &&
+                   !sw_slice_eq_case(c->rule_headers[seen]->name, m->headers[k].header.name))
+                seen++;
+            if (seen == c->rule_header_count)
+                c->rule_headers[c->rule_header_count++] = &m->headers[k].header;
+        }
+        c->rule_sources |= m && m->source_count;
+    }
+    return c->rule_headers;
+}
+
 enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
 {
     size_t names = 1, sources = 1, peers = c->peer_count + 1;
@@ -81,7 +103,8 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
     c->by_id = calloc(peers, sizeof(*c->by_id));
     c->clear = calloc(peers, sizeof(*c->clear));
     c->wide = calloc(peers, sizeof(*c->wide));
-    if (!c->by_domain || !c->by_source || !c->by_range || !c->by_id || !c->clear || !c->wide) {
+    if (!index_rules(c) || !c->by_domain || !c->by_source || !c->by_range || !c->by_id ||
+        !c->clear || !c->wide) {
         sw_proxy_conf_fini(c);
         return SW_LIMIT_MEMORY;
     }
@@ -101,6 +124,10 @@ void sw_proxy_conf_fini(struct sw_proxy_conf *c)
     free(c->by_id);
     free(c->clear);
     free(c->wide);
+    free(c->rule_headers);
+    c->rule_headers = NULL;
+    c->rule_header_count = 0;
+    c->rule_sources = false;
     c->by_domain = NULL;
     c->by_source = NULL;
     c->by_range = c->by_id = c->clear = c->wide = NULL;

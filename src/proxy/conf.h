@@ -30,6 +30,19 @@ enum sw_purposes {
     SW_PURPOSES_ANY,              /* it is not asked for */
 };
 
+/* What a peer is in the terms of RFC 3325: docs/rules.md "Asserted identity". */
+enum sw_asserted {
+    SW_ASSERTED_DISTRUST, /* outside: what it asserts is removed */
+    SW_ASSERTED_TRUST,    /* in our Trust Domain */
+    SW_ASSERTED_WITHHOLD, /* outside, and told only what a user wants to be told */
+};
+
+/* A header field by its name, in full; `id` is SW_HDR_OTHER for one that we do not know. */
+struct sw_header_name {
+    struct sw_slice name;
+    uint8_t id; /* enum sw_hdr_id */
+};
+
 struct sw_peer_conf {
     struct sw_slice name;
     uint32_t id;                    /* stable: a hash of the name */
@@ -51,6 +64,9 @@ struct sw_peer_conf {
     struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
     uint32_t ping_ms;         /* 0: off */
     uint32_t timeout_ms;
+    const struct sw_header_name *remove; /* from what goes to it */
+    uint32_t remove_count;
+    uint8_t asserted_identity; /* enum sw_asserted */
 };
 
 enum sw_from { SW_FROM_ANY, SW_FROM_PEER, SW_FROM_REGISTERED, SW_FROM_VERIFIED };
@@ -69,8 +85,10 @@ struct sw_route_conf {
     const uint16_t *to;                   /* indices of peers, in the order of the file */
     const uint16_t *q;                    /* of each, 0 to SW_Q_MAX; NULL: all that */
     uint32_t to_count;
-    uint8_t fork;     /* enum sw_fork_rule */
-    uint16_t reject;  /* the response to give instead; 0: none */
+    uint8_t fork;                      /* enum sw_fork_rule */
+    uint16_t reject;                   /* the response to give instead; 0: none */
+    const struct sw_rule_match *match; /* further conditions; NULL: none. proxy/rules.h */
+    const struct sw_rule_set *set;     /* what is changed; NULL: nothing */
     bool unsupported; /* `to: location` and `to: dns` need what this version does not have */
 };
 
@@ -106,6 +124,9 @@ struct sw_proxy_conf {
     uint16_t *clear;                  /* peers with security: best-effort */
     uint16_t *wide;                   /* peers whose name rule is wider than equality */
     uint32_t by_domain_count, by_source_count, by_range_count, clear_count, wide_count;
+    const struct sw_header_name **rule_headers; /* those that a route matches on */
+    uint32_t rule_header_count;
+    bool rule_sources; /* a route matches on the source address */
 };
 
 /**

@@ -45,7 +45,9 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
     sw_list_init(&f->branches);
-    if (!copy_request(f, q)) {
+    if (targets->rewrite)
+        f->rewrite = sw_rewrite_keep(targets->rewrite, &f->arena);
+    if (!f->rewrite != !targets->rewrite || !copy_request(f, q)) {
         arena = f->arena;
         sw_arena_release(&arena);
         return NULL;
@@ -130,17 +132,18 @@ static struct sw_slice challenges(struct sw_proxy *p, const struct sw_fork *f)
     return sw_buf_view(&b);
 }
 
-void sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
+bool sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
                       const char *failure)
 {
     if (f->best_status && sw_response_rank(f->best_status) <= sw_response_rank(status)) {
         if (m && (status == 401 || status == 407))
             keep_challenges(f, m);
-        return;
+        return false;
     }
     f->best_status = (uint16_t)status;
     f->failure = failure;
     f->best = m ? sw_arena_dup(&f->arena, sw_slice(m->p, m->n)) : (struct sw_slice){NULL, 0};
+    return true;
 }
 
 static void answer_local(struct sw_proxy *p, struct sw_fork *f, struct sw_server *s, unsigned code,
@@ -161,7 +164,7 @@ static bool answer_stored(struct sw_proxy *p, struct sw_fork *f, struct sw_serve
     if (!f->best.p || !hdrs || sw_msg_parse(f->best.p, f->best.n, hdrs, rows, &m) != SW_OK ||
         sw_check_response(&m, true, &v, &verdict) != SW_OK)
         return false;
-    sw_response_forward(p, s, &m, &v, challenges(p, f));
+    sw_response_forward(p, s, &m, &v, f->best_from, challenges(p, f));
     return true;
 }
 
@@ -288,5 +291,5 @@ void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_m
 {
     struct sw_server *s = sw_server_get(p->e, c->server);
     if (s)
-        sw_response_forward(p, s, m, v, sw_slice("", 0));
+        sw_response_forward(p, s, m, v, c->peer, sw_slice("", 0));
 }

@@ -54,12 +54,14 @@ struct sw_fork {
     struct sw_msg msg; /* the request, its bytes in the arena */
     struct sw_vitals vitals;
     struct sw_routes *routes;
+    const struct sw_rewrite *rewrite; /* what its route changes; NULL: nothing */
     struct sw_list branches;
     const struct sw_target *targets;
     uint32_t target_count, target_next; /* the next group starts there */
     uint32_t breadth;                   /* branches at once */
     uint64_t loop;
     struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
+    uint32_t best_from;   /* the peer that it came from */
     uint16_t best_status; /* its status; 0: none yet */
     const char *failure;  /* reason phrase for one of our own */
     const struct sw_challenge *challenges, **challenges_end;
@@ -111,9 +113,9 @@ void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_m
 
 /**
  * Takes a final answer into account: the better one stays, and challenges of the others are kept.
- * `m` is NULL for one of our own. RFC 3261 16.7 steps 6 and 7
+ * `m` is NULL for one of our own. True if this one is the best now. RFC 3261 16.7 steps 6 and 7
  */
-void sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
+bool sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
                       const char *failure);
 
 /** True while a branch may still answer that was not passed over. */

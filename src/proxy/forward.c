@@ -1,38 +1,10 @@
 #include "proxy/forward.h"
 
+#include "proxy/rows.h"
 #include "sip/build.h"
 
 /* Bytes that all insertions together take, beside what they copy from the message. */
 enum { ROOM = 1536 };
-
-/* scheme, user and user parameters stay; host and port become the peer's; what names us goes.
- * docs/config.md "Where it goes", RFC 3261 16.6 step 2 */
-static void retarget(struct sw_buf *b, const struct sw_uri *u, const struct sw_target *t,
-                     const struct sw_peer_conf *peer)
-{
-    struct sw_lex l = sw_lex(u->params);
-    struct sw_param x;
-    sw_buf_str(b, u->scheme == SW_SCHEME_SIPS ? "sips:" : "sip:");
-    if (u->userinfo.p) {
-        sw_buf_slice(b, u->userinfo);
-        sw_buf_char(b, '@');
-    }
-    if (peer && peer->retarget.n)
-        sw_buf_slice(b, peer->retarget);
-    else
-        sw_endpoint_put(b, &t->remote);
-    while (sw_uri_param_next(&l, &x) == SW_OK) {
-        static const struct sw_slice ours[] = {
-            {"transport", 9}, {"maddr", 5}, {"ttl", 3}, {"lr", 2}};
-        bool goes = false;
-        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-            goes = goes || sw_slice_eq_case(x.name, ours[i]);
-        if (goes)
-            continue;
-        sw_buf_char(b, ';');
-        sw_buf_slice(b, x.whole);
-    }
-}
 
 static struct sw_slice since(const struct sw_buf *b, size_t from)
 {
@@ -79,15 +51,32 @@ static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
     sw_record_route_put(b, c, f->v->call_id, &seal, sips);
 }
 
-/* Request-URI and Route: what a strict router before us moved, our retargeting, a strict router
- * behind. */
+/* The host that the Request-URI gets: a rule's, else the peer's if it was ours; .p NULL: its own.
+ * docs/config.md "Where it goes", RFC 3261 16.6 step 2 */
+static struct sw_slice host_of(const struct sw_proxy_conf *c, const struct sw_forward *f,
+                               char text[SW_ENDPOINT_TEXT_MAX])
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(c, f->target->peer);
+    if (f->rewrite && f->rewrite->host.p)
+        return f->rewrite->host;
+    if (!f->target->retarget)
+        return (struct sw_slice){NULL, 0};
+    if (peer && peer->retarget.n)
+        return peer->retarget;
+    return sw_slice_str(sw_endpoint_text(&f->target->remote, text));
+}
+
+/* Request-URI and Route: what a strict router before us moved, rules and our retargeting, a strict
+ * router behind. */
 static void edit_target(const struct sw_proxy_conf *c, const struct sw_forward *f,
                         struct sw_routes *r, struct sw_buf *room, struct sw_edits *edits)
 {
     struct sw_slice uri = r->uri.p ? r->uri : sw_msg_uri(f->m);
     size_t from = room->n;
-    if (f->target->retarget && !r->uri.p) {
-        retarget(room, &f->v->uri, f->target, sw_proxy_peer(c, f->target->peer));
+    bool rewrite = f->rewrite && (f->rewrite->user.p || f->rewrite->host.p);
+    if ((f->target->retarget || rewrite) && !r->uri.p) {
+        char text[SW_ENDPOINT_TEXT_MAX];
+        sw_rewrite_uri(room, &f->v->uri, f->rewrite, host_of(c, f, text));
         uri = since(room, from);
     }
     uri = sw_routes_strict(r, uri, room);
@@ -175,7 +164,8 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
 {
     struct sw_routes r = *f->r;
     struct sw_edits edits;
-    size_t cap = ROOM + 2 * (size_t)f->m->uri_n + f->v->via.whole.n + routes_size(&r);
+    size_t cap = ROOM + 2 * ((size_t)f->m->uri_n + sw_rewrite_room(f->rewrite)) +
+                 f->v->via.whole.n + routes_size(&r);
     char *p = sw_arena_get(arena, cap);
     struct sw_buf room = sw_buf(p, cap);
     if (!p)
@@ -188,6 +178,9 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     edit_top(c, f, &r, &room, &edits);
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);
+    if (f->rewrite && f->rewrite->add.n)
+        sw_edit_add(&edits, f->m->blank_at, 0, f->rewrite->add);
+    sw_rows_drop(c, f->m, f->rewrite, f->in->peer, f->out->peer, &edits);
     struct sw_slice *segs = sw_arena_get(arena, (2 * edits.count + 1) * sizeof(*segs));
     if (!segs)
         return SW_LIMIT_MEMORY;

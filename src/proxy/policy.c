@@ -1,5 +1,7 @@
 #include "proxy/policy.h"
 
+#include "proxy/rules.h"
+
 bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
                const char *help)
 {
@@ -22,6 +24,7 @@ uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *
     sw_siphash_slice(&h, q->v->from_tag);
     sw_siphash_slice(&h, q->v->to_tag);
     sw_siphash_add(&h, &q->v->cseq, sizeof(q->v->cseq));
+    sw_rules_hash(p->conf, q, &h);
     return sw_siphash_end(&h).a & 0xffffffffffff;
 }
 

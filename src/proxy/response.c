@@ -1,5 +1,6 @@
 #include "proxy/response.h"
 
+#include "proxy/rows.h"
 #include "sip/build.h"
 
 enum { TAG_LETTERS = 18 };
@@ -94,7 +95,7 @@ static void give_up(struct sw_proxy *p, struct sw_server *s, unsigned status)
 }
 
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
-                         const struct sw_vitals *v, struct sw_slice extra)
+                         const struct sw_vitals *v, uint32_t from, struct sw_slice extra)
 {
     struct sw_edits edits;
     size_t total, count;
@@ -110,6 +111,7 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
         sw_edit_add(&edits, m->blank_at, 0, sw_buf_view(&b));
         edits.full |= b.full;
     }
+    sw_rows_drop(p->conf, m, NULL, from, s->peer, &edits);
     struct sw_slice *segs = sw_arena_get(&p->e->scratch, (2 * edits.count + 1) * sizeof(*segs));
     count = segs ? sw_edits_render(&edits, sw_slice(m->p, m->n), segs, &total) : 0;
     if (!count) {

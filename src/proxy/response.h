@@ -5,11 +5,12 @@
 #include "proxy/policy.h"
 
 /**
- * Passes a response back to the request's server transaction without our Via, with `extra` header
- * lines, which may be empty. RFC 3261 16.7 steps 7 and 9
+ * Passes a response of peer `from` back to the request's server transaction without our Via and
+ * what may not go there (proxy/rows.h), with `extra` header lines, which may be empty. RFC
+ * 3261 16.7 steps 7 and 9, RFC 3325 5
  */
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
-                         const struct sw_vitals *v, struct sw_slice extra);
+                         const struct sw_vitals *v, uint32_t from, struct sw_slice extra);
 
 /** Answers a request through its server transaction. RFC 3261 8.2.6 */
 void sw_response_local(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,

@@ -1,5 +1,7 @@
 #include "proxy/target.h"
 
+#include "proxy/rules.h"
+
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms)
 {
     const struct sw_peer_state *s = sw_proxy_state(p, peer);
@@ -170,15 +172,19 @@ static bool comes_from(const struct sw_proxy *p, const struct sw_route_conf *r,
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q)
 {
+    enum { USER_MAX = 8192 };
+    char room[USER_MAX];
     const struct sw_uri *u = &q->v->uri;
-    struct sw_slice user = u->scheme == SW_SCHEME_TEL ? u->host : u->user;
     if (!comes_from(p, r, q))
         return "from";
+    struct sw_slice user = sw_rules_user(u, room, sizeof(room));
     if (r->user.p && !sw_slice_glob(r->user, user))
         return "user";
     if (r->domain.p && (!sw_uri_is_sip(u) || !sw_slice_glob(r->domain, u->host)))
         return "domain";
-    return r->method.p && !sw_slice_glob(r->method, sw_msg_method(q->m)) ? "method" : NULL;
+    if (r->method.p && !sw_slice_glob(r->method, sw_msg_method(q->m)))
+        return "method";
+    return r->match ? sw_rules_mismatch(r->match, q, user) : NULL;
 }
 
 /* The peers of a route that are fit for this request: all of them are tried if none is up. */
@@ -291,7 +297,8 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
         if (r->unsupported)
             return sw_refuse(out, 480, NULL, "the route needs what this version does not have",
                              "sipward check names it");
-        return route_targets(p, r, q, targets, out);
+        return sw_rules_apply(p, r, q, &targets->rewrite, out) &&
+               route_targets(p, r, q, targets, out);
     }
     if (q->flow->peer == SW_PEER_VERIFIED)
         return sw_refuse(out, 403, "Domain Not Known Here",
@@ -306,6 +313,7 @@ bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_ta
 {
     targets->count = 0;
     targets->more = false;
+    targets->rewrite = NULL;
     bool found =
         q->side >= 0 ? dialog_targets(p, q, targets, out) : routed_targets(p, q, targets, out);
     if (targets->more || targets->count > p->conf->branches_max)

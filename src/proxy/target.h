@@ -28,7 +28,8 @@ struct sw_target {
 struct sw_targets {
     struct sw_target t[SW_TARGETS_MAX];
     uint32_t count;
-    bool more; /* there were more than SW_TARGETS_MAX */
+    const struct sw_rewrite *rewrite; /* what the route changes, in scratch memory; NULL: nothing */
+    bool more;                        /* there were more than SW_TARGETS_MAX */
 };
 
 /**

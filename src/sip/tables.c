@@ -42,7 +42,8 @@ static const struct row len5[] = {{"route", SW_HDR_ROUTE, SW_KIND_LIST},
 static const struct row len7[] = {
     {"call-id", SW_HDR_CALL_ID, SW_KIND_ONE},  {"contact", SW_HDR_CONTACT, SW_KIND_LIST},
     {"require", SW_HDR_REQUIRE, SW_KIND_LIST}, {"expires", SW_HDR_EXPIRES, SW_KIND_ONE},
-    {"subject", SW_HDR_SUBJECT, SW_KIND_ONE},  {"warning", SW_HDR_WARNING, SW_KIND_LIST}};
+    {"subject", SW_HDR_SUBJECT, SW_KIND_ONE},  {"warning", SW_HDR_WARNING, SW_KIND_LIST},
+    {"privacy", SW_HDR_PRIVACY, SW_KIND_MANY}};
 static const struct row len8[] = {{"refer-to", SW_HDR_REFER_TO, SW_KIND_ONE},
                                   {"identity", SW_HDR_IDENTITY, SW_KIND_LIST}};
 static const struct row len9[] = {{"supported", SW_HDR_SUPPORTED, SW_KIND_LIST},
@@ -73,13 +74,16 @@ static const struct row len19[] = {
     {"proxy-authorization", SW_HDR_PROXY_AUTHORIZATION, SW_KIND_MANY},
     {"request-disposition", SW_HDR_REQUEST_DISPOSITION, SW_KIND_LIST},
     {"p-asserted-identity", SW_HDR_P_ASSERTED_IDENTITY, SW_KIND_LIST}};
+static const struct row len20[] = {
+    {"p-preferred-identity", SW_HDR_P_PREFERRED_IDENTITY, SW_KIND_LIST}};
 
 #define GROUP(n) [n] = {len##n, sizeof(len##n) / sizeof(len##n[0])}
 static const struct {
     const struct row *rows;
     size_t count;
-} groups[] = {GROUP(2),  GROUP(3),  GROUP(4),  GROUP(5),  GROUP(7),  GROUP(8),  GROUP(9), GROUP(11),
-              GROUP(12), GROUP(13), GROUP(14), GROUP(15), GROUP(16), GROUP(18), GROUP(19)};
+} groups[] = {GROUP(2),  GROUP(3),  GROUP(4),  GROUP(5),  GROUP(7),  GROUP(8),
+              GROUP(9),  GROUP(11), GROUP(12), GROUP(13), GROUP(14), GROUP(15),
+              GROUP(16), GROUP(18), GROUP(19), GROUP(20)};
 
 /* Compact forms: RFC 3261 7.3.3 and the registry of header fields. */
 static const uint8_t compact[26] = {

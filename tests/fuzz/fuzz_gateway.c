@@ -8,6 +8,7 @@
  * The input is a row of commands: one byte what, then for bytes to be sent two bytes length and the
  * bytes, in which "\x01" stands for the last Record-Route pair seen and "\x02" for the last Via.
  * Bit 3 of the command sends the rest of the end's message in two pieces. */
+#include "proxy/rules.h"
 #include "sim/raw.h"
 #include "sim/spy.h"
 
@@ -122,6 +123,36 @@ static void script(struct sim *s, struct gate *g, const uint8_t *p, size_t n)
     }
 }
 
+/* Rules on the carrier's route to the PBX for numbers, trust between these two, and what the third
+ * is not told. */
+static void add_rules(struct conf *k, struct sw_arena *arena)
+{
+    static const struct sw_header_name internal[] = {{{"X-Internal", 10}, SW_HDR_OTHER},
+                                                     {{"Subject", 7}, SW_HDR_SUBJECT}};
+    static const struct sw_header_match tenant = {{{"X-Tenant", 8}, SW_HDR_OTHER}, {"g*", 2}};
+    static struct sw_rule_match numbers, tenants;
+    static const struct sw_rule_set national = {.user = {"\\1#\\2", 6},
+                                                .strip = 1,
+                                                .prefix = {"0", 1},
+                                                .host = {"pbx.test:5070", 13},
+                                                .add = {"X-From: carrier\r\n", 17},
+                                                .remove = internal,
+                                                .remove_count = 2},
+                                    shorter = {.strip = 2, .add = {"", 0}};
+    struct sw_pattern_error e;
+    if (sw_pattern_compile(SW_SLICE("^\\+?([0-9%]*)((a|b*)*.)"), arena, &numbers.user, &e) != SW_OK)
+        abort();
+    tenants = (struct sw_rule_match){.headers = &tenant, .header_count = 1};
+    conf_route(k, "carrier", "pbx", "tcp", NULL)->match = &tenants;
+    k->routes[0].set = &shorter;
+    conf_route(k, "carrier", "pbx", "tcp", NULL)->match = &numbers;
+    k->routes[1].set = &national;
+    k->routes[1].user = SW_SLICE("*4*");
+    k->peers[0].asserted_identity = k->peers[1].asserted_identity = SW_ASSERTED_TRUST;
+    k->peers[2].remove = internal;
+    k->peers[2].remove_count = 2;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -131,6 +162,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct conf *k = &g->conf;
     struct sim *s = sim_new(size ? data[0] : 1);
     struct sw_ident *id = conf_ident("carrier.test");
+    struct sw_slab slab;
+    struct sw_arena arena;
+    sw_slab_init(&slab);
+    sw_arena_init(&arena, &slab);
     last_routes[0] = last_via[0] = 0;
     conf_init(k);
     conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
@@ -138,6 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf_peer(k, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test");
     conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->tcp = true;
     conf_peer(k, "tcp", "10.1.0.8:5060", SW_TCP, NULL);
+    add_rules(k, &arena);
     conf_route(k, "carrier", "pbx", "tcp", NULL);
     conf_route(k, "pbx", "carrier", NULL);
     conf_route(k, "tcp", "carrier", "pbx", NULL);
@@ -158,6 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < ENDS; i++)
         raw_free(ends[i]);
     sim_free(s);
+    sw_arena_release(&arena);
+    sw_slab_fini(&slab);
     free(id);
     free(g);
     return 0;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "daemon/proof.h"
+#include "proxy/rules.h"
 #include "support/fault.h"
 #include "support/pki.h"
 
@@ -18,7 +19,7 @@ struct sum {
     size_t identities, trusts, listeners, peers, routes, policies, domains;
     size_t chain, anchors, pins, crls, to, sources, addresses, peer_domains, uses;
     unsigned warnings;
-    bool sni, believes, indexed;
+    bool sni, believes, indexed, rules;
 };
 
 static int make_configuration(void **state)
@@ -57,8 +58,12 @@ static int make_configuration(void **state)
         "peers:\n"
         "  - {name: carrier, domain: [peer.test, b.test], address: \"127.0.0.1:5071\", "
         "transport: tls, trust: partners}\n"
-        "  - {name: pbx, address: [\"127.0.0.1:6061\", \"127.0.0.1:6062\"], transport: udp}\n"
-        "routes:\n  - {from: carrier, to: [pbx]}\n  - {from: pbx, to: [carrier, \"pbx;q=0.5\"]}\n",
+        "  - {name: pbx, address: [\"127.0.0.1:6061\", \"127.0.0.1:6062\"], transport: udp, "
+        "asserted_identity: trust, remove: [X-Internal]}\n"
+        "routes:\n  - {from: carrier, to: [pbx], user_regex: \"^(0[0-9]{1,9})$\", "
+        "header: [\"X-Tenant: g*\"], source: 192.0.2.0/24, set: {user: \"1\", strip: 1, prefix: 2, "
+        "host: h.test, add: [\"X-A: 1\"], remove: [Y]}}\n  - {from: pbx, to: [carrier, "
+        "\"pbx;q=0.5\"]}\n",
         f);
     return fclose(f);
 }
@@ -96,6 +101,12 @@ static struct sum sum_of(const struct sw_config *c, const struct sw_diags *diags
     }
     for (size_t i = 0; i < s.routes; i++)
         s.to += p->routes[i].to_count;
+    const struct sw_route_conf *r = s.routes ? &p->routes[0] : NULL;
+    s.rules = r && r->match && r->match->user.code && r->match->header_count == 1 &&
+              r->match->source_count == 1 && r->set && r->set->strip == 1 && r->set->user.n &&
+              r->set->prefix.n && r->set->host.n && r->set->add.n == 8 &&
+              r->set->remove_count == 1 && p->rule_header_count == 1 && p->rule_sources &&
+              p->peers[1].remove_count == 1;
     const struct sw_tls_params *tls = &c->conn_listeners[0].tls;
     s.sni = tls->names && sw_tls_names_find(tls->names, SW_SLICE("other.test"));
     s.believes = tls->trust && c->stores[0];
@@ -136,7 +147,7 @@ static void test_memory_that_fails_is_told_or_nothing_is_missing(void **state)
     assert_int_equal(whole.listeners, LISTENERS);
     assert_int_equal(whole.peers, PEERS);
     assert_int_equal(whole.routes, ROUTES);
-    assert_true(whole.sni && whole.believes && whole.indexed);
+    assert_true(whole.sni && whole.believes && whole.indexed && whole.rules);
     for (enum fault_layer l = 0; l < FAULT_LAYERS; l++) {
         unsigned refused = 0;
         fault = (struct fault){.layer = l, .on = true};

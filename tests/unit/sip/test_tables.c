@@ -48,6 +48,8 @@ static const struct {
     {"Date", SW_HDR_DATE, SW_KIND_ONE, 0},
     {"Min-Expires", SW_HDR_MIN_EXPIRES, SW_KIND_ONE, 0},
     {"P-Asserted-Identity", SW_HDR_P_ASSERTED_IDENTITY, SW_KIND_LIST, 0},
+    {"P-Preferred-Identity", SW_HDR_P_PREFERRED_IDENTITY, SW_KIND_LIST, 0},
+    {"Privacy", SW_HDR_PRIVACY, SW_KIND_MANY, 0},
     {"Security-Client", SW_HDR_SECURITY_CLIENT, SW_KIND_LIST, 0},
     {"Security-Server", SW_HDR_SECURITY_SERVER, SW_KIND_LIST, 0},
     {"Security-Verify", SW_HDR_SECURITY_VERIFY, SW_KIND_LIST, 0},
