@@ -170,5 +170,9 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
                          "two systems send it to each other: compare the routes of both");
     if (!breadth(q, out) || !proxy_require(p, q, out))
         return false;
+    if (q->bad_hidden.code) {
+        *out = q->bad_hidden;
+        return false;
+    }
     return dialog(p, q, out) && (q->side >= 0 || sips(p, q, out));
 }
