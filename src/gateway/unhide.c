@@ -55,9 +55,8 @@ static void put_back(struct sw_gateway *g, struct sw_request *q, struct sw_slice
 void sw_gateway_unhide_request(struct sw_gateway *g, struct sw_request *q)
 {
     struct sw_proxy *p = &g->proxy;
-    enum { URI_MIN = 40 };
     bool by_route = q->r->letter >= 'A' && q->r->letter <= 'Z';
-    if (!by_route && !q->r->uri.p && q->v->uri.params.n < URI_MIN)
+    if (!by_route && !q->r->uri.p && !sw_hide_in_uri(&q->v->uri))
         return; /* the usual case: nothing can be hidden in it */
     struct sw_edits edits;
     struct sw_buf room = sw_engine_buf(p->e, ROOM);
@@ -94,8 +93,7 @@ bool sw_gateway_unhide_response(struct sw_gateway *g, const struct sw_flow *flow
                                 struct sw_msg *m, struct sw_vitals *v)
 {
     struct sw_proxy *p = &g->proxy;
-    enum { VIA_MIN = 80 };
-    if (v->via.params.n < VIA_MIN)
+    if (!sw_hide_in_via(&v->via))
         return true; /* the usual case */
     struct sw_edits edits;
     const char *why;

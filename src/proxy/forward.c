@@ -61,7 +61,7 @@ static void put_via(struct sw_buf *b, const struct sw_proxy_conf *c, const struc
     if (t == SW_UDP)
         sw_buf_lit(b, ";rport");
     if (hidden)
-        sw_hide_put_vias(b, c, f->m, f->v, f->in, f->out->peer, owner);
+        sw_hide_put_vias(b, c, f->m, f->v, f->in, owner);
     sw_buf_lit(b, "\r\n");
 }
 

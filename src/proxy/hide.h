@@ -42,7 +42,7 @@ void sw_hide_list_add(struct sw_hide_list *x, struct sw_slice item);
 bool sw_hide_list_next(struct sw_slice *rest, struct sw_slice *item);
 
 /**
- * Appends a sealed text; `peer` is the only one that may bring it back (0: anyone), `context` what
+ * Appends a sealed text; `peer` is the only one that may bring it back (0: any), `context` what
  * it must come back with. b->full: too long, or no room. No allocation.
  */
 void sw_hide_put(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_kind kind,
@@ -70,8 +70,7 @@ static inline bool sw_hide_wanted(const struct sw_proxy_conf *c, uint32_t peer)
 /** Appends ";sv=" with all Via rows of the request as it came, the top value stamped. RFC
  * 3261 18.2.1 */
 void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
-                      const struct sw_vitals *v, const struct sw_flow *in, uint32_t peer,
-                      struct sw_slice branch);
+                      const struct sw_vitals *v, const struct sw_flow *in, struct sw_slice branch);
 
 /** Appends one Record-Route row, which stands for both of ours and all that the request brought. */
 void sw_hide_put_record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
@@ -107,8 +106,32 @@ SW_MUST_USE enum sw_status sw_unhide_request(const struct sw_proxy_conf *c,
                                              const struct sw_request *q, struct sw_buf *room,
                                              struct sw_edits *edits, struct sw_refusal *out);
 
-/** The same for a response from `peer`: Via, Record-Route, Contact, Path. `*why`: static text of
- * what does not hold. */
+/* Shorter parameters of a URI of ours hold no sealed URI. */
+enum { SW_HIDE_URI_PARAMS_MIN = 40 };
+
+static inline bool sw_hide_in_uri(const struct sw_uri *u)
+{
+    return u->params.n >= SW_HIDE_URI_PARAMS_MIN;
+}
+
+/* Shorter parameters of a Via hold no sealed rows: what hides nothing is not looked through. */
+enum { SW_HIDE_VIA_PARAMS_MIN = 80 };
+
+/** True if a Via may hide others; sw_unhide_via finds out. */
+static inline bool sw_hide_in_via(const struct sw_via *via)
+{
+    return via->params.n >= SW_HIDE_VIA_PARAMS_MIN;
+}
+
+/**
+ * Opens what a Via of ours hides, rows with one or more values each. SW_AGAIN: it hides nothing;
+ * SW_DENIED_SEAL: it does not hold, or is not ours.
+ */
+SW_MUST_USE enum sw_status sw_unhide_via(const struct sw_proxy_conf *c, const struct sw_via *via,
+                                         char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *items);
+
+/** Puts back what a response from `peer` brings: Via, Record-Route, Contact, Path. `*why`: static
+ * text of what does not hold. */
 SW_MUST_USE enum sw_status sw_unhide_response(const struct sw_proxy_conf *c, uint32_t peer,
                                               const struct sw_msg *m, const struct sw_vitals *v,
                                               struct sw_buf *room, struct sw_edits *edits,

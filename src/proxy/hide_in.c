@@ -1,9 +1,5 @@
 #include "proxy/hide.h"
 
-/* Shorter parameters of a Request-URI hold no sealed URI, and those of a Via no sealed rows: what
- * hides nothing is not looked through. */
-enum { CONTACT_PARAMS_MIN = 40, VIA_PARAMS_MIN = 80 };
-
 static struct sw_slice since(const struct sw_buf *b, size_t from)
 {
     return sw_slice(b->p + from, b->n - from);
@@ -134,7 +130,7 @@ enum sw_status sw_unhide_request(const struct sw_proxy_conf *c, const struct sw_
     enum sw_status uri = SW_AGAIN, route;
     if (q->r->uri.p) /* a strict router's: RFC 3261 16.4 */
         uri = unhide_uri(c, q->m, q->r->uri, room, edits);
-    else if (q->r->count == 0 && u->params.n >= CONTACT_PARAMS_MIN) /* with a Route it is theirs */
+    else if (q->r->count == 0 && sw_hide_in_uri(u)) /* with a Route it is theirs */
         uri = unhide_uri(c, q->m, sw_msg_uri(q->m), room, edits);
     route = unhide_route(c, q, room, edits);
     static const char help[] = "a call or registration from before the start of the gateway, "
@@ -148,20 +144,27 @@ enum sw_status sw_unhide_request(const struct sw_proxy_conf *c, const struct sw_
     return uri == SW_OK || route == SW_OK ? SW_OK : SW_AGAIN;
 }
 
-static enum sw_status unhide_vias(const struct sw_proxy_conf *c, uint32_t peer,
-                                  const struct sw_msg *m, const struct sw_vitals *v,
-                                  struct sw_buf *room, struct sw_edits *edits)
+enum sw_status sw_unhide_via(const struct sw_proxy_conf *c, const struct sw_via *via,
+                             char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *items)
+{
+    struct sw_param x;
+    if (!sw_hide_in_via(via) || !sw_param_find(via->params, SW_HIDE_PARAM_VIA, &x))
+        return SW_AGAIN;
+    return sw_hide_get(c, SW_HIDE_VIA, 0, via->branch, x.value, bytes, items);
+}
+
+static enum sw_status unhide_vias(const struct sw_proxy_conf *c, const struct sw_msg *m,
+                                  const struct sw_vitals *v, struct sw_buf *room,
+                                  struct sw_edits *edits)
 {
     char bytes[SW_HIDE_TEXT_MAX];
     struct sw_values values = sw_values(m, SW_HDR_VIA);
     struct sw_slice items;
     struct sw_via via;
-    struct sw_param x;
     size_t from = room->n;
-    if (v->via.params.n < VIA_PARAMS_MIN || !sw_param_find(v->via.params, SW_HIDE_PARAM_VIA, &x))
-        return SW_AGAIN;
-    if (sw_hide_get(c, SW_HIDE_VIA, peer, v->via.branch, x.value, bytes, &items) != SW_OK)
-        return SW_DENIED_SEAL;
+    enum sw_status s = sw_unhide_via(c, &v->via, bytes, &items);
+    if (s != SW_OK)
+        return s;
     if (sw_values_via(&values, &via) != SW_OK || sw_values_via(&values, &via) != SW_AGAIN)
         return SW_DENIED_SEAL; /* it left with ours alone */
     put_rows(room, "Via", items);
@@ -254,7 +257,7 @@ enum sw_status sw_unhide_response(const struct sw_proxy_conf *c, uint32_t peer,
                                   const struct sw_msg *m, const struct sw_vitals *v,
                                   struct sw_buf *room, struct sw_edits *edits, const char **why)
 {
-    enum sw_status s = unhide_vias(c, peer, m, v, room, edits);
+    enum sw_status s = unhide_vias(c, m, v, room, edits);
     *why = "what our Via hides does not hold";
     if (s != SW_OK)
         return s;

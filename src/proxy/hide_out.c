@@ -54,8 +54,7 @@ static void put_list(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hi
 }
 
 void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
-                      const struct sw_vitals *v, const struct sw_flow *in, uint32_t peer,
-                      struct sw_slice branch)
+                      const struct sw_vitals *v, const struct sw_flow *in, struct sw_slice branch)
 {
     struct sw_hide_list x;
     char text[SW_HIDE_TEXT_MAX];
@@ -71,7 +70,7 @@ void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const str
         if (h->value_n)
             sw_hide_list_add(&x, sw_hdr_value(m, h));
     sw_buf_lit(b, ";sv=");
-    put_list(b, c, SW_HIDE_VIA, peer, branch, &x);
+    put_list(b, c, SW_HIDE_VIA, 0, branch, &x);
 }
 
 /* ";sr=" with the values before `until`, or nothing if there are none. */

@@ -1,5 +1,7 @@
 #include "proxy/policy.h"
 
+#include "proxy/hide.h"
+
 bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
                const char *help)
 {
@@ -27,19 +29,48 @@ uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *
 
 /* A Via that this worker or a neighbour wrote, with the same second part in its branch. The table
  * key is of this process, so another process's branch cannot match by accident. RFC 5393 4.2.2 */
+static bool same_pass(const struct sw_proxy *p, const struct sw_request *q,
+                      const struct sw_via *via, uint64_t *hash)
+{
+    struct sw_owner o;
+    if (!sw_owner_get(via->branch, &o) || o.instance != p->e->conf.instance)
+        return false;
+    *hash = *hash ? *hash : sw_policy_loop_hash(p, q);
+    return o.loop == *hash;
+}
+
+/* Passes before the one towards a peer from which the inside is hidden are in its Via, and those
+ * before them in a Via in there; each is smaller than the one around it. */
+static bool hidden_loops(const struct sw_proxy *p, const struct sw_request *q,
+                         const struct sw_via *via, uint64_t *hash)
+{
+    char bytes[2][SW_HIDE_TEXT_MAX];
+    struct sw_via last = *via, x;
+    struct sw_slice items, item;
+    for (int i = 0; sw_unhide_via(p->conf, &last, bytes[i & 1], &items) == SW_OK; i++) {
+        last = (struct sw_via){0};
+        while (sw_hide_list_next(&items, &item)) {
+            struct sw_lex l = sw_lex(item);
+            while (!sw_lex_end(&l) && sw_via_next(&l, &x) == SW_OK) {
+                if (same_pass(p, q, &x, hash))
+                    return true;
+                if (sw_hide_in_via(&x))
+                    last = x;
+            }
+        }
+    }
+    return false;
+}
+
 static bool loops(const struct sw_proxy *p, const struct sw_request *q)
 {
     struct sw_values values = sw_values(q->m, SW_HDR_VIA);
     struct sw_via via;
-    struct sw_owner o;
     uint64_t hash = 0;
-    while (sw_values_via(&values, &via) == SW_OK) {
-        if (!sw_owner_get(via.branch, &o) || o.instance != p->e->conf.instance)
-            continue;
-        hash = hash ? hash : sw_policy_loop_hash(p, q);
-        if (o.loop == hash)
+    while (sw_values_via(&values, &via) == SW_OK)
+        if (same_pass(p, q, &via, &hash) ||
+            (sw_hide_in_via(&via) && hidden_loops(p, q, &via, &hash)))
             return true;
-    }
     return false;
 }
 
@@ -170,9 +201,11 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
                          "two systems send it to each other: compare the routes of both");
     if (!breadth(q, out) || !proxy_require(p, q, out))
         return false;
+    if (!dialog(p, q, out))
+        return false;
     if (q->bad_hidden.code) {
         *out = q->bad_hidden;
         return false;
     }
-    return dialog(p, q, out) && (q->side >= 0 || sips(p, q, out));
+    return q->side >= 0 || sips(p, q, out);
 }

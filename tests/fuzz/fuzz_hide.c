@@ -66,7 +66,7 @@ static void response(struct sw_slice text)
     struct sw_edits edits;
     const char *why;
     sw_buf_lit(&b, "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS sip.example.test;branch=z9hG4bKa;sv=");
-    seal(&b, SW_HIDE_VIA, 7, SW_SLICE("z9hG4bKa"), text);
+    seal(&b, SW_HIDE_VIA, 0, SW_SLICE("z9hG4bKa"), text);
     sw_buf_lit(&b, ";x=0123456789012345678901234567890123456789\r\nContact: <sip:example.test;sc=");
     seal(&b, SW_HIDE_CONTACT, 0, SW_SLICE(""), text);
     sw_buf_lit(&b, ">\r\nPath: <sip:example.test;lr;sw=P");
