@@ -201,8 +201,8 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     edit_max_forwards(f, &room, &edits);
     edit_breadth(f, &room, &edits); /* before a Route that goes at the same place */
     edit_top(c, f, &r, hidden, &room, &edits);
-    if (hidden && sw_hide_request(c, f->m, f->out, &room, &edits) != SW_OK)
-        return SW_LIMIT;
+    if (hidden && (sw_hide_request(c, f->m, f->out, &room, &edits) != SW_OK || room.full))
+        return SW_LIMIT_SIZE;
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);
     struct sw_slice *segs = sw_arena_get(arena, (2 * edits.count + 1) * sizeof(*segs));

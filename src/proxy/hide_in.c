@@ -44,7 +44,13 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
         return SW_AGAIN;
     if (sw_hide_get(c, SW_HIDE_CONTACT, 0, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
         return SW_DENIED_SEAL;
-    sw_buf_put(room, text.p, sw_slice_find(text, '?'));
+    size_t n = sw_slice_find(text, '?');
+    if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
+        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 3.3 */
+        sw_buf_put(room, text.p + 3, n - 3);
+    } else {
+        sw_buf_put(room, text.p, n);
+    }
     sw_edit_add(edits, (size_t)(uri.p - m->p), uri.n, since(room, from));
     return SW_OK;
 }

@@ -3,10 +3,18 @@
 #include "base/base64.h"
 #include "sip/build.h"
 
+/* What is sealed grows by a third and the tag, and what it stands in is ours: a host of at most 255
+ * bytes and what goes around it. */
 size_t sw_hide_room(const struct sw_msg *m)
 {
-    /* what is sealed grows by a third and the tag, and what it stands in is ours */
-    return 3 * (size_t)m->body_at + SW_EDITS_MAX * (size_t)(SW_SEAL_LETTERS_MAX + 128) + 4096;
+    enum { OURS = 416, FIXED = 3 * OURS + SW_SEAL_LETTERS_MAX };
+    size_t contacts = 0;
+    for (const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_CONTACT); h; h = sw_hdr_next(m, h)) {
+        contacts++;
+        for (uint32_t i = 0; i < h->value_n; i++)
+            contacts += m->p[h->value + i] == ',';
+    }
+    return 2 * (size_t)m->body_at + contacts * OURS + FIXED;
 }
 
 static struct sw_slice since(const struct sw_buf *b, size_t from)

@@ -182,6 +182,40 @@ static void test_contact_may_be_called_by_another_peer(void **state)
     tear_down(&x);
 }
 
+/* More than SW_HIDE_TEXT_MAX of Via, or a Contact that is none: nothing leaves half hidden. */
+static void test_request_that_cannot_be_hidden_gets_500(void **state)
+{
+    (void)state;
+    static const enum sw_transport outside[] = {SW_UDP, SW_TLS};
+    for (int i = 0; i < 2; i++) {
+        struct scene x;
+        char more[4096];
+        set_up(&x, outside[i], true);
+        snprintf(more, sizeof(more), "Via: SIP/2.0/UDP %02100d.inside;branch=z9hG4bKl\r\n", 1);
+        from_pbx(&x, "MESSAGE", "sip:b@b.test", more, "", 1);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 500 Cannot Be Hidden"), 1);
+        from_pbx(&x, "MESSAGE", "sip:b@b.test", "Contact: <sip:a@core.inside\r\n", "", 2);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 500 Cannot Be Hidden"), 2);
+        assert_int_equal(raw_count(x.carrier, "MESSAGE"), 0);
+        tear_down(&x);
+    }
+}
+
+/* RFC 5630 3.3: a target that is asked for as sips is not reached as less. */
+static void test_contact_that_was_made_sips_stays_sips(void **state)
+{
+    (void)state;
+    struct scene x;
+    char target[TEXT_MAX + 1];
+    set_up(&x, SW_TLS, true);
+    establish(&x);
+    snprintf(target, sizeof(target), "sips%.*s", TEXT_MAX - 8, x.target + 3);
+    from_carrier(&x, "BYE", target, x.route, ";tag=raw", 10);
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 480"), 1); /* the PBX has no TLS */
+    assert_int_equal(raw_count(x.pbx, "BYE"), 0);
+    tear_down(&x);
+}
+
 /* The carrier as a proxy: the request comes back to us with another target. RFC 3261 16.3 step 4 */
 static void carrier_passes_on(struct scene *x, const struct raw_message *m, const char *line)
 {
@@ -268,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_call_goes_on_under_the_next_key_while_the_old_one_opens),
         cmocka_unit_test(test_call_goes_on_when_hiding_is_switched_off),
         cmocka_unit_test(test_contact_may_be_called_by_another_peer),
+        cmocka_unit_test(test_request_that_cannot_be_hidden_gets_500),
+        cmocka_unit_test(test_contact_that_was_made_sips_stays_sips),
         cmocka_unit_test(test_spiral_through_the_carrier_comes_back_to_the_inside),
         cmocka_unit_test(test_loop_between_two_that_see_nothing_gets_482),
     };
