@@ -2,8 +2,8 @@
 
 #include "base/base64.h"
 
-/* Before the text: version, kind, peer. */
-enum { VERSION = 1, HEAD_BYTES = 6, LENGTH_BYTES = 2 };
+/* Before the text: version, kind. */
+enum { VERSION = 1, HEAD_BYTES = 2, LENGTH_BYTES = 2 };
 enum { PLAIN_MAX = HEAD_BYTES + SW_HIDE_TEXT_MAX, SEALED_MAX = SW_SIV_TAG_BYTES + PLAIN_MAX };
 
 void sw_hide_list_init(struct sw_hide_list *x)
@@ -36,21 +36,14 @@ bool sw_hide_list_next(struct sw_slice *rest, struct sw_slice *item)
     return true;
 }
 
-static void put_head(struct sw_buf *b, enum sw_hide_kind kind, uint32_t peer)
-{
-    sw_buf_char(b, VERSION);
-    sw_buf_char(b, (char)kind);
-    for (int i = 0; i < 4; i++)
-        sw_buf_char(b, (char)(peer >> 8 * i));
-}
-
 void sw_hide_put(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_kind kind,
-                 uint32_t peer, struct sw_slice context, struct sw_slice text)
+                 struct sw_slice context, struct sw_slice text)
 {
     char plain[PLAIN_MAX];
     uint8_t sealed[SEALED_MAX];
     struct sw_buf x = sw_buf(plain, sizeof(plain));
-    put_head(&x, kind, peer);
+    sw_buf_char(&x, VERSION);
+    sw_buf_char(&x, (char)kind);
     sw_buf_slice(&x, text);
     if (x.full) {
         b->full = true;
@@ -60,12 +53,11 @@ void sw_hide_put(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_k
     sw_base64_put(b, sealed, SW_SIV_TAG_BYTES + x.n);
 }
 
-enum sw_status sw_hide_get(const struct sw_proxy_conf *c, enum sw_hide_kind kind, uint32_t peer,
+enum sw_status sw_hide_get(const struct sw_proxy_conf *c, enum sw_hide_kind kind,
                            struct sw_slice context, struct sw_slice text,
                            char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *out)
 {
     uint8_t sealed[SEALED_MAX], plain[PLAIN_MAX];
-    char head[HEAD_BYTES];
     size_t n = sw_base64_bytes(text.n);
     if (n < SW_SIV_TAG_BYTES + HEAD_BYTES || n > sizeof(sealed) || !sw_base64_get(text, sealed, n))
         return SW_DENIED_SEAL;
@@ -73,11 +65,23 @@ enum sw_status sw_hide_get(const struct sw_proxy_conf *c, enum sw_hide_kind kind
     bool open = false;
     for (uint32_t i = 0; !open && i <= c->seal_older_count; i++)
         open = sw_siv_open(&c->hide_key[i], context, all, plain);
-    struct sw_buf x = sw_buf(head, sizeof(head));
-    put_head(&x, kind, peer);
-    if (!open || memcmp(plain, head, HEAD_BYTES) != 0)
+    if (!open || plain[0] != VERSION || plain[1] != (uint8_t)kind)
         return SW_DENIED_SEAL;
     *out = sw_slice(bytes, n - SW_SIV_TAG_BYTES - HEAD_BYTES);
     memcpy(bytes, plain + HEAD_BYTES, out->n);
     return SW_OK;
+}
+
+enum sw_status sw_hide_route_open(const struct sw_proxy_conf *c, struct sw_slice call_id,
+                                  struct sw_slice text, char bytes[SW_HIDE_TEXT_MAX],
+                                  struct sw_buf *letters, struct sw_slice *items)
+{
+    struct sw_slice seal;
+    enum sw_status s = sw_hide_get(c, SW_HIDE_ROUTE, call_id, text, bytes, items);
+    if (s != SW_OK)
+        return s;
+    if (!sw_hide_list_next(items, &seal))
+        return SW_DENIED_SEAL;
+    sw_base64_put(letters, seal.p, seal.n);
+    return letters->full ? SW_DENIED_SEAL : SW_OK;
 }

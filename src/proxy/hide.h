@@ -10,7 +10,8 @@
 /* What a sealed text is: one kind can never be opened as another. */
 enum sw_hide_kind {
     SW_HIDE_VIA = 'v',     /* Via rows, in ";sv=" of our Via; bound to its branch */
-    SW_HIDE_ROUTE = 'r',   /* Record-Route values, in ";sr=" of ours; bound to the Call-ID */
+    SW_HIDE_ROUTE = 'r',   /* the seal of our Record-Route, which names addresses, and values of
+                            * others, in ";sw=" of ours; bound to the Call-ID */
     SW_HIDE_CONTACT = 'c', /* a URI, in ";sc=" of one of ours; bound to nothing: it may be called */
     SW_HIDE_PATH = 'p',    /* Path or Service-Route values, in ";sw=P" of ours; bound to nothing */
 };
@@ -24,7 +25,6 @@ enum { SW_HIDE_ITEMS_MAX = 64 };
 
 /* Names of the parameters. */
 #define SW_HIDE_PARAM_VIA     SW_SLICE("sv")
-#define SW_HIDE_PARAM_ROUTE   SW_SLICE("sr")
 #define SW_HIDE_PARAM_CONTACT SW_SLICE("sc")
 #define SW_HIDE_PARAM_SEAL    SW_SLICE("sw")
 
@@ -42,19 +42,35 @@ void sw_hide_list_add(struct sw_hide_list *x, struct sw_slice item);
 bool sw_hide_list_next(struct sw_slice *rest, struct sw_slice *item);
 
 /**
- * Appends a sealed text; `peer` is the only one that may bring it back (0: any), `context` what
- * it must come back with. b->full: too long, or no room. No allocation.
+ * Appends a sealed text; `context` is what it must come back with. b->full: too long, or no room.
+ * No allocation.
  */
 void sw_hide_put(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_kind kind,
-                 uint32_t peer, struct sw_slice context, struct sw_slice text);
+                 struct sw_slice context, struct sw_slice text);
 
 /**
  * Opens a sealed text with any of the keys of `seal_key` into `bytes`, in which `*out` then stands.
- * SW_DENIED_SEAL: forged, damaged, of another key, kind, peer or context.
+ * SW_DENIED_SEAL: forged, damaged, of another key, kind or context.
  */
 SW_MUST_USE enum sw_status sw_hide_get(const struct sw_proxy_conf *c, enum sw_hide_kind kind,
-                                       uint32_t peer, struct sw_slice context, struct sw_slice text,
+                                       struct sw_slice context, struct sw_slice text,
                                        char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *out);
+
+/** True for the letter of a Record-Route value of ours that hides: A and T those of a request from
+ * the peer, B and S those of one to it. */
+static inline bool sw_hide_letter(char letter)
+{
+    return letter == 'A' || letter == 'B' || letter == 'S' || letter == 'T';
+}
+
+/**
+ * Opens such a value: the letters of its seal, as a value that hides nothing has them, and the
+ * items behind. Statuses as sw_hide_get.
+ */
+SW_MUST_USE enum sw_status sw_hide_route_open(const struct sw_proxy_conf *c,
+                                              struct sw_slice call_id, struct sw_slice text,
+                                              char bytes[SW_HIDE_TEXT_MAX], struct sw_buf *letters,
+                                              struct sw_slice *items);
 
 /** True if the inside is hidden from the peer with this id. */
 static inline bool sw_hide_wanted(const struct sw_proxy_conf *c, uint32_t peer)

@@ -42,7 +42,7 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
     size_t from = room->n;
     if (!own_uri(c, uri, SW_HIDE_PARAM_CONTACT, &u, &x))
         return SW_AGAIN;
-    if (sw_hide_get(c, SW_HIDE_CONTACT, 0, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
+    if (sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
         return SW_DENIED_SEAL;
     size_t n = sw_slice_find(text, '?');
     if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
@@ -55,33 +55,15 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
     return SW_OK;
 }
 
-/* A sealed value of ours becomes a plain one again: its letter, and without what it hides. */
-static void plain_value(const struct sw_msg *m, const struct sw_uri *u, const struct sw_param *seal,
-                        struct sw_edits *edits)
+/* A value of ours that hides becomes a plain one again: its letter and its seal. */
+static void plain_value(const struct sw_msg *m, const struct sw_param *x, struct sw_slice letters,
+                        struct sw_buf *room, struct sw_edits *edits)
 {
-    static const char letters[] = "AaBbSsTs";
-    struct sw_param x;
-    const char *l = strchr(letters, seal->value.p[0]);
-    sw_edit_add(edits, (size_t)(seal->value.p - m->p), 1, sw_slice(l + 1, 1));
-    if (sw_uri_param_find(u, SW_HIDE_PARAM_ROUTE, &x))
-        sw_edit_add(edits, (size_t)(x.whole.p - m->p) - 1, x.whole.n + 1, sw_slice("", 0));
-}
-
-static bool hides(char letter)
-{
-    return letter == 'A' || letter == 'B' || letter == 'S' || letter == 'T';
-}
-
-/* What a value of ours hides; empty if it hides no further ones. */
-static enum sw_status open_values(const struct sw_proxy_conf *c, const struct sw_uri *u,
-                                  uint32_t peer, struct sw_slice call_id,
-                                  char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *out)
-{
-    struct sw_param x;
-    *out = sw_slice("", 0);
-    if (!sw_uri_param_find(u, SW_HIDE_PARAM_ROUTE, &x))
-        return SW_OK;
-    return sw_hide_get(c, SW_HIDE_ROUTE, peer, call_id, x.value, bytes, out);
+    size_t from = room->n;
+    char letter = x->value.p[0];
+    sw_buf_char(room, letter == 'A' ? 'a' : letter == 'B' ? 'b' : 's');
+    sw_buf_slice(room, letters);
+    sw_edit_add(edits, (size_t)(x->value.p - m->p), x->value.n, since(room, from));
 }
 
 /* Path or Service-Route: all of the value is another's. */
@@ -92,7 +74,7 @@ static enum sw_status unhide_path(const struct sw_proxy_conf *c, const struct sw
     char bytes[SW_HIDE_TEXT_MAX];
     struct sw_slice items, item;
     size_t from = room->n;
-    if (sw_hide_get(c, SW_HIDE_PATH, 0, sw_slice("", 0), sealed, bytes, &items) != SW_OK ||
+    if (sw_hide_get(c, SW_HIDE_PATH, sw_slice("", 0), sealed, bytes, &items) != SW_OK ||
         !sw_hide_list_next(&items, &item))
         return SW_DENIED_SEAL;
     sw_buf_slice(room, item);
@@ -104,25 +86,28 @@ static enum sw_status unhide_path(const struct sw_proxy_conf *c, const struct sw
 static enum sw_status unhide_route(const struct sw_proxy_conf *c, const struct sw_request *q,
                                    struct sw_buf *room, struct sw_edits *edits)
 {
-    char bytes[SW_HIDE_TEXT_MAX];
+    char bytes[SW_HIDE_TEXT_MAX], sealed[SW_SEAL_LETTERS_MAX];
+    struct sw_buf letters = sw_buf(sealed, sizeof(sealed));
     struct sw_values values = sw_values(q->m, SW_HDR_ROUTE);
     struct sw_slice items;
     struct sw_addr a;
     struct sw_uri u;
     struct sw_param x;
     size_t from = room->n;
-    if (!hides(q->r->letter) && q->r->letter != 'P')
+    if (!sw_hide_letter(q->r->letter) && q->r->letter != 'P')
         return SW_AGAIN;
     if (q->r->uri.p || sw_values_addr(&values, &a) != SW_OK ||
         !own_uri(c, a.uri, SW_HIDE_PARAM_SEAL, &u, &x))
         return SW_DENIED_SEAL; /* a strict router before us brings no further rows back */
     if (x.value.p[0] == 'P')
         return unhide_path(c, q->m, &a, sw_slice_from(x.value, 1), "Route", room, edits);
-    if (!hides(x.value.p[0]))
+    if (!sw_hide_letter(x.value.p[0]))
         return SW_DENIED_SEAL;
-    if (open_values(c, &u, sw_side_peer(q->flow), q->v->call_id, bytes, &items) != SW_OK)
+    if (sw_hide_route_open(c, q->v->call_id, sw_slice_from(x.value, 1), bytes, &letters, &items) !=
+        SW_OK)
         return SW_DENIED_SEAL;
-    plain_value(q->m, &u, &x, edits);
+    plain_value(q->m, &x, sw_buf_view(&letters), room, edits);
+    from = room->n;
     put_rows(room, "Route", items);
     sw_edit_add(edits, (size_t)(a.whole.p + a.whole.n - q->m->p), 0, since(room, from));
     return SW_OK;
@@ -156,7 +141,7 @@ enum sw_status sw_unhide_via(const struct sw_proxy_conf *c, const struct sw_via 
     struct sw_param x;
     if (!sw_hide_in_via(via) || !sw_param_find(via->params, SW_HIDE_PARAM_VIA, &x))
         return SW_AGAIN;
-    return sw_hide_get(c, SW_HIDE_VIA, 0, via->branch, x.value, bytes, items);
+    return sw_hide_get(c, SW_HIDE_VIA, via->branch, x.value, bytes, items);
 }
 
 static enum sw_status unhide_vias(const struct sw_proxy_conf *c, const struct sw_msg *m,
@@ -184,26 +169,27 @@ static enum sw_status unhide_value(const struct sw_proxy_conf *c, uint32_t peer,
                                    const struct sw_addr *a, struct sw_buf *room,
                                    struct sw_edits *edits)
 {
-    char bytes[SW_HIDE_TEXT_MAX];
+    char bytes[SW_HIDE_TEXT_MAX], sealed[SW_SEAL_LETTERS_MAX];
+    struct sw_buf letters = sw_buf(sealed, sizeof(sealed));
     struct sw_slice items;
     struct sw_seal seal;
     struct sw_uri u;
     struct sw_param x;
-    size_t from = room->n;
     if (!own_uri(c, a->uri, SW_HIDE_PARAM_SEAL, &u, &x) ||
         (x.value.p[0] != 'B' && x.value.p[0] != 'S'))
         return SW_AGAIN;
-    struct sw_slice sealed = sw_slice_from(x.value, 1);
-    if (sw_seal_open(c, call_id, sealed, &seal) != SW_OK || seal.side[1].peer != peer ||
-        seal.side[0].listener >= c->listener_count ||
-        open_values(c, &u, peer, call_id, bytes, &items) != SW_OK)
+    if (sw_hide_route_open(c, call_id, sw_slice_from(x.value, 1), bytes, &letters, &items) !=
+            SW_OK ||
+        sw_seal_open(c, call_id, sw_buf_view(&letters), &seal) != SW_OK ||
+        seal.side[1].peer != peer || seal.side[0].listener >= c->listener_count)
         return SW_DENIED_SEAL;
-    plain_value(m, &u, &x, edits);
+    plain_value(m, &x, sw_buf_view(&letters), room, edits);
+    size_t from = room->n;
     if (x.value.p[0] == 'B') {
         const struct sw_side *in = &seal.side[0];
         sw_buf_lit(room, "\r\nRecord-Route: <");
         sw_record_route_uri_put(room, &c->listeners[in->listener], in->transport,
-                                u.scheme == SW_SCHEME_SIPS, 'a', sealed);
+                                u.scheme == SW_SCHEME_SIPS, 'a', sw_buf_view(&letters));
         sw_buf_char(room, '>');
     }
     put_rows(room, "Record-Route", items);
@@ -239,7 +225,7 @@ static void unhide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *
     while (sw_values_addr(&values, &a) == SW_OK) {
         size_t from = room->n;
         if (!own_uri(c, a.uri, SW_HIDE_PARAM_CONTACT, &u, &x) ||
-            sw_hide_get(c, SW_HIDE_CONTACT, 0, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
+            sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
             continue;
         sw_buf_slice(room, text);
         sw_edit_add(edits, (size_t)(a.uri.p - m->p), a.uri.n, since(room, from));

@@ -54,11 +54,11 @@ static void list_values(const struct sw_msg *m, enum sw_hdr_id id, struct sw_sli
 }
 
 static void put_list(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_kind kind,
-                     uint32_t peer, struct sw_slice context, const struct sw_hide_list *x)
+                     struct sw_slice context, const struct sw_hide_list *x)
 {
     b->full |= x->b.full;
     if (!b->full)
-        sw_hide_put(b, c, kind, peer, context, sw_buf_view(&x->b));
+        sw_hide_put(b, c, kind, context, sw_buf_view(&x->b));
 }
 
 void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
@@ -78,21 +78,26 @@ void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const str
         if (h->value_n)
             sw_hide_list_add(&x, sw_hdr_value(m, h));
     sw_buf_lit(b, ";sv=");
-    put_list(b, c, SW_HIDE_VIA, 0, branch, &x);
+    put_list(b, c, SW_HIDE_VIA, branch, &x);
 }
 
-/* ";sr=" with the values before `until`, or nothing if there are none. */
-static void put_routes(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
-                       struct sw_slice until, bool last_first, uint32_t peer,
-                       struct sw_slice call_id)
+/* What stands behind the letter of a value of ours: the bytes of its seal, which name addresses,
+ * and the values before `until`. */
+static void put_route(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
+                      struct sw_slice letters, struct sw_slice until, bool last_first,
+                      struct sw_slice call_id)
 {
     struct sw_hide_list x;
+    char bytes[SW_SEAL_LETTERS_MAX];
+    size_t n = sw_base64_bytes(letters.n);
     sw_hide_list_init(&x);
-    list_values(m, SW_HDR_RECORD_ROUTE, until, last_first, &x);
-    if (!x.count)
+    if (n > sizeof(bytes) || !sw_base64_get(letters, bytes, n)) {
+        b->full = true;
         return;
-    sw_buf_lit(b, ";sr=");
-    put_list(b, c, SW_HIDE_ROUTE, peer, call_id, &x);
+    }
+    sw_hide_list_add(&x, sw_slice(bytes, n));
+    list_values(m, SW_HDR_RECORD_ROUTE, until, last_first, &x);
+    put_list(b, c, SW_HIDE_ROUTE, call_id, &x);
 }
 
 /* One row that the peer's side faces: the other one would name the listener inside. */
@@ -107,8 +112,8 @@ void sw_hide_put_record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
     b->full |= sealed.full;
     sw_buf_lit(b, "Record-Route: <");
     sw_record_route_uri_put(b, &c->listeners[out->listener], out->transport, sips,
-                            sw_seal_one_row(seal) ? 'S' : 'B', sw_buf_view(&sealed));
-    put_routes(b, c, m, sw_slice(NULL, 0), false, out->peer, call_id);
+                            sw_seal_one_row(seal) ? 'S' : 'B', sw_slice("", 0));
+    put_route(b, c, m, sw_buf_view(&sealed), sw_slice(NULL, 0), false, call_id);
     sw_buf_lit(b, ">\r\n");
 }
 
@@ -127,7 +132,7 @@ static void hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
     sw_own_uri_put(room, &c->listeners[side->listener], side->transport,
                    u.scheme == SW_SCHEME_SIPS);
     sw_buf_lit(room, ";sc=");
-    sw_hide_put(room, c, SW_HIDE_CONTACT, 0, sw_slice("", 0), a->uri);
+    sw_hide_put(room, c, SW_HIDE_CONTACT, sw_slice("", 0), a->uri);
     if (bare)
         sw_buf_char(room, '>');
     sw_edit_add(edits, (size_t)(a->uri.p - m->p), a->uri.n, since(room, from));
@@ -160,7 +165,7 @@ static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enu
         return;
     sw_hide_list_init(&x);
     list_values(m, id, sw_slice(NULL, 0), false, &x);
-    put_list(&sealed, c, SW_HIDE_PATH, 0, sw_slice("", 0), &x);
+    put_list(&sealed, c, SW_HIDE_PATH, sw_slice("", 0), &x);
     room->full |= sealed.full;
     sw_buf_slice(room, sw_hdr_name(m, h));
     sw_buf_lit(room, ": <");
@@ -220,9 +225,8 @@ static void hide_record_route(const struct sw_proxy_conf *c, const struct sw_msg
     const char *letter = x.value.p, *behind = x.value.p + x.value.n;
     sw_buf_put(room, a.whole.p, (size_t)(letter - a.whole.p));
     sw_buf_char(room, *letter == 'a' ? 'A' : 'T');
-    sw_buf_put(room, letter + 1, (size_t)(behind - letter - 1));
     /* in the order of the Route that the peer sends: RFC 3261 12.1.2 */
-    put_routes(room, c, m, a.whole, true, peer, v->call_id);
+    put_route(room, c, m, sw_slice_from(x.value, 1), a.whole, true, v->call_id);
     sw_edit_add(edits, at.hdr->value, (size_t)(behind - (m->p + at.hdr->value)), since(room, from));
 }
 

@@ -1,5 +1,7 @@
 #include "proxy/rroute.h"
 
+#include "proxy/hide.h"
+
 /* The URI parameter that carries the sealed value, its first letter the side it faces. */
 #define SEAL_PARAM SW_SLICE("sw")
 
@@ -11,6 +13,19 @@ uint32_t sw_side_peer(const struct sw_flow *flow)
 static bool is_ours(const struct sw_proxy_conf *c, const struct sw_uri *u)
 {
     return sw_uri_is_sip(u) && !u->user.p && sw_proxy_is_ours(c, u->host, u->port);
+}
+
+/* The seal of a value that hides others is hidden with them. */
+static bool open_seal(const struct sw_proxy_conf *c, struct sw_slice call_id, char letter,
+                      struct sw_slice text, struct sw_seal *out)
+{
+    char bytes[SW_HIDE_TEXT_MAX], sealed[SW_SEAL_LETTERS_MAX];
+    struct sw_buf letters = sw_buf(sealed, sizeof(sealed));
+    struct sw_slice items;
+    if (!sw_hide_letter(letter))
+        return sw_seal_open(c, call_id, text, out) == SW_OK;
+    return sw_hide_route_open(c, call_id, text, bytes, &letters, &items) == SW_OK &&
+           sw_seal_open(c, call_id, sw_buf_view(&letters), out) == SW_OK;
 }
 
 /* Opens the sealed value of a URI of ours. False: it belongs to another dialog than the one that
@@ -25,7 +40,7 @@ static bool take_seal(const struct sw_proxy_conf *c, struct sw_slice call_id,
     if (taken->p)
         return sw_slice_eq(*taken, text);
     *taken = text;
-    r->sealed = x.value.n > 1 && sw_seal_open(c, call_id, text, &r->seal) == SW_OK;
+    r->sealed = x.value.n > 1 && open_seal(c, call_id, x.value.p[0], text, &r->seal);
     r->bad_seal |= !r->sealed;
     r->letter = x.value.n ? x.value.p[0] : 0;
     return true;

@@ -172,6 +172,23 @@ static void test_cancelled_and_redirected_calls_show_nothing(void **state)
     twice(other_ends, SW_UDP);
 }
 
+/* The seal of a Record-Route that hides nothing can be read: one that hides may not be such. */
+static void test_what_is_looked_for_is_seen_in_a_plain_record_route(void **state)
+{
+    (void)state;
+    struct scene x;
+    set_up(&x, SW_TLS, false);
+    from_carrier(&x, "MESSAGE", "sip:a@example.test", "", "", 1);
+    from_carrier(&x, "INVITE", "sip:a@example.test", THEIRS, "", 2);
+    pbx_answers(&x, "INVITE", 0, "200 OK", "", "");
+    const struct raw_message *ok = raw_nth(x.carrier, "SIP/2.0 200", 0);
+    assert_non_null(ok);
+    const char *seal = strstr(ok->text, ";sw=");
+    assert_non_null(seal);
+    assert_true(encodes_inside(seal + 4, strcspn(seal + 4, ">")));
+    tear_down(&x);
+}
+
 static void test_registrations_show_nothing_and_lead_back(void **state)
 {
     (void)state;
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_call_from_inside_shows_nothing_of_it),
         cmocka_unit_test(test_call_from_outside_shows_nothing_of_the_inside),
         cmocka_unit_test(test_cancelled_and_redirected_calls_show_nothing),
+        cmocka_unit_test(test_what_is_looked_for_is_seen_in_a_plain_record_route),
         cmocka_unit_test(test_registrations_show_nothing_and_lead_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

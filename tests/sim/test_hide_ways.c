@@ -36,13 +36,9 @@ static void test_forged_contact_gets_404_and_forged_route_403(void **state)
     from_carrier(&x, "ACK", x.target, x.route, ";tag=raw", 10); /* is never answered */
     damage(x.target, ";sc=", 30);
     learn(raw_nth(x.carrier, "INVITE", 0), false, x.target, x.route);
-    damage(x.route, ";sr=", 30);
-    from_carrier(&x, "BYE", x.target, x.route, ";tag=raw", 11);
-    assert_int_equal(raw_count(x.carrier, "SIP/2.0 403"), 1);
-    learn(raw_nth(x.carrier, "INVITE", 0), false, x.target, x.route);
     damage(x.route, ";sw=B", 30);
     from_carrier(&x, "BYE", x.target, x.route, ";tag=raw", 12);
-    assert_int_equal(raw_count(x.carrier, "SIP/2.0 403"), 2);
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 403"), 1);
     assert_int_equal(raw_count(x.pbx, "BYE"), 0);
     assert_int_equal(raw_count(x.pbx, "ACK"), 0);
     tear_down(&x);
@@ -72,8 +68,8 @@ static void test_route_of_another_call_gets_403(void **state)
 static void test_damaged_response_does_not_reach_the_inside(void **state)
 {
     (void)state;
-    static const char *const params[] = {";sv=", ";sr=", ";sw=B"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const params[] = {";sv=", ";sw=B"};
+    for (int i = 0; i < 2; i++) {
         struct scene x;
         set_up(&x, SW_UDP, true);
         from_pbx(&x, "INVITE", "sip:b@b.test", ROUTES OURS, "", 1);

@@ -37,60 +37,57 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct sw_slice sealed(const struct sw_proxy_conf *c, enum sw_hide_kind kind, uint32_t peer,
+static struct sw_slice sealed(const struct sw_proxy_conf *c, enum sw_hide_kind kind,
                               struct sw_slice text)
 {
     static char letters[SW_HIDE_TEXT_MAX * 2];
     struct sw_buf b = sw_buf(letters, sizeof(letters));
-    sw_hide_put(&b, c, kind, peer, call, text);
+    sw_hide_put(&b, c, kind, call, text);
     assert_false(b.full);
     return sw_buf_view(&b);
 }
 
-static enum sw_status open_as(const struct sw_proxy_conf *c, enum sw_hide_kind kind, uint32_t peer,
+static enum sw_status open_as(const struct sw_proxy_conf *c, enum sw_hide_kind kind,
                               struct sw_slice context, struct sw_slice letters)
 {
     char bytes[SW_HIDE_TEXT_MAX];
     struct sw_slice out;
     struct sw_slice exact = unit_exact(letters.p, letters.n);
-    enum sw_status s = sw_hide_get(c, kind, peer, context, exact, bytes, &out);
+    enum sw_status s = sw_hide_get(c, kind, context, exact, bytes, &out);
     unit_free(exact);
     if (s == SW_OK)
         assert_slice(out, "sip:a@10.1.0.9");
     return s;
 }
 
-static void test_text_opens_with_its_kind_peer_and_context_only(void **state)
+static void test_text_opens_with_its_kind_and_context_only(void **state)
 {
     (void)state;
-    const struct sw_slice s = sealed(&conf, SW_HIDE_ROUTE, 7, SW_SLICE("sip:a@10.1.0.9"));
-    assert_int_equal(open_as(&conf, SW_HIDE_ROUTE, 7, call, s), SW_OK);
-    assert_int_equal(open_as(&conf, SW_HIDE_VIA, 7, call, s), SW_DENIED_SEAL);
-    assert_int_equal(open_as(&conf, SW_HIDE_ROUTE, 8, call, s), SW_DENIED_SEAL);
-    assert_int_equal(open_as(&conf, SW_HIDE_ROUTE, 7, SW_SLICE("calm"), s), SW_DENIED_SEAL);
+    const struct sw_slice s = sealed(&conf, SW_HIDE_ROUTE, SW_SLICE("sip:a@10.1.0.9"));
+    assert_int_equal(open_as(&conf, SW_HIDE_ROUTE, call, s), SW_OK);
+    assert_int_equal(open_as(&conf, SW_HIDE_VIA, call, s), SW_DENIED_SEAL);
+    assert_int_equal(open_as(&conf, SW_HIDE_ROUTE, SW_SLICE("calm"), s), SW_DENIED_SEAL);
 }
 
 static void test_forged_and_truncated_text_is_refused(void **state)
 {
     (void)state;
-    const struct sw_slice s = sealed(&conf, SW_HIDE_CONTACT, 0, SW_SLICE("sip:a@10.1.0.9"));
+    const struct sw_slice s = sealed(&conf, SW_HIDE_CONTACT, SW_SLICE("sip:a@10.1.0.9"));
     char copy[256];
     for (size_t i = 0; i < s.n; i++) {
         memcpy(copy, s.p, s.n);
         copy[i] = copy[i] == 'A' ? 'B' : 'A';
-        assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, 0, call, sw_slice(copy, s.n)),
+        assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, call, sw_slice(copy, s.n)),
                          SW_DENIED_SEAL);
-        assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, 0, call, sw_slice(s.p, i)),
-                         SW_DENIED_SEAL);
+        assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, call, sw_slice(s.p, i)), SW_DENIED_SEAL);
     }
     memset(copy, 'A', sizeof(copy));
-    assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, 0, call, sw_slice(copy, 64)), SW_DENIED_SEAL);
+    assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, call, sw_slice(copy, 64)), SW_DENIED_SEAL);
     char *longest = calloc(1, SW_HIDE_TEXT_MAX * 2);
     assert_non_null(longest);
     memset(longest, 'A', SW_HIDE_TEXT_MAX * 2);
-    assert_int_equal(
-        open_as(&conf, SW_HIDE_CONTACT, 0, call, sw_slice(longest, SW_HIDE_TEXT_MAX * 2)),
-        SW_DENIED_SEAL);
+    assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, call, sw_slice(longest, SW_HIDE_TEXT_MAX * 2)),
+                     SW_DENIED_SEAL);
     free(longest);
 }
 
@@ -101,12 +98,12 @@ static void test_older_key_opens_and_unknown_key_does_not(void **state)
     struct sw_proxy_conf rotated, foreign;
     configure(&rotated, "two", "one");
     configure(&foreign, "two", NULL);
-    const struct sw_slice s = sealed(&conf, SW_HIDE_CONTACT, 0, SW_SLICE("sip:a@10.1.0.9"));
-    assert_int_equal(open_as(&rotated, SW_HIDE_CONTACT, 0, call, s), SW_OK);
-    assert_int_equal(open_as(&foreign, SW_HIDE_CONTACT, 0, call, s), SW_DENIED_SEAL);
-    const struct sw_slice by_new = sealed(&rotated, SW_HIDE_CONTACT, 0, SW_SLICE("sip:a@10.1.0.9"));
-    assert_int_equal(open_as(&foreign, SW_HIDE_CONTACT, 0, call, by_new), SW_OK);
-    assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, 0, call, by_new), SW_DENIED_SEAL);
+    const struct sw_slice s = sealed(&conf, SW_HIDE_CONTACT, SW_SLICE("sip:a@10.1.0.9"));
+    assert_int_equal(open_as(&rotated, SW_HIDE_CONTACT, call, s), SW_OK);
+    assert_int_equal(open_as(&foreign, SW_HIDE_CONTACT, call, s), SW_DENIED_SEAL);
+    const struct sw_slice by_new = sealed(&rotated, SW_HIDE_CONTACT, SW_SLICE("sip:a@10.1.0.9"));
+    assert_int_equal(open_as(&foreign, SW_HIDE_CONTACT, call, by_new), SW_OK);
+    assert_int_equal(open_as(&conf, SW_HIDE_CONTACT, call, by_new), SW_DENIED_SEAL);
     sw_proxy_conf_fini(&rotated);
     sw_proxy_conf_fini(&foreign);
 }
@@ -118,12 +115,12 @@ static void test_text_above_the_limit_does_not_leave(void **state)
     struct sw_slice out;
     memset(text, 'x', sizeof(text));
     struct sw_buf b = sw_buf(letters, sizeof(letters));
-    sw_hide_put(&b, &conf, SW_HIDE_VIA, 0, call, sw_slice(text, SW_HIDE_TEXT_MAX));
+    sw_hide_put(&b, &conf, SW_HIDE_VIA, call, sw_slice(text, SW_HIDE_TEXT_MAX));
     assert_false(b.full);
-    assert_int_equal(sw_hide_get(&conf, SW_HIDE_VIA, 0, call, sw_buf_view(&b), bytes, &out), SW_OK);
+    assert_int_equal(sw_hide_get(&conf, SW_HIDE_VIA, call, sw_buf_view(&b), bytes, &out), SW_OK);
     assert_int_equal(out.n, SW_HIDE_TEXT_MAX);
     b.n = 0;
-    sw_hide_put(&b, &conf, SW_HIDE_VIA, 0, call, sw_slice(text, sizeof(text)));
+    sw_hide_put(&b, &conf, SW_HIDE_VIA, call, sw_slice(text, sizeof(text)));
     assert_true(b.full);
 }
 
@@ -222,7 +219,7 @@ static void test_record_route_without_a_value_of_ours_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_opens_with_its_kind_peer_and_context_only),
+        cmocka_unit_test(test_text_opens_with_its_kind_and_context_only),
         cmocka_unit_test(test_forged_and_truncated_text_is_refused),
         cmocka_unit_test(test_older_key_opens_and_unknown_key_does_not),
         cmocka_unit_test(test_text_above_the_limit_does_not_leave),
