@@ -15,7 +15,6 @@ enum {
     KIB = 1024,
     HEADER_MAX = 64 * KIB,
     BODY_MAX = 80 * KIB,
-    KEY_BYTES_MIN = 16,
 };
 
 static unsigned cpus(void)
@@ -93,38 +92,6 @@ static void log_conf(struct sw_config_build *b)
     b->c->log_json = sw_text_is(&d->format, "json");
 }
 
-/* The key under which Record-Route values are sealed: a file that nodes share, or random. */
-static void seal_key(struct sw_config_build *b)
-{
-    const struct sw_text *d = &b->c->d.seal_key;
-    uint8_t random[32];
-    struct sw_slice key;
-    if (!d->s.p && b->before && !b->before->d.seal_key.s.p) { /* dialogs go on */
-        b->c->proxy.seal_key = b->before->proxy.seal_key;
-        return;
-    }
-    if (!d->s.p) {
-        if (sw_random(random, sizeof(random)) != SW_OK)
-            sw_diag_error(b->diags, ((struct sw_mark){0, 0}), "the system gives no random numbers");
-        sw_hmac_key_init(&b->c->proxy.seal_key, random, sizeof(random));
-        sw_wipe(random, sizeof(random));
-        return;
-    }
-    const char *path = sw_config_path(b, d);
-    enum sw_status s = sw_file_read(path, 4096, &key);
-    if (s != SW_OK) {
-        sw_diag_error(b->diags, d->mark, "seal_key \"%s\": %s (a file of random bytes)", path,
-                      s == SW_SYS ? strerror(errno) : "larger than 4 KiB");
-        return;
-    }
-    if (key.n < KEY_BYTES_MIN)
-        sw_diag_error(b->diags, d->mark, "seal_key \"%s\" has %zu bytes (%d or more random ones)",
-                      path, key.n, KEY_BYTES_MIN);
-    sw_hmac_key_init(&b->c->proxy.seal_key, key.p, key.n);
-    sw_wipe((void *)(uintptr_t)key.p, key.n);
-    free((void *)(uintptr_t)key.p);
-}
-
 static void not_acted_on(struct sw_config_build *b)
 {
     const struct sw_directives *d = &b->c->d;
@@ -192,7 +159,7 @@ void sw_config_misc(struct sw_config_build *b)
     if (!c->limits.connections_per_peer)
         c->limits.connections_per_peer = c->workers < 4 ? c->workers : 4;
     log_conf(b);
-    seal_key(b);
+    sw_config_seal_keys(b);
     admin_socket(b);
     not_acted_on(b);
     clock_is_right(b);

@@ -319,6 +319,11 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
                         d->name.s.p ? d->name.s.p : "");
     p->ping_ms = d->ping.given ? (uint32_t)d->ping.v : PING_MS;
     p->timeout_ms = d->timeout.given ? (uint32_t)d->timeout.v : TIMEOUT_MS;
+    p->hide_inside = d->hide_inside.v;
+    if (p->hide_inside && !b->c->d.seal_key.count)
+        sw_diag_warning(b->diags, d->hide_inside.mark,
+                        "hide_inside: what is hidden cannot be found again after a restart (give a "
+                        "seal_key)");
     cp->id = p->id;
     cp->name = d->name.s.p ? d->name.s.p : "";
     cp->wanted = wanted_text(b, p);

@@ -85,6 +85,8 @@ static const struct sw_key_def peer_keys[] = {
     {"asserted_identity", SW_KEY_TEXT, offsetof(struct sw_peer_directive, asserted_identity), false,
      "distrust|trust|withhold", NULL},
     {"remove", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, remove), false, NULL, NULL},
+    {"hide_inside", SW_KEY_BOOL, offsetof(struct sw_peer_directive, hide_inside), false, NULL,
+     NULL},
 };
 static const struct sw_schema peer_schema = SCHEMA("a peer", peer_keys, sw_peer_directive);
 
@@ -221,7 +223,7 @@ static const struct sw_key_def config_keys[] = {
      &registrar_schema},
     {"dns", SW_KEY_MAP, offsetof(struct sw_directives, dns), false, NULL, &dns_schema},
     {"store", SW_KEY_TEXT, offsetof(struct sw_directives, store), false, NULL, NULL},
-    {"seal_key", SW_KEY_TEXT, offsetof(struct sw_directives, seal_key), false, NULL, NULL},
+    {"seal_key", SW_KEY_TEXTS, offsetof(struct sw_directives, seal_key), false, NULL, NULL},
     {"admin", SW_KEY_MAP, offsetof(struct sw_directives, admin), false, NULL, &admin_schema},
     {"log", SW_KEY_MAP, offsetof(struct sw_directives, log), false, NULL, &log_schema},
     {"limits", SW_KEY_MAP, offsetof(struct sw_directives, limits), false, NULL, &limits_schema},

@@ -31,7 +31,7 @@ struct sw_peer_directive {
     struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
         without_certificate, reverse, clear_address, asserted_identity;
     struct sw_texts domain, address, transport, source, remove;
-    struct sw_number ping, timeout;
+    struct sw_number ping, timeout, hide_inside;
 };
 
 struct sw_set_directive {
@@ -95,7 +95,8 @@ struct sw_directives {
     struct sw_maps identities, trust, listen, peers, routes, tls_policies;
     struct sw_registrar_directive registrar;
     struct sw_dns_directive dns;
-    struct sw_text store, seal_key;
+    struct sw_text store;
+    struct sw_texts seal_key;
     struct sw_admin_directive admin;
     struct sw_log_directive log;
     struct sw_limits_directive limits;

@@ -1,6 +1,7 @@
 #include "gateway/response.h"
 
 #include "gateway/intake.h"
+#include "gateway/unhide.h"
 #include "proxy/ingress.h"
 
 /* What was asked over TLS is answered by the peer whose identity held, over TLS. */
@@ -67,6 +68,10 @@ void sw_gateway_response(struct sw_gateway *g, const struct sw_event *ev)
     if (!may_answer(c, ev->flow)) {
         sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         note_foreign(p, c, ev->flow, &m, &v);
+        return;
+    }
+    if (!sw_gateway_unhide_response(g, ev->flow, c->peer, &m, &v)) {
+        sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         return;
     }
     void *user = c->user;

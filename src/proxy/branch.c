@@ -116,6 +116,22 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
 }
 
+static const char *failure_reason(enum sw_status s)
+{
+    if (s == SW_LIMIT_SIZE) /* what is inside, from a peer with `hide_inside` */
+        return "Cannot Be Hidden";
+    switch (sw_status_class(s)) {
+    case SW_CLASS_DENIED:
+        return "Next Hop Did Not Prove Its Identity";
+    case SW_CLASS_CRYPTO:
+        return "TLS To Next Hop Failed";
+    case SW_CLASS_LIMIT:
+        return "Out Of Resources";
+    default:
+        return "Next Hop Unreachable";
+    }
+}
+
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,
                      const struct sw_target *t)
 {
@@ -138,26 +154,12 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     }
     if (s != SW_OK) {
         sw_branch_done(p, b);
-        sw_fork_consider(f, 503, NULL, "Out Of Resources");
+        sw_fork_consider(f, 503, NULL, failure_reason(s));
         return false;
     }
     if (has_next(p, f, choice) && t->timeout_ms)
         sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
     return true;
-}
-
-static const char *failure_reason(enum sw_status s)
-{
-    switch (sw_status_class(s)) {
-    case SW_CLASS_DENIED:
-        return "Next Hop Did Not Prove Its Identity";
-    case SW_CLASS_CRYPTO:
-        return "TLS To Next Hop Failed";
-    case SW_CLASS_LIMIT:
-        return "Out Of Resources";
-    default:
-        return "Next Hop Unreachable";
-    }
 }
 
 static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum sw_status status)

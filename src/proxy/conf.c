@@ -63,6 +63,7 @@ static void index_peer(struct sw_proxy_conf *c, uint16_t i)
             c->by_source[c->by_source_count++] = (struct sw_peer_source){p->sources[k].base, i};
     if (has_range(p))
         c->by_range[c->by_range_count++] = i;
+    c->hides |= p->hide_inside;
     if (p->best_effort)
         c->clear[c->clear_count++] = i;
     if (p->verify == SW_VERIFY_WILDCARD || p->verify == SW_VERIFY_ADDRESS || p->pin_count)
@@ -90,6 +91,15 @@ static bool index_rules(struct sw_proxy_conf *c)
     return c->rule_headers;
 }
 
+/* A key of their own for what is hidden, from each key that seals: RFC 5869 3.2 */
+static void hide_keys(struct sw_proxy_conf *c)
+{
+    const struct sw_slice label = SW_SLICE("sipward hide");
+    sw_siv_key_init(&c->hide_key[0], &c->seal_key, label);
+    for (uint32_t i = 0; i < c->seal_older_count; i++)
+        sw_siv_key_init(&c->hide_key[i + 1], &c->seal_older[i], label);
+}
+
 enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
 {
     size_t names = 1, sources = 1, peers = c->peer_count + 1;
@@ -110,6 +120,7 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
     }
     for (uint32_t i = 0; i < c->peer_count; i++)
         index_peer(c, (uint16_t)i);
+    hide_keys(c);
     qsort(c->by_domain, c->by_domain_count, sizeof(*c->by_domain), name_order);
     qsort(c->by_source, c->by_source_count, sizeof(*c->by_source), source_order);
     qsort_r(c->by_id, c->peer_count, sizeof(*c->by_id), id_order, c);

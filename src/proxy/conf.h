@@ -4,7 +4,7 @@
 #define SW_PROXY_CONF_H
 
 #include "base/flow.h"
-#include "crypto/hmac.h"
+#include "crypto/siv.h"
 #include "sip/domain.h"
 
 enum sw_unknown { SW_UNKNOWN_DROP, SW_UNKNOWN_REJECT };
@@ -60,6 +60,7 @@ struct sw_peer_conf {
     uint8_t reverse;          /* enum sw_reverse */
     bool without_certificate; /* its source is enough on a TLS listener */
     bool best_effort;         /* security: best-effort */
+    bool hide_inside;         /* what is behind us is hidden from it: docs/hiding.md */
     struct sw_endpoint clear_address;
     struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
     uint32_t ping_ms;         /* 0: off */
@@ -102,13 +103,18 @@ struct sw_peer_source {
     uint16_t peer;
 };
 
+/* Keys that open what is sealed; the first of them seals. */
+enum { SW_SEAL_KEYS_MAX = 4 };
+
 struct sw_proxy_conf {
     const struct sw_slice *domains; /* ours, in lower case, sorted */
     const struct sw_listener_conf *listeners;
     const struct sw_peer_conf *peers;
     const struct sw_route_conf *routes;
     uint32_t domain_count, listener_count, peer_count, route_count;
-    struct sw_hmac_key seal_key;
+    struct sw_hmac_key seal_key;                         /* seals and opens */
+    struct sw_hmac_key seal_older[SW_SEAL_KEYS_MAX - 1]; /* only open */
+    uint32_t seal_older_count;
     uint16_t node;
     uint32_t headers_max;           /* rows of one message, up to SW_HDRS_MAX */
     uint32_t uri_max;               /* bytes of a Request-URI or a Route's URI */
@@ -126,7 +132,9 @@ struct sw_proxy_conf {
     uint32_t by_domain_count, by_source_count, by_range_count, clear_count, wide_count;
     const struct sw_header_name **rule_headers; /* those that a route matches on */
     uint32_t rule_header_count;
-    bool rule_sources; /* a route matches on the source address */
+    bool rule_sources;                            /* a route matches on the source address */
+    struct sw_siv_key hide_key[SW_SEAL_KEYS_MAX]; /* of seal_key and seal_older */
+    bool hides;                                   /* a peer has hide_inside */
 };
 
 /**

@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include "proxy/hide.h"
 #include "proxy/rows.h"
 #include "sip/build.h"
 
@@ -12,8 +13,10 @@ static struct sw_slice since(const struct sw_buf *b, size_t from)
 }
 
 /* Via = our sent-by and branch; rport asks that the response come back here through a NAT. */
-static void put_via(struct sw_buf *b, const struct sw_listener_conf *l, const struct sw_forward *f)
+static void put_via(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_forward *f,
+                    bool hidden)
 {
+    const struct sw_listener_conf *l = &c->listeners[f->out->listener];
     enum sw_transport t = (enum sw_transport)f->out->transport;
     sw_buf_lit(b, "Via: SIP/2.0/");
     sw_buf_slice(b, sw_transport_via(t));
@@ -24,9 +27,13 @@ static void put_via(struct sw_buf *b, const struct sw_listener_conf *l, const st
         sw_buf_u64(b, l->port);
     }
     sw_buf_lit(b, ";branch=");
+    size_t branch = b->n;
     sw_owner_put(b, &f->owner);
+    struct sw_slice owner = since(b, branch);
     if (t == SW_UDP)
         sw_buf_lit(b, ";rport");
+    if (hidden)
+        sw_hide_put_vias(b, c, f->m, f->v, f->in, owner);
     sw_buf_lit(b, "\r\n");
 }
 
@@ -43,12 +50,15 @@ static struct sw_side side_of(const struct sw_flow *flow)
 }
 
 static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
-                         const struct sw_forward *f, const struct sw_routes *r)
+                         const struct sw_forward *f, const struct sw_routes *r, bool hidden)
 {
     const struct sw_seal seal = {{side_of(f->in), side_of(f->out)}};
     bool sips =
         f->v->uri.scheme == SW_SCHEME_SIPS || (r->count && r->next.scheme == SW_SCHEME_SIPS);
-    sw_record_route_put(b, c, f->v->call_id, &seal, sips);
+    if (hidden)
+        sw_hide_put_record_route(b, c, f->m, f->v->call_id, &seal, sips);
+    else
+        sw_record_route_put(b, c, f->v->call_id, &seal, sips);
 }
 
 /* The host that the Request-URI gets: a rule's, else the peer's if it was ours; .p NULL: its own.
@@ -106,20 +116,21 @@ static void edit_sender_via(const struct sw_forward *f, struct sw_buf *room, str
 }
 
 static void edit_top(const struct sw_proxy_conf *c, const struct sw_forward *f,
-                     const struct sw_routes *r, struct sw_buf *room, struct sw_edits *edits)
+                     const struct sw_routes *r, bool hidden, struct sw_buf *room,
+                     struct sw_edits *edits)
 {
     const struct sw_hdr *via = sw_msg_hdr(f->m, SW_HDR_VIA);
     const struct sw_hdr *rr = sw_msg_hdr(f->m, SW_HDR_RECORD_ROUTE);
     size_t from = room->n;
-    put_via(room, &c->listeners[f->out->listener], f);
+    put_via(room, c, f, hidden);
     if (f->v->max_forwards < 0)
         sw_buf_lit(room, "Max-Forwards: 70\r\n");
     sw_edit_add(edits, via->at, 0, since(room, from));
     if (!sw_record_route_wanted((enum sw_method)f->m->method))
         return;
     from = room->n;
-    record_route(room, c, f, r);
-    sw_edit_add(edits, rr ? rr->at : via->end, 0, since(room, from));
+    record_route(room, c, f, r, hidden);
+    sw_edit_add(edits, hidden ? via->at : rr ? rr->at : via->end, 0, since(room, from));
 }
 
 static void edit_length(const struct sw_forward *f, struct sw_buf *room, struct sw_edits *edits)
@@ -166,16 +177,22 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     struct sw_edits edits;
     size_t cap = ROOM + 2 * ((size_t)f->m->uri_n + sw_rewrite_room(f->rewrite)) +
                  f->v->via.whole.n + routes_size(&r);
+    bool hidden = sw_hide_wanted(c, f->out->peer);
+    if (hidden)
+        cap += sw_hide_room(f->m);
     char *p = sw_arena_get(arena, cap);
     struct sw_buf room = sw_buf(p, cap);
     if (!p)
         return SW_LIMIT_MEMORY;
     sw_edits_init(&edits);
     edit_target(c, f, &r, &room, &edits);
-    edit_sender_via(f, &room, &edits);
+    if (!hidden)
+        edit_sender_via(f, &room, &edits);
     edit_max_forwards(f, &room, &edits);
     edit_breadth(f, &room, &edits); /* before a Route that goes at the same place */
-    edit_top(c, f, &r, &room, &edits);
+    edit_top(c, f, &r, hidden, &room, &edits);
+    if (hidden && (sw_hide_request(c, f->m, f->out, &room, &edits) != SW_OK || room.full))
+        return SW_LIMIT_SIZE;
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);
     if (f->rewrite && f->rewrite->add.n)

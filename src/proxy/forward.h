@@ -27,9 +27,10 @@ struct sw_forwarded {
 
 /**
  * Renders a request for its next hop: Request-URI, Via stamped and added, Max-Forwards,
- * Max-Breadth, Record-Route, Route, Content-Length, and what rules and peers say. SW_LIMIT: more
- * changes than SW_EDITS_MAX; SW_LIMIT_MEMORY. RFC 3261 16.6 steps 1 to 9, 18.2.1; RFC 3261 23; RFC
- * 3581
+ * Max-Breadth, Record-Route, Route, Content-Length, and what rules and peers say; and hides the
+ * inside from a peer with `hide_inside` (proxy/hide.h). SW_LIMIT: more changes than SW_EDITS_MAX;
+ * SW_LIMIT_SIZE: what is inside cannot be hidden; SW_LIMIT_MEMORY. RFC 3261 16.6 steps 1 to
+ * 9, 18.2.1; RFC 3261 23; RFC 3581
  */
 SW_MUST_USE enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena *arena,
                                              const struct sw_forward *f, struct sw_forwarded *out);

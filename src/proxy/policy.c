@@ -1,5 +1,6 @@
 #include "proxy/policy.h"
 
+#include "proxy/hide.h"
 #include "proxy/rules.h"
 
 bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
@@ -28,22 +29,59 @@ uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *
     return sw_siphash_end(&h).a & 0xffffffffffff;
 }
 
+/* What the Vias of one request are compared with, and those of them that hide further ones. */
+struct passes {
+    const struct sw_proxy *p;
+    const struct sw_request *q;
+    uint64_t hash;
+    struct sw_via hiding; /* the last one that may; .branch.n 0: none */
+};
+
 /* A Via that this worker or a neighbour wrote, with the same second part in its branch. The table
  * key is of this process, so another process's branch cannot match by accident. RFC 5393 4.2.2 */
+static bool same_pass(struct passes *x, const struct sw_via *via)
+{
+    struct sw_owner o;
+    if (!sw_owner_get(via->branch, &o) || o.instance != x->p->e->conf.instance)
+        return false;
+    x->hash = x->hash ? x->hash : sw_policy_loop_hash(x->p, x->q);
+    if (sw_hide_in_via(via))
+        x->hiding = *via;
+    return o.loop == x->hash;
+}
+
+/* Passes before the one towards a peer from which the inside is hidden are in its Via, and those
+ * before them in a Via in there; each is smaller than the one around it. */
+static bool hidden_loops(struct passes *x)
+{
+    enum { DEPTH_MAX = 8 }; /* 2 KiB hold fewer within each other */
+    char bytes[2][SW_HIDE_TEXT_MAX];
+    struct sw_slice items, item;
+    struct sw_via via;
+    for (int i = 0; i < DEPTH_MAX && x->hiding.branch.n; i++) {
+        struct sw_via last = x->hiding;
+        x->hiding.branch.n = 0;
+        if (sw_unhide_via(x->p->conf, &last, bytes[i & 1], &items) != SW_OK)
+            return false;
+        while (sw_hide_list_next(&items, &item)) {
+            struct sw_lex l = sw_lex(item);
+            while (!sw_lex_end(&l) && sw_via_next(&l, &via) == SW_OK)
+                if (same_pass(x, &via))
+                    return true;
+        }
+    }
+    return false;
+}
+
 static bool loops(const struct sw_proxy *p, const struct sw_request *q)
 {
     struct sw_values values = sw_values(q->m, SW_HDR_VIA);
+    struct passes x = {.p = p, .q = q};
     struct sw_via via;
-    struct sw_owner o;
-    uint64_t hash = 0;
-    while (sw_values_via(&values, &via) == SW_OK) {
-        if (!sw_owner_get(via.branch, &o) || o.instance != p->e->conf.instance)
-            continue;
-        hash = hash ? hash : sw_policy_loop_hash(p, q);
-        if (o.loop == hash)
+    while (sw_values_via(&values, &via) == SW_OK)
+        if (same_pass(&x, &via))
             return true;
-    }
-    return false;
+    return x.hiding.branch.n && hidden_loops(&x);
 }
 
 /* We understand no extension that Proxy-Require can name. RFC 3261 16.3 step 5 */
@@ -173,5 +211,11 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
                          "two systems send it to each other: compare the routes of both");
     if (!breadth(q, out) || !proxy_require(p, q, out))
         return false;
-    return dialog(p, q, out) && (q->side >= 0 || sips(p, q, out));
+    if (!dialog(p, q, out))
+        return false;
+    if (q->bad_hidden.code) {
+        *out = q->bad_hidden;
+        return false;
+    }
+    return q->side >= 0 || sips(p, q, out);
 }

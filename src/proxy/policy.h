@@ -4,6 +4,15 @@
 
 #include "proxy/proxy.h"
 
+/* A refusal. */
+struct sw_refusal {
+    uint16_t code;
+    const char *reason;    /* the reason phrase; NULL: the usual one */
+    const char *why;       /* for the log: what was wanted, what came */
+    const char *help;      /* for the log: what would help; NULL: the cause says it */
+    struct sw_slice extra; /* header lines, in scratch memory, or empty */
+};
+
 /* A request as it is being handled. */
 struct sw_request {
     const struct sw_flow *flow;
@@ -12,15 +21,8 @@ struct sw_request {
     struct sw_routes *r;
     uint32_t breadth; /* branches that may be tried at once: RFC 5393 5.3.3 */
     int side;         /* of the dialog in r->seal that sent it; -1: no sealed Route of ours */
-};
-
-/* A refusal. */
-struct sw_refusal {
-    uint16_t code;
-    const char *reason;    /* the reason phrase; NULL: the usual one */
-    const char *why;       /* for the log: what was wanted, what came */
-    const char *help;      /* for the log: what would help; NULL: the cause says it */
-    struct sw_slice extra; /* header lines, in scratch memory, or empty */
+    struct sw_refusal
+        bad_hidden; /* something hidden that it brings back does not hold; code 0: no */
 };
 
 /** Fills a refusal with static texts. Always false, so that a check can end with it. */

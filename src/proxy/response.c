@@ -1,5 +1,6 @@
 #include "proxy/response.h"
 
+#include "proxy/hide.h"
 #include "proxy/rows.h"
 #include "sip/build.h"
 
@@ -94,6 +95,25 @@ static void give_up(struct sw_proxy *p, struct sw_server *s, unsigned status)
         sw_server_free(p->e, s);
 }
 
+/* What answers is hidden from a peer with `hide_inside`, or the response does not leave. */
+static void hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_msg *m,
+                 const struct sw_vitals *v, struct sw_edits *edits)
+{
+    const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
+    struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
+    if (sw_hide_response(p->conf, m, v, &in, &room, edits) == SW_OK)
+        return;
+    edits->full = true;
+    const struct sw_field fields[] = {
+        sw_field_number("status", m->status),
+        sw_field_str("why",
+                     "what is inside cannot be hidden: too long, or a Contact is no address"),
+        sw_field_text("peer", sw_proxy_peer_name(p, s->peer)),
+        sw_field_text("call_id", v->call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
+}
+
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
                          const struct sw_vitals *v, uint32_t from, struct sw_slice extra)
 {
@@ -101,6 +121,8 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
     size_t total, count;
     sw_edits_init(&edits);
     drop_via(m, &edits);
+    if (sw_hide_wanted(p->conf, s->peer))
+        hide(p, s, m, v, &edits);
     if (extra.n)
         sw_edit_add(&edits, m->blank_at, 0, extra);
     if (!v->has_length && sw_transport_reliable((enum sw_transport)s->transport)) {

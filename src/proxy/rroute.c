@@ -1,5 +1,7 @@
 #include "proxy/rroute.h"
 
+#include "proxy/hide.h"
+
 /* The URI parameter that carries the sealed value, its first letter the side it faces. */
 #define SEAL_PARAM SW_SLICE("sw")
 
@@ -11,6 +13,19 @@ uint32_t sw_side_peer(const struct sw_flow *flow)
 static bool is_ours(const struct sw_proxy_conf *c, const struct sw_uri *u)
 {
     return sw_uri_is_sip(u) && !u->user.p && sw_proxy_is_ours(c, u->host, u->port);
+}
+
+/* The seal of a value that hides others is hidden with them. */
+static bool open_seal(const struct sw_proxy_conf *c, struct sw_slice call_id, char letter,
+                      struct sw_slice text, struct sw_seal *out)
+{
+    char bytes[SW_HIDE_TEXT_MAX], sealed[SW_SEAL_LETTERS_MAX];
+    struct sw_buf letters = sw_buf(sealed, sizeof(sealed));
+    struct sw_slice items;
+    if (!sw_hide_letter(letter))
+        return sw_seal_open(c, call_id, text, out) == SW_OK;
+    return sw_hide_route_open(c, call_id, text, bytes, &letters, &items) == SW_OK &&
+           sw_seal_open(c, call_id, sw_buf_view(&letters), out) == SW_OK;
 }
 
 /* Opens the sealed value of a URI of ours. False: it belongs to another dialog than the one that
@@ -25,7 +40,7 @@ static bool take_seal(const struct sw_proxy_conf *c, struct sw_slice call_id,
     if (taken->p)
         return sw_slice_eq(*taken, text);
     *taken = text;
-    r->sealed = x.value.n > 1 && sw_seal_get(&c->seal_key, call_id, text, &r->seal) == SW_OK;
+    r->sealed = x.value.n > 1 && open_seal(c, call_id, x.value.p[0], text, &r->seal);
     r->bad_seal |= !r->sealed;
     r->letter = x.value.n ? x.value.p[0] : 0;
     return true;
@@ -182,31 +197,42 @@ bool sw_record_route_wanted(enum sw_method method)
     }
 }
 
-static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, const struct sw_side *s,
+void sw_own_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
                     bool sips)
 {
-    bool bare = s->transport == SW_TLS && !sips && !l->transport_tls;
+    bool bare = transport == SW_TLS && !sips && !l->transport_tls;
     sw_buf_str(b, sips ? "sips:" : "sip:");
     sw_buf_slice(b, l->host);
     if (!bare) {
         sw_buf_char(b, ':');
         sw_buf_u64(b, l->port);
     }
-    if (s->transport == SW_TCP && !sips)
+    if (transport == SW_TCP && !sips)
         sw_buf_lit(b, ";transport=tcp");
-    if (s->transport == SW_TLS && !sips && !bare)
+    if (transport == SW_TLS && !sips && !bare)
         sw_buf_lit(b, ";transport=tls");
-    sw_buf_lit(b, ";lr");
+}
+
+void sw_record_route_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
+                             bool sips, char letter, struct sw_slice sealed)
+{
+    sw_own_uri_put(b, l, transport, sips);
+    sw_buf_lit(b, ";lr;sw=");
+    sw_buf_char(b, letter);
+    sw_buf_slice(b, sealed);
+}
+
+bool sw_seal_one_row(const struct sw_seal *seal)
+{
+    const struct sw_side *in = &seal->side[0], *out = &seal->side[1];
+    return in->listener == out->listener && in->transport == out->transport;
 }
 
 static void put_row(struct sw_buf *b, const struct sw_listener_conf *l, const struct sw_side *s,
                     bool sips, char letter, struct sw_slice sealed)
 {
     sw_buf_lit(b, "Record-Route: <");
-    put_uri(b, l, s, sips);
-    sw_buf_lit(b, ";sw=");
-    sw_buf_char(b, letter);
-    sw_buf_slice(b, sealed);
+    sw_record_route_uri_put(b, l, s->transport, sips, letter, sealed);
     sw_buf_lit(b, ">\r\n");
 }
 
@@ -221,7 +247,7 @@ void sw_record_route_put(struct sw_buf *b, const struct sw_proxy_conf *c, struct
         b->full = true;
         return;
     }
-    bool one = in->listener == out->listener && in->transport == out->transport;
+    bool one = sw_seal_one_row(seal);
     put_row(b, &c->listeners[out->listener], out, sips, one ? 's' : 'b', sw_buf_view(&sealed));
     if (!one)
         put_row(b, &c->listeners[in->listener], in, sips, 'a', sw_buf_view(&sealed));

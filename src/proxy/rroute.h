@@ -66,6 +66,18 @@ bool sw_record_route_wanted(enum sw_method method);
 void sw_record_route_put(struct sw_buf *b, const struct sw_proxy_conf *c, struct sw_slice call_id,
                          const struct sw_seal *seal, bool sips);
 
+/** Appends a URI of ours, without brackets, as the side that this listener faces reaches us.
+ * RFC 5630 5.3 */
+void sw_own_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
+                    bool sips);
+
+/** The same with what makes it a value of our Record-Route. RFC 3261 16.6 step 4 */
+void sw_record_route_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
+                             bool sips, char letter, struct sw_slice sealed);
+
+/** True if both sides reach us in the same way, so that one row serves them. RFC 5658 5 */
+bool sw_seal_one_row(const struct sw_seal *seal);
+
 /** What stands for a flow's owner in a seal. */
 uint32_t sw_side_peer(const struct sw_flow *flow);
 

@@ -112,3 +112,12 @@ enum sw_status sw_seal_get(const struct sw_hmac_key *key, struct sw_slice call_i
     *out = seal;
     return SW_OK;
 }
+
+enum sw_status sw_seal_open(const struct sw_proxy_conf *c, struct sw_slice call_id,
+                            struct sw_slice text, struct sw_seal *out)
+{
+    enum sw_status s = sw_seal_get(&c->seal_key, call_id, text, out);
+    for (uint32_t i = 0; s != SW_OK && i < c->seal_older_count; i++)
+        s = sw_seal_get(&c->seal_older[i], call_id, text, out);
+    return s;
+}

@@ -32,4 +32,8 @@ void sw_seal_put(struct sw_buf *b, const struct sw_hmac_key *key, struct sw_slic
 SW_MUST_USE enum sw_status sw_seal_get(const struct sw_hmac_key *key, struct sw_slice call_id,
                                        struct sw_slice text, struct sw_seal *out);
 
+/** The same with the keys of a configuration: the one that seals, then the older ones. */
+SW_MUST_USE enum sw_status sw_seal_open(const struct sw_proxy_conf *c, struct sw_slice call_id,
+                                        struct sw_slice text, struct sw_seal *out);
+
 #endif

@@ -6,8 +6,9 @@
  * left.
  *
  * The input is a row of commands: one byte what, then for bytes to be sent two bytes length and the
- * bytes, in which "\x01" stands for the last Record-Route pair seen and "\x02" for the last Via.
- * Bit 3 of the command sends the rest of the end's message in two pieces. */
+ * bytes, in which "\x01" stands for the last Record-Route pair seen, "\x02" for the last Via and
+ * "\x03" for the URI of the last Contact. The highest bit of the first byte hides the inside from
+ * the carrier. Bit 3 of the command sends the rest of the end's message in two pieces. */
 #include "proxy/rules.h"
 #include "sim/raw.h"
 #include "sim/spy.h"
@@ -28,7 +29,7 @@ static const enum sw_transport transports[ENDS] = {SW_TLS, SW_UDP, SW_TCP, SW_TL
 static const char *const addresses[ENDS] = {"10.0.0.1:5061", "10.1.0.1:5060", "10.1.0.1:5060",
                                             "10.0.0.1:5061", "10.1.0.1:5060"};
 
-static char last_routes[2048], last_via[512];
+static char last_routes[2048], last_via[1024], last_contact[512];
 
 static void remember(void)
 {
@@ -42,6 +43,10 @@ static void remember(void)
         const char *via = raw_header(m, "Via");
         if (*via)
             snprintf(last_via, sizeof(last_via), "%s", via);
+        const char *contact = strchr(raw_header(m, "Contact"), '<');
+        if (contact)
+            snprintf(last_contact, sizeof(last_contact), "%.*s", (int)strcspn(contact + 1, ">"),
+                     contact + 1);
     }
 }
 
@@ -55,6 +60,8 @@ static void say(struct sim *s, int e, const uint8_t *p, size_t n, bool pieces)
             sw_buf_str(&b, last_routes);
         else if (p[i] == 2)
             sw_buf_str(&b, last_via);
+        else if (p[i] == 3)
+            sw_buf_str(&b, last_contact);
         else
             sw_buf_char(&b, (char)p[i]);
     }
@@ -166,11 +173,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sw_arena arena;
     sw_slab_init(&slab);
     sw_arena_init(&arena, &slab);
-    last_routes[0] = last_via[0] = 0;
+    last_routes[0] = last_via[0] = last_contact[0] = 0;
     conf_init(k);
     conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
     conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
-    conf_peer(k, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test");
+    conf_peer(k, "carrier", "10.0.0.9:5061", SW_TLS, "carrier.test")->hide_inside =
+        size && data[0] & 0x80;
     conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->tcp = true;
     conf_peer(k, "tcp", "10.1.0.8:5060", SW_TCP, NULL);
     add_rules(k, &arena);

@@ -21,8 +21,8 @@ struct ua_call {
     struct sw_ref send;
     char *text; /* the request waiting for a connection */
     char method[16];
-    char uri[256], peer_addr[512], own_addr[512], call_id[64];
-    char route[UA_ROUTES_MAX][512];
+    char uri[512], peer_addr[512], own_addr[512], call_id[64];
+    char route[UA_ROUTES_MAX][1024];
     unsigned routes;
     struct sw_flow flow; /* callee: the INVITE came over it */
     char *ok;            /* callee: the 200 that is repeated */

@@ -104,7 +104,7 @@ void ua_learn_routes(struct ua_call *c, const struct sw_msg *m, bool reversed)
     struct sw_values values = sw_values(m, SW_HDR_RECORD_ROUTE);
     struct sw_addr a;
     unsigned n = 0;
-    char found[UA_ROUTES_MAX][512];
+    char found[UA_ROUTES_MAX][1024];
     while (n < UA_ROUTES_MAX && sw_values_addr(&values, &a) == SW_OK)
         ua_copy_text(found[n++], sizeof(found[0]), a.whole);
     for (unsigned i = 0; i < n; i++)

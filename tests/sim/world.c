@@ -127,6 +127,7 @@ static void one_gate(struct world *w, const struct world_conf *c)
     }
     k->peers[0].listener = 0;
     k->peers[1].listener = 1;
+    k->peers[0].hide_inside = c->hide;
     if (c->fork != SW_FORK_ORDER) {
         conf_peer(k, "spare", "10.1.0.8:5060", c->inside, NULL)->listener = 1;
         conf_route(k, "carrier", "spare", "pbx", NULL)->fork = (uint8_t)c->fork;
@@ -147,6 +148,7 @@ static void two_gates(struct world *w, const struct world_conf *c)
               c->outside == SW_TLS ? "carrier.test" : NULL)
         ->listener = 0;
     conf_peer(a, "two", "10.2.0.2:5061", SW_TLS, "two.test")->listener = 1;
+    a->peers[0].hide_inside = a->peers[1].hide_inside = c->hide;
     conf_route(a, "carrier", "two", NULL);
     conf_route(a, "two", "carrier", NULL);
     gate_start(&w->gate[0], w->sim, "one", c->workers ? c->workers : 1, "one.test", w->seed);
@@ -157,6 +159,7 @@ static void two_gates(struct world *w, const struct world_conf *c)
     conf_peer(b, "one", "10.2.0.1:5061", SW_TLS, "one.test");
     conf_peer(b, "pbx", "10.1.0.9:5060", c->inside, c->inside == SW_TLS ? "pbx.test" : NULL)
         ->listener = 1;
+    b->peers[0].hide_inside = c->hide;
     conf_route(b, "one", "pbx", NULL);
     conf_route(b, "pbx", "one", NULL);
     gate_start(&w->gate[1], w->sim, "two", c->workers ? c->workers : 1, "two.test", w->seed + 1);

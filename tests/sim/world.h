@@ -49,6 +49,7 @@ struct world_conf {
     unsigned workers;  /* of each gateway; 0: one */
     bool two_gateways; /* carrier - gateway - TLS - gateway - pbx */
     bool dead_first;   /* one gateway: the PBX has a further address before its own, of nobody */
+    bool hide; /* what is behind a gateway is hidden from the carrier and the other gateway */
     enum sw_transport outside, inside; /* the sides; default UDP is 0: set outside to SW_TLS */
     enum sw_fork_rule
         fork; /* not SW_FORK_ORDER: one gateway, and "spare" (10.1.0.8) beside the PBX */
