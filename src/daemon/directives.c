@@ -72,6 +72,8 @@ static const struct sw_key_def peer_keys[] = {
      "tls-only|best-effort", NULL},
     {"sips", SW_KEY_TEXT, offsetof(struct sw_peer_directive, sips), false, "allow|require|deny",
      NULL},
+    {"sips_contact", SW_KEY_TEXT, offsetof(struct sw_peer_directive, sips_contact), false,
+     "refuse|tolerate", NULL},
     {"listen", SW_KEY_TEXT, offsetof(struct sw_peer_directive, listen), false, NULL, NULL},
     {"source", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, source), false, NULL, NULL},
     {"without_certificate", SW_KEY_TEXT, offsetof(struct sw_peer_directive, without_certificate),

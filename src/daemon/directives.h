@@ -28,8 +28,8 @@ struct sw_listen_directive {
 
 struct sw_peer_directive {
     struct sw_mark mark;
-    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
-        without_certificate, reverse, clear_address;
+    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, sips_contact,
+        listen, without_certificate, reverse, clear_address;
     struct sw_texts domain, address, transport, source;
     struct sw_number ping, timeout;
 };

@@ -171,7 +171,11 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.why = in.why;
     a->verdict.got = in.got;
     a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(in.got) : 0;
-    struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, in.peer));
+    a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
+    struct sw_peer_state *state = sw_proxy_state(p, peer);
+    if (peer)
+        a->verdict.proof = sw_ingress_proof(peer, flow, &a->verdict.domain_id);
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }

@@ -4,6 +4,7 @@
 #include "gateway/intake.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
+#include "proxy/sips.h"
 
 /* What the sender's certificate proves, if it showed one. */
 static struct sw_slice presented(struct sw_proxy *p, const struct sw_flow *flow)
@@ -251,6 +252,7 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
     }
     if (flow.peer == SW_PEER_NOBODY && sw_gateway_one_too_many(g, ev))
         return;
+    sw_peer_speaks_tls(p, &flow);
     if (!sw_gateway_read_request(g, ev, &flow, &m, &v))
         return;
     sw_routes_read(p->conf, &m, &v, &routes);

@@ -2,6 +2,7 @@
 
 #include "gateway/intake.h"
 #include "proxy/ingress.h"
+#include "proxy/sips.h"
 
 /* What was asked over TLS is answered by the peer whose identity held, over TLS. */
 static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)
@@ -69,6 +70,7 @@ void sw_gateway_response(struct sw_gateway *g, const struct sw_event *ev)
         note_foreign(p, c, ev->flow, &m, &v);
         return;
     }
+    sw_peer_speaks_tls(p, ev->flow);
     void *user = c->user;
     uint8_t kind = c->user_kind;
     bool accepted = c->txn.state == SW_TXN_ACCEPTED;

@@ -47,6 +47,7 @@ struct sw_peer_conf {
     uint8_t reverse;          /* enum sw_reverse */
     bool without_certificate; /* its source is enough on a TLS listener */
     bool best_effort;         /* security: best-effort */
+    bool sip_contact;         /* a sips request of it may have a sip Contact */
     struct sw_endpoint clear_address;
     struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
     uint32_t ping_ms;         /* 0: off */

@@ -19,8 +19,9 @@ enum sw_branch_state {
 struct sw_choice {
     uint32_t next, end; /* what is left of it in fork.targets */
     uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
-    bool tls_refused;   /* every TLS target so far was refused at connect */
-    bool tls_failed;    /* one failed otherwise: nothing leaves in the clear */
+    uint32_t tls_peer;  /* whose TLS targets were tried last: */
+    bool tls_refused;   /* all of them were refused at connect */
+    bool tls_failed;    /* one was not: nothing leaves in the clear */
 };
 
 struct sw_branch {
@@ -85,6 +86,11 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
 
 /** A CANCEL for the request came: cancels what is pending. RFC 3261 16.10 */
 void sw_fork_cancel(struct sw_proxy *p, struct sw_fork *f);
+
+/** True if a clear target may be tried: all of this peer's TLS targets were tried and refused at
+ * connect, and it has not spoken TLS meanwhile. docs/config.md "In the clear" */
+bool sw_branch_clear(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
+                     const struct sw_target *t);
 
 /** The answer to a branch's OPEN. */
 void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,

@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include "proxy/sips.h"
 #include "sip/build.h"
 
 /* Bytes that all insertions together take, beside what they copy from the message. */
@@ -74,9 +75,7 @@ static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
                          const struct sw_forward *f, const struct sw_routes *r)
 {
     const struct sw_seal seal = {{side_of(f->in), side_of(f->out)}};
-    bool sips =
-        f->v->uri.scheme == SW_SCHEME_SIPS || (r->count && r->next.scheme == SW_SCHEME_SIPS);
-    sw_record_route_put(b, c, f->v->call_id, &seal, sips);
+    sw_record_route_put(b, c, f->v->call_id, &seal, sw_tls_is_demanded(f->v, r));
 }
 
 /* Request-URI and Route: what a strict router before us moved, our retargeting, a strict router
