@@ -32,6 +32,7 @@ struct sw_config_limits {
     uint32_t connections;          /* of the process */
     uint32_t connections_per_peer; /* 0: min(workers, 4) */
     uint32_t transactions;         /* of the process */
+    uint32_t calls;                /* answered ones whose hops are kept, of the process */
     uint32_t revocation_refresh_s; /* how long an answer is used before it is asked for again */
     struct sw_conn_limits conn;
 };

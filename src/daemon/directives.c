@@ -180,6 +180,7 @@ static const struct sw_key_def limits_keys[] = {
     {"transactions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, transactions), false, NULL,
      NULL},
     {"branches", SW_KEY_COUNT, offsetof(struct sw_limits_directive, branches), false, NULL, NULL},
+    {"calls", SW_KEY_COUNT, offsetof(struct sw_limits_directive, calls), false, NULL, NULL},
     {"handshakes_per_source", SW_KEY_COUNT,
      offsetof(struct sw_limits_directive, handshakes_per_source), false, NULL, NULL},
     {"messages_per_second", SW_KEY_COUNT, offsetof(struct sw_limits_directive, messages_per_second),

@@ -2,6 +2,7 @@
 
 #include "gateway/ack.h"
 #include "gateway/intake.h"
+#include "proxy/hops.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
@@ -135,6 +136,8 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     }
     if (q->m->method == SW_INVITE)
         sw_gateway_trying(p, s, q->m, q->v, q->flow);
+    else if (q->m->method == SW_BYE)
+        sw_call_over(p, q->v);
     sw_fork_next(p, f);
 }
 

@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/hops.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
 
@@ -90,6 +91,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
         return s;
     }
     b->state = SW_BRANCH_SENT;
+    b->out = sw_call_side(out);
     b->client = c->ref;
     c->server = f->server;
     sw_client_start(p->e, c, x.segs, x.count, x.total);
@@ -268,6 +270,8 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     struct sw_fork *f = b->fork;
     struct sw_server *s = sw_server_get(p->e, f->server);
     bool forward = s && (!f->answered || f->msg.method == SW_INVITE);
+    if (f->msg.method == SW_INVITE && f->vitals.to_tag.n == 0)
+        sw_call_answered(p, f, b, m, v);
     sw_branch_done(p, b);
     if (forward)
         sw_response_forward(p, s, m, v, sw_slice("", 0));

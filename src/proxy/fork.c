@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/hops.h"
 #include "proxy/response.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
@@ -44,6 +45,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->breadth = q->breadth;
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
+    f->in_name = sw_arena_dup(&f->arena, sw_proved_stranger(q->flow));
     sw_list_init(&f->branches);
     if (!copy_request(f, q)) {
         arena = f->arena;
