@@ -231,7 +231,7 @@ static void test_hops_are_kept_for_the_last_calls_until_their_bye(void **state)
     char text[2048];
     scene_init(&x, "caller.test", false);
     for (unsigned n = 1; n <= 18; n++)
-        call(&x, x.target, n, "sip", "", "");
+        call(&x, x.target, n, "sips", "", ""); /* over one connection */
     ask(&x);
     assert_int_equal(x.list.rows, 16);
     for (unsigned i = 0; i < 16; i++)
