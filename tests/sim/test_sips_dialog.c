@@ -235,6 +235,9 @@ static void test_sips_to_an_unproved_name_leaves_over_the_dialogs_own_connection
     go_on(&x);
     assert_int_equal(raw_count(x.caller, "BYE"), 0);
     assert_int_equal(raw_count(x.target, "SIP/2.0 500"), 1);
+    send(&x, x.target, "ACK", "sips:a@10.0.0.9", "sips:b@10.0.0.8", x.back, 7);
+    go_on(&x);
+    assert_int_equal(raw_count(x.caller, "ACK"), 0);
     x.caller->node->ident = x.ident[0];
     scene_fini(&x);
     free(other);
