@@ -2,10 +2,10 @@
 
 #include "gateway/ack.h"
 #include "gateway/intake.h"
+#include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
-#include "proxy/sips.h"
 
 /* What the sender's certificate proves, if it showed one. */
 static struct sw_slice presented(struct sw_proxy *p, const struct sw_flow *flow)

@@ -1,8 +1,8 @@
 #include "gateway/response.h"
 
 #include "gateway/intake.h"
+#include "proxy/clear.h"
 #include "proxy/ingress.h"
-#include "proxy/sips.h"
 
 /* What was asked over TLS is answered by the peer whose identity held, over TLS. */
 static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)

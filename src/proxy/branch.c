@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
@@ -118,23 +119,6 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
 }
 
-/* What came of a TLS target, for the peer's clear one. */
-static void tls_outcome(struct sw_branch *b, bool refused)
-{
-    struct sw_choice *c = b->choice;
-    if (b->target.transport != SW_TLS || b->target.peer != c->tls_peer)
-        return;
-    c->tls_refused |= refused;
-    c->tls_failed |= !refused;
-}
-
-bool sw_branch_clear(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
-                     const struct sw_target *t)
-{
-    return c->tls_peer == t->peer && c->tls_refused && !c->tls_failed &&
-           sw_clear_is_allowed(p, sw_proxy_peer(p->conf, t->peer), &f->vitals, f->routes);
-}
-
 /* A request that demands TLS leaves to a proved name only, whatever connection was found. RFC
  * 3261 26.2.2, RFC 5630 5.3 */
 static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
@@ -154,10 +138,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);
     sw_list_add(&f->branches, &b->node);
-    if (t->transport == SW_TLS && choice->tls_peer != t->peer) {
-        choice->tls_peer = t->peer;
-        choice->tls_refused = choice->tls_failed = false;
-    }
+    sw_clear_begin(choice, t);
     if (t->transport == SW_UDP) {
         struct sw_flow out = target_flow(p, t, SW_UDP);
         s = transmit(p, b, &out);
@@ -168,7 +149,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         s = open_flow(p, b, (enum sw_transport)t->transport, 0);
     }
     if (s != SW_OK) {
-        tls_outcome(b, false);
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
@@ -224,7 +205,7 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
     if (status == SW_OK)
         return;
     note_unreachable(p, b, status);
-    tls_outcome(b, status == SW_PEER_REFUSED);
+    sw_clear_outcome(b->choice, &b->target, status == SW_PEER_REFUSED);
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
     go_on(p, b);
@@ -336,7 +317,7 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
     if (ended)
         b->client = (struct sw_ref){0};
     b->heard = true;
-    tls_outcome(b, false);
+    sw_clear_outcome(b->choice, &b->target, false);
     sw_timer_stop(&p->e->timers, &b->answer);
     if (m->status < 200)
         provisional(p, b, m, v);
@@ -367,7 +348,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
         b->choice->next = b->choice->end;
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
-    tls_outcome(b, false);
+    sw_clear_outcome(b->choice, &b->target, false);
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
     go_on(p, b);
 }
@@ -404,12 +385,12 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
     if (b->state == SW_BRANCH_OPENING) {
-        tls_outcome(b, false);
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");
     } else {
         b->passed_over = true;
-        tls_outcome(b, false);
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_fork_consider(f, 408, NULL, NULL);
     }
     advance(p, f, b->choice);

@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/response.h"
 
@@ -220,7 +221,7 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
 {
     while (!sw_fork_is_over(p, f) && c->next < c->end) {
         const struct sw_target *t = &f->targets[c->next++];
-        if (t->clear && !sw_branch_clear(p, f, c, t))
+        if (t->clear && !sw_clear_may_be_tried(p, f, c, t))
             continue;
         if (t->alternative)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);

@@ -89,11 +89,6 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
 /** A CANCEL for the request came: cancels what is pending. RFC 3261 16.10 */
 void sw_fork_cancel(struct sw_proxy *p, struct sw_fork *f);
 
-/** True if a clear target may be tried: all of this peer's TLS targets were tried and refused at
- * connect, and it has not spoken TLS meanwhile. docs/config.md "In the clear" */
-bool sw_branch_clear(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
-                     const struct sw_target *t);
-
 /** The answer to a branch's OPEN. */
 void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,
                       const struct sw_flow *flow);

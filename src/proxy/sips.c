@@ -1,7 +1,5 @@
 #include "proxy/sips.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, MINUTE_MS = 60 * 1000 };
-
 enum sw_scheme sw_target_scheme(const struct sw_vitals *v, const struct sw_routes *r)
 {
     if (!r->uri.p)
@@ -170,31 +168,4 @@ bool sw_sips_flow_fits(const struct sw_flow *flow, const struct sw_flow_id *pref
     if (!sw_transport_secure((enum sw_transport)flow->transport))
         return false;
     return flow->proof >= SW_PROOF_NAME || (prefer->generation && sw_flow_id_eq(&flow->id, prefer));
-}
-
-/* ---- in the clear ---- */
-
-bool sw_peer_spoke_tls(const struct sw_proxy *p, const struct sw_peer_conf *peer)
-{
-    int64_t spoke =
-        atomic_load_explicit(&sw_proxy_state(p, peer)->spoke_tls_ms, memory_order_relaxed);
-    return spoke && p->e->now_ms - spoke < DAY_MS;
-}
-
-bool sw_clear_is_allowed(const struct sw_proxy *p, const struct sw_peer_conf *peer,
-                         const struct sw_vitals *v, const struct sw_routes *r)
-{
-    return peer && peer->best_effort && sw_target_scheme(v, r) == SW_SCHEME_SIP &&
-           !routed_by_sips(r) && !sw_peer_spoke_tls(p, peer);
-}
-
-void sw_peer_speaks_tls(struct sw_proxy *p, const struct sw_flow *flow)
-{
-    if (!p->conf->best_effort || !sw_transport_secure((enum sw_transport)flow->transport))
-        return;
-    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, flow->peer);
-    struct sw_peer_state *s = peer && peer->best_effort ? sw_proxy_state(p, peer) : NULL;
-    if (s && p->e->now_ms - atomic_load_explicit(&s->spoke_tls_ms, memory_order_relaxed) >=
-                 MINUTE_MS) /* not for each message: all workers share it */
-        atomic_store_explicit(&s->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }

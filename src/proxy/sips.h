@@ -55,15 +55,4 @@ bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, unsigned fit
  */
 bool sw_sips_flow_fits(const struct sw_flow *flow, const struct sw_flow_id *prefer);
 
-/** True if a request for this peer may leave without TLS now: it is best-effort, the target is a
- * sip URI, and the peer did not speak TLS within 24 hours. docs/config.md "In the clear" */
-bool sw_clear_is_allowed(const struct sw_proxy *p, const struct sw_peer_conf *peer,
-                         const struct sw_vitals *v, const struct sw_routes *r);
-
-/** True if a best-effort peer spoke TLS within 24 hours. */
-bool sw_peer_spoke_tls(const struct sw_proxy *p, const struct sw_peer_conf *peer);
-
-/** Remembers that a message came from a peer over TLS, for those with security: best-effort. */
-void sw_peer_speaks_tls(struct sw_proxy *p, const struct sw_flow *flow);
-
 #endif

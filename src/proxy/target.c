@@ -1,5 +1,6 @@
 #include "proxy/target.h"
 
+#include "proxy/clear.h"
 #include "proxy/sips.h"
 
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms)
