@@ -28,6 +28,15 @@ struct sw_flow_id {
 #define SW_PEER_NOBODY   UINT32_C(0)
 #define SW_PEER_VERIFIED UINT32_C(1) /* proved a domain that is no peer's */
 
+/* What a connection's owner was known by. */
+enum sw_proof {
+    SW_PROOF_NONE,   /* nothing, or an address */
+    SW_PROOF_SOURCE, /* over TLS, but only its address */
+    SW_PROOF_CHAIN,  /* a chain that is believed; its name was not asked for */
+    SW_PROOF_NAME,   /* a name in a certificate that is believed */
+    SW_PROOF_PIN,    /* its pinned certificate or key */
+};
+
 struct sw_ident;
 
 struct sw_flow {
@@ -35,10 +44,14 @@ struct sw_flow {
     struct sw_endpoint local;
     struct sw_endpoint remote;
     uint32_t peer;      /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
-    uint32_t domain_id; /* SW_PEER_VERIFIED: a hash of the domain that it proved */
+    uint32_t domain_id; /* SW_PEER_VERIFIED: a hash of the domain that it proved; a peer: which of
+                         * its domains, counted from 1; 0: none */
     uint16_t listener;  /* index of the listener it belongs to; never changes while we run */
     uint8_t transport;  /* enum sw_transport */
     bool outbound;      /* we opened it */
+    uint8_t proof;      /* enum sw_proof */
+    uint8_t tls_minor;  /* of 3.x, so 4 is TLS 1.3; 0: no TLS */
+    uint16_t suite;     /* its number at IANA */
     const struct sw_ident
         *ident; /* what its certificate proved; NULL: none. Valid on the owner only */
 };

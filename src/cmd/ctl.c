@@ -12,9 +12,9 @@
 
 enum { CELL_MAX = 64, COLUMNS_MAX = 24 };
 
-static const char *const words[] = {"status",        "peers",        "connections",
-                                    "registrations", "transactions", "certificates",
-                                    "failures",      "reload",       "drain"};
+static const char *const words[] = {"status",       "peers",        "connections", "registrations",
+                                    "transactions", "certificates", "failures",    "calls",
+                                    "reload",       "drain"};
 
 static int is_word(const char *s)
 {

@@ -35,6 +35,7 @@ static const struct sw_cmd commands[] = {
      "  peers          each peer, and whether it is up\n"
      "  connections    each connection: whose, what it proved, version and suite, traffic\n"
      "  transactions   each request that is being answered, or whose repeats are absorbed\n"
+     "  calls          the last answered calls: how each hop was secured, as far as can be seen\n"
      "  certificates   what it shows and believes, with names, dates, days left, fingerprint, "
      "users\n"
      "  registrations  not in this version\n"

@@ -333,6 +333,10 @@ static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
 {
     sw_conn_watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     c->flow.ident = sw_tls_take_ident(c->tls);
+    struct sw_tls_info info;
+    sw_tls_info(c->tls, &info);
+    c->flow.tls_minor = info.minor;
+    c->flow.suite = info.suite_number;
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
 }

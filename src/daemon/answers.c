@@ -347,6 +347,8 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, 
         walk(d, "connections", SW_WALK_CONNECTIONS, a);
     else if (strcmp(word, "transactions") == 0)
         walk(d, "transactions", SW_WALK_TRANSACTIONS, a);
+    else if (strcmp(word, "calls") == 0)
+        walk(d, "calls", SW_WALK_CALLS, a);
     else
         return false;
     return true;

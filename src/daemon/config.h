@@ -32,6 +32,7 @@ struct sw_config_limits {
     uint32_t connections;          /* of the process */
     uint32_t connections_per_peer; /* 0: min(workers, 4) */
     uint32_t transactions;         /* of the process */
+    uint32_t calls;                /* answered ones whose hops are kept, of the process */
     uint32_t revocation_refresh_s; /* how long an answer is used before it is asked for again */
     struct sw_conn_limits conn;
 };
@@ -106,10 +107,10 @@ struct sw_config_build {
 
 void sw_config_identities(struct sw_config_build *b);
 void sw_config_identities_free(struct sw_config *c);
-void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, policies */
-void sw_config_listen(struct sw_config_build *b); /* listeners */
-void sw_config_peers(struct sw_config_build *b);  /* peers */
-void sw_config_routes(struct sw_config_build *b); /* domains, routes */
+void sw_config_trust(struct sw_config_build *b);     /* identities, trust entries, policies */
+void sw_config_listen(struct sw_config_build *b);    /* listeners */
+void sw_config_peers(struct sw_config_build *b);     /* peers */
+void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */

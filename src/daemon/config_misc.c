@@ -79,6 +79,7 @@ static void limits(struct sw_config_build *b)
     p->branches_max = limit(b, &d->branches, 32, 1, SW_TARGETS_MAX);
     p->source_messages_per_s = limit(b, &d->source_messages_per_second, 50, 0, 1000000);
     l->transactions = limit(b, &d->transactions, 500000, 16, 50000000);
+    l->calls = limit(b, &d->calls, 10000, 0, 1000000);
 }
 
 static void log_conf(struct sw_config_build *b)

@@ -273,6 +273,31 @@ static void in_the_clear(struct sw_config_build *b, const struct sw_peer_directi
         d->name.s.p ? d->name.s.p : "");
 }
 
+static void sips(struct sw_config_build *b, const struct sw_peer_directive *d,
+                 struct sw_peer_conf *p)
+{
+    const char *name = d->name.s.p ? d->name.s.p : "";
+    p->sips = sw_text_is(&d->sips, "require") ? SW_SIPS_REQUIRE
+              : sw_text_is(&d->sips, "deny")  ? SW_SIPS_DENY
+                                              : SW_SIPS_ALLOW;
+    p->sip_contact = sw_text_is(&d->sips_contact, "tolerate");
+    if (p->sips == SW_SIPS_REQUIRE && !p->tls)
+        sw_diag_warning(b->diags, d->sips.mark,
+                        "sips: require on peer \"%s\", which has no TLS: no request from or to it "
+                        "is accepted",
+                        name);
+    if (p->sips == SW_SIPS_REQUIRE && p->tls && p->verify == SW_VERIFY_CHAIN && !p->pin_count)
+        sw_diag_warning(b->diags, d->sips.mark,
+                        "sips: require with verify: chain: nothing reaches peer \"%s\", as sips "
+                        "needs a proved name",
+                        name);
+    if (p->sip_contact)
+        sw_diag_warning(b->diags, d->sips_contact.mark,
+                        "sips_contact: tolerate: in sips calls of peer \"%s\" requests may come "
+                        "back to a sip URI, and so without TLS behind it",
+                        name);
+}
+
 /* What takes the place of our host in a Request-URI: the domain without port, or the address. */
 static void retarget(struct sw_config_build *b, struct sw_peer_conf *p)
 {
@@ -302,9 +327,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
     in_the_clear(b, d, p);
     retarget(b, p);
     sw_config_peer_rules(b, d, p);
-    p->sips = sw_text_is(&d->sips, "require") ? SW_SIPS_REQUIRE
-              : sw_text_is(&d->sips, "deny")  ? SW_SIPS_DENY
-                                              : SW_SIPS_ALLOW;
+    sips(b, d, p);
     p->reverse = sw_text_is(&d->reverse, "alias")   ? SW_REVERSE_ALIAS
                  : sw_text_is(&d->reverse, "never") ? SW_REVERSE_NEVER
                                                     : SW_REVERSE_FLOW;

@@ -28,8 +28,8 @@ struct sw_listen_directive {
 
 struct sw_peer_directive {
     struct sw_mark mark;
-    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
-        without_certificate, reverse, clear_address, asserted_identity;
+    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, sips_contact,
+        listen, without_certificate, reverse, clear_address, asserted_identity;
     struct sw_texts domain, address, transport, source, remove;
     struct sw_number ping, timeout, hide_inside;
 };
@@ -83,7 +83,7 @@ struct sw_limits_directive {
     struct sw_number drain, connect, handshake, idle, message, unacknowledged, recheck, resumption,
         sessions, revocation_wait, revocation_refresh;
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
-    struct sw_number connections, connections_per_peer, transactions, branches;
+    struct sw_number connections, connections_per_peer, transactions, branches, calls;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,
         lateness;
 };

@@ -40,6 +40,7 @@ static enum sw_status make_gateway(struct sw_daemon *d, uint16_t i, bool trace)
                    .table_key = d->table_key,
                    .counters = &d->counters[i]},
         .live = d->now->gateway,
+        .calls = c->limits.calls ? sw_share(c->limits.calls, c->workers, 1) : 0,
         .pings = i == 0,
         .trace = trace,
     };

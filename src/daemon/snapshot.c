@@ -168,6 +168,7 @@ void sw_snapshot_compare(const struct sw_snapshot *before, const struct sw_snaps
     note_restart(diags, b->d.limits.mark, "limits.connections", x->connections == y->connections);
     note_restart(diags, b->d.limits.mark, "limits.transactions",
                  x->transactions == y->transactions);
+    note_restart(diags, b->d.limits.mark, "limits.calls", x->calls == y->calls);
     note_restart(diags, b->d.limits.mark, "limits.header_bytes and body_bytes",
                  x->conn.frame.head_max == y->conn.frame.head_max &&
                      x->conn.frame.body_max == y->conn.frame.body_max);

@@ -68,6 +68,7 @@ struct sw_action {
             struct sw_flow_id flow;
             uint32_t peer;      /* ADMIT: whose it is */
             uint32_t domain_id; /* ADMIT: see struct sw_flow */
+            uint8_t proof;      /* ADMIT: likewise */
             enum sw_status status;
             const char *why;     /* static text */
             struct sw_slice got; /* the identity that counted; valid while the flow is */

@@ -33,6 +33,9 @@ enum sw_send_for {
     SW_FOR_ACK,      /* the ACK of a 2xx: likewise to the next Route */
 };
 
+/* What SW_EV_LIST asks for. */
+enum sw_list_what { SW_LIST_TRANSACTIONS, SW_LIST_CALLS };
+
 struct sw_cookie {
     uint8_t why; /* enum sw_send_for */
     uint8_t transport;
@@ -55,6 +58,7 @@ struct sw_event {
     const struct sw_slice *segs;
     size_t seg_count;
     uint32_t from;     /* SW_EV_LIST */
+    uint8_t list;      /* SW_EV_LIST: enum sw_list_what */
     uint16_t listener; /* SW_EV_LISTENER */
     const void *conf;  /* SW_EV_ADOPT: outlives the step's use, until the next one */
 };

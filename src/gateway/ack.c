@@ -1,5 +1,7 @@
 #include "gateway/ack.h"
 
+#include "proxy/sips.h"
+
 /* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
  */
 static struct sw_owner branch(const struct sw_proxy *p, const struct sw_request *q)
@@ -155,14 +157,25 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
     sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
+/* An ACK to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2 */
+static enum sw_status may_leave(const struct sw_send *s, const struct sw_event *ev)
+{
+    static const struct sw_flow_id none = {0};
+    bool sips = s->owner == SW_SEND_ACK &&
+                sw_slice_starts_case(sw_slice(s->bytes, s->n), SW_SLICE("ACK sips:"));
+    return ev->status == SW_OK && sips && !sw_sips_flow_fits(ev->flow, &none) ? SW_DENIED_IDENTITY
+                                                                              : ev->status;
+}
+
 void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_event *ev)
 {
+    enum sw_status status = may_leave(s, ev);
     struct sw_server *server = s->owner == SW_SEND_RESPONSE ? sw_server_get(p->e, s->server) : NULL;
     struct sw_cookie once = {.why = SW_FOR_NOTHING};
-    if (ev->status != SW_OK) {
+    if (status != SW_OK) {
         if (try_next_hop(p, s))
             return;
-        note_lost(p, s, ev->status);
+        note_lost(p, s, status);
         if (server)
             sw_server_again(p->e, server, SW_TXN_ERROR);
     } else {

@@ -1,5 +1,7 @@
 #include "gateway/list.h"
 
+#include "proxy/hops.h"
+
 enum { FIELDS = 8 };
 
 static const char *waits_for(const struct sw_server *s)
@@ -42,7 +44,29 @@ static void row(struct sw_gateway *g, const struct sw_server *s, uint32_t next)
         a->note = (struct sw_note_act){.fields = f, .count = n, .next = next};
 }
 
-void sw_gateway_list(struct sw_gateway *g, uint32_t from)
+static void call_row(struct sw_gateway *g, const struct sw_call *call, uint32_t next)
+{
+    struct sw_engine *e = &g->engine;
+    struct sw_field *f = sw_arena_get(&e->scratch, SW_CALL_FIELDS * sizeof(*f));
+    size_t n = f ? sw_call_fields(&g->proxy, call, f) : 0;
+    struct sw_action *a = n ? sw_action_add(e->out, SW_ACT_ROW) : NULL;
+    if (!a)
+        return;
+    f[n++] = sw_field_number("seconds", (e->now_ms - call->at_ms) / 1000);
+    a->note = (struct sw_note_act){.fields = f, .count = (uint32_t)n, .next = next};
+}
+
+static void calls(struct sw_gateway *g, uint32_t from)
+{
+    const struct sw_calls *c = &g->proxy.calls;
+    for (uint32_t i = from, n = 0; i < c->count && n < SW_LIST_MAX; i++)
+        if (sw_calls_at(c, i)) {
+            call_row(g, sw_calls_at(c, i), i + 1);
+            n++;
+        }
+}
+
+static void transactions(struct sw_gateway *g, uint32_t from)
 {
     struct sw_ref ref;
     const struct sw_table *t = &g->engine.servers;
@@ -54,4 +78,12 @@ void sw_gateway_list(struct sw_gateway *g, uint32_t from)
         row(g, s, i + 1);
         n++;
     }
+}
+
+void sw_gateway_list(struct sw_gateway *g, enum sw_list_what what, uint32_t from)
+{
+    if (what == SW_LIST_CALLS)
+        calls(g, from);
+    else
+        transactions(g, from);
 }

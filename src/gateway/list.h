@@ -4,8 +4,9 @@
 
 #include "gateway/pipeline.h"
 
-/** Names server transactions from a slot on as ROW actions, at most SW_LIST_MAX of them. */
-void sw_gateway_list(struct sw_gateway *g, uint32_t from);
+/** Names server transactions, or calls, from a slot on as ROW actions, at most SW_LIST_MAX of them.
+ */
+void sw_gateway_list(struct sw_gateway *g, enum sw_list_what what, uint32_t from);
 
 enum { SW_LIST_MAX = 100 };
 

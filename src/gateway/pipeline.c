@@ -21,6 +21,8 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
     if (s == SW_OK)
         s = sw_sources_init(&g->sources, conf->live.proxy->source_messages_per_s,
                             conf->engine.table_key);
+    if (s == SW_OK)
+        s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key);
     if (s == SW_OK && conf->pings)
         s = sw_health_init(&g->health, &g->proxy);
     return s;
@@ -33,6 +35,7 @@ void sw_gateway_fini(struct sw_gateway *g)
         sw_fork_free(&g->proxy, SW_CONTAINER(g->proxy.forks.next, struct sw_fork, node));
     sw_health_fini(&g->health, &g->proxy);
     sw_sources_fini(&g->sources);
+    sw_calls_fini(&g->proxy.calls);
     sw_engine_fini(&g->engine);
     sw_slab_fini(&g->slab);
 }
@@ -171,7 +174,11 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.why = in.why;
     a->verdict.got = in.got;
     a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(in.got) : 0;
-    struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, in.peer));
+    a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
+    struct sw_peer_state *state = sw_proxy_state(p, peer);
+    if (peer)
+        a->verdict.proof = sw_ingress_proof(peer, flow, &a->verdict.domain_id);
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }
@@ -243,7 +250,7 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
         identify(p, ev);
         break;
     case SW_EV_LIST:
-        sw_gateway_list(g, ev->from);
+        sw_gateway_list(g, (enum sw_list_what)ev->list, ev->from);
         break;
     case SW_EV_ADOPT:
         adopt(g, ev->conf);

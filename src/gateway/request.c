@@ -3,6 +3,8 @@
 #include "gateway/ack.h"
 #include "gateway/intake.h"
 #include "gateway/unhide.h"
+#include "proxy/clear.h"
+#include "proxy/hops.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
 
@@ -135,6 +137,8 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
     }
     if (q->m->method == SW_INVITE)
         sw_gateway_trying(p, s, q->m, q->v, q->flow);
+    else if (q->m->method == SW_BYE)
+        sw_call_over(p, q->v);
     sw_fork_next(p, f);
 }
 
@@ -252,6 +256,7 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
     }
     if (flow.peer == SW_PEER_NOBODY && sw_gateway_one_too_many(g, ev))
         return;
+    sw_peer_speaks_tls(p, &flow);
     if (!sw_gateway_read_request(g, ev, &flow, &m, &v))
         return;
     sw_routes_read(p->conf, &m, &v, &routes);

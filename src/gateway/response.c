@@ -2,6 +2,7 @@
 
 #include "gateway/intake.h"
 #include "gateway/unhide.h"
+#include "proxy/clear.h"
 #include "proxy/ingress.h"
 
 /* What was asked over TLS is answered by the peer whose identity held, over TLS. */
@@ -74,6 +75,7 @@ void sw_gateway_response(struct sw_gateway *g, const struct sw_event *ev)
         sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         return;
     }
+    sw_peer_speaks_tls(p, ev->flow);
     void *user = c->user;
     uint8_t kind = c->user_kind;
     bool accepted = c->txn.state == SW_TXN_ACCEPTED;

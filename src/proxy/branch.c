@@ -1,6 +1,9 @@
 #include "proxy/fork.h"
 
+#include "proxy/clear.h"
+#include "proxy/hops.h"
 #include "proxy/response.h"
+#include "proxy/sips.h"
 
 /* RFC 3261 18.1.1: above this a request leaves over a congestion-controlled transport. */
 enum { UDP_MAX_BYTES = 1300, TCP_TRY_MS = 2000 };
@@ -90,6 +93,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
         return s;
     }
     b->state = SW_BRANCH_SENT;
+    b->out = sw_call_side(out);
     b->client = c->ref;
     c->server = f->server;
     sw_client_start(p->e, c, x.segs, x.count, x.total);
@@ -132,6 +136,14 @@ static const char *failure_reason(enum sw_status s)
     }
 }
 
+/* A request that demands TLS leaves to a proved name only, whatever connection was found. RFC
+ * 3261 26.2.2, RFC 5630 5.3 */
+static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
+{
+    return !sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
+           sw_sips_flow_fits(flow, &b->target.prefer);
+}
+
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,
                      const struct sw_target *t)
 {
@@ -143,6 +155,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);
     sw_list_add(&f->branches, &b->node);
+    sw_clear_begin(choice, t);
     if (t->transport == SW_UDP) {
         struct sw_flow out = target_flow(p, t, SW_UDP);
         s = transmit(p, b, &out);
@@ -153,6 +166,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         s = open_flow(p, b, (enum sw_transport)t->transport, 0);
     }
     if (s != SW_OK) {
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, failure_reason(s));
         return false;
@@ -190,14 +204,11 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
         status = SW_OK;
     }
     if (status == SW_OK)
-        status = transmit(p, b, flow);
+        status = may_leave(b, flow) ? transmit(p, b, flow) : SW_DENIED_IDENTITY;
     if (status == SW_OK)
         return;
     note_unreachable(p, b, status);
-    if (b->target.transport == SW_TLS && status == SW_PEER_REFUSED)
-        b->choice->tls_refused = true;
-    else if (b->target.transport == SW_TLS)
-        b->choice->tls_failed = true;
+    sw_clear_outcome(b->choice, &b->target, status == SW_PEER_REFUSED);
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
     go_on(p, b);
@@ -243,6 +254,8 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     struct sw_fork *f = b->fork;
     struct sw_server *s = sw_server_get(p->e, f->server);
     bool forward = s && (!f->answered || f->msg.method == SW_INVITE);
+    if (f->msg.method == SW_INVITE && f->vitals.to_tag.n == 0)
+        sw_call_answered(p, f, b, m, v);
     sw_branch_done(p, b);
     if (forward)
         sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
@@ -313,6 +326,7 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
     if (ended)
         b->client = (struct sw_ref){0};
     b->heard = true;
+    sw_clear_outcome(b->choice, &b->target, false);
     sw_timer_stop(&p->e->timers, &b->answer);
     if (m->status < 200)
         provisional(p, b, m, v);
@@ -343,8 +357,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
         b->choice->next = b->choice->end;
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
-    else if (as_status == 503 && b->target.transport == SW_TLS)
-        b->choice->tls_failed = true;
+    sw_clear_outcome(b->choice, &b->target, false);
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
     go_on(p, b);
 }
@@ -381,12 +394,12 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
     if (b->state == SW_BRANCH_OPENING) {
-        if (b->target.transport == SW_TLS)
-            b->choice->tls_failed = true;
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");
     } else {
         b->passed_over = true;
+        sw_clear_outcome(b->choice, &b->target, false);
         sw_fork_consider(f, 408, NULL, NULL);
     }
     advance(p, f, b->choice);

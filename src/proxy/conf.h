@@ -61,6 +61,7 @@ struct sw_peer_conf {
     bool without_certificate; /* its source is enough on a TLS listener */
     bool best_effort;         /* security: best-effort */
     bool hide_inside;         /* what is behind us is hidden from it: docs/hiding.md */
+    bool sip_contact;         /* a sips request of it may have a sip Contact */
     struct sw_endpoint clear_address;
     struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
     uint32_t ping_ms;         /* 0: off */

@@ -1,5 +1,7 @@
 #include "proxy/fork.h"
 
+#include "proxy/clear.h"
+#include "proxy/hops.h"
 #include "proxy/response.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
@@ -44,6 +46,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->breadth = q->breadth;
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
+    f->in_name = sw_arena_dup(&f->arena, sw_proved_stranger(q->flow));
     sw_list_init(&f->branches);
     if (targets->rewrite)
         f->rewrite = sw_rewrite_keep(targets->rewrite, &f->arena);
@@ -221,7 +224,7 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
 {
     while (!sw_fork_is_over(p, f) && c->next < c->end) {
         const struct sw_target *t = &f->targets[c->next++];
-        if (t->clear && (!c->tls_refused || c->tls_failed))
+        if (t->clear && !sw_clear_may_be_tried(p, f, c, t))
             continue;
         if (t->alternative)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);

@@ -19,8 +19,9 @@ enum sw_branch_state {
 struct sw_choice {
     uint32_t next, end; /* what is left of it in fork.targets */
     uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
-    bool tls_refused;   /* every TLS target so far was refused at connect */
-    bool tls_failed;    /* one failed otherwise: nothing leaves in the clear */
+    uint32_t tls_peer;  /* whose TLS targets were tried last: */
+    bool tls_refused;   /* all of them were refused at connect */
+    bool tls_failed;    /* one was not: nothing leaves in the clear */
 };
 
 struct sw_branch {
@@ -32,11 +33,12 @@ struct sw_branch {
     struct sw_ref send;     /* its parked send while it waits for a connection */
     struct sw_ref client;   /* its transaction; generation 0: none */
     struct sw_target target;
-    uint8_t state;    /* enum sw_branch_state */
-    bool heard;       /* a response has come */
-    bool passed_over; /* its `timeout` went by and the next target was tried */
-    bool cancelled;   /* is to be, or was, cancelled */
-    bool over_tcp;    /* the large request goes over TCP first */
+    struct sw_call_side out; /* what the request left over */
+    uint8_t state;           /* enum sw_branch_state */
+    bool heard;              /* a response has come */
+    bool passed_over;        /* its `timeout` went by and the next target was tried */
+    bool cancelled;          /* is to be, or was, cancelled */
+    bool over_tcp;           /* the large request goes over TCP first */
 };
 
 /* Header lines of a 401 or 407 that was not passed on. RFC 3261 16.7 step 7 */
@@ -49,9 +51,10 @@ struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
     struct sw_ref server;
-    int64_t came_ms;   /* when the request came */
-    struct sw_flow in; /* how the request came; without ident */
-    struct sw_msg msg; /* the request, its bytes in the arena */
+    int64_t came_ms;         /* when the request came */
+    struct sw_flow in;       /* how the request came; without ident */
+    struct sw_slice in_name; /* see sw_proved_stranger */
+    struct sw_msg msg;       /* the request, its bytes in the arena */
     struct sw_vitals vitals;
     struct sw_routes *routes;
     const struct sw_rewrite *rewrite; /* what its route changes; NULL: nothing */

@@ -2,6 +2,7 @@
 
 #include "proxy/hide.h"
 #include "proxy/rows.h"
+#include "proxy/sips.h"
 #include "sip/build.h"
 
 /* Bytes that all insertions together take, beside what they copy from the message. */
@@ -53,8 +54,7 @@ static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
                          const struct sw_forward *f, const struct sw_routes *r, bool hidden)
 {
     const struct sw_seal seal = {{side_of(f->in), side_of(f->out)}};
-    bool sips =
-        f->v->uri.scheme == SW_SCHEME_SIPS || (r->count && r->next.scheme == SW_SCHEME_SIPS);
+    bool sips = sw_tls_is_demanded(f->v, r);
     if (hidden)
         sw_hide_put_record_route(b, c, f->m, f->v->call_id, &seal, sips);
     else

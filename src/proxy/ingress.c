@@ -290,3 +290,19 @@ enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct s
                    : "the certificate proves another name";
     return unfit_why ? SW_DENIED_PURPOSE : SW_DENIED_IDENTITY;
 }
+
+enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flow *flow,
+                               uint32_t *domain)
+{
+    *domain = 0;
+    if (!sw_transport_secure((enum sw_transport)flow->transport))
+        return SW_PROOF_NONE;
+    if (!flow->ident)
+        return SW_PROOF_SOURCE;
+    if (p->pin_count)
+        return SW_PROOF_PIN;
+    for (uint32_t i = 0; i < p->domain_count && !*domain; i++)
+        if (sw_domain_proves(flow->ident, p->domains[i], inbound_rule(p), &flow->remote))
+            *domain = i + 1;
+    return *domain || p->verify != SW_VERIFY_CHAIN ? SW_PROOF_NAME : SW_PROOF_CHAIN;
+}

@@ -32,4 +32,11 @@ SW_MUST_USE enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c,
                                                const struct sw_peer_conf *p,
                                                const struct sw_flow *flow, struct sw_ingress *out);
 
+/**
+ * What an admitted connection of peer `p` was known by, and in `*domain` which of the peer's
+ * domains its certificate proves, counted from 1; 0: none.
+ */
+enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flow *flow,
+                               uint32_t *domain);
+
 #endif

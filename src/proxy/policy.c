@@ -2,6 +2,7 @@
 
 #include "proxy/hide.h"
 #include "proxy/rules.h"
+#include "proxy/sips.h"
 
 bool sw_refuse(struct sw_refusal *out, unsigned code, const char *reason, const char *why,
                const char *help)
@@ -156,27 +157,6 @@ static bool dialog(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *
     return true;
 }
 
-/* What the sender's own configuration says of sips. RFC 5630 5.3 */
-static bool sips(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out)
-{
-    const struct sw_peer_conf *from = sw_proxy_peer(p->conf, q->flow->peer);
-    bool is_sips = sw_request_is_sips(q);
-    if (is_sips && !sw_transport_secure((enum sw_transport)q->flow->transport))
-        return sw_refuse(out, 400, "SIPS Needs TLS On Each Hop",
-                         "a sips request came in over a transport without TLS",
-                         "the sender must use TLS for sips URIs: RFC 3261 26.2.2");
-    if (is_sips && from && from->sips == SW_SIPS_DENY)
-        return sw_refuse(out, 416, NULL, "a sips request from a peer with sips: deny",
-                         "let the sender use a sip URI, or set sips: allow for it");
-    if (!is_sips && from && from->sips == SW_SIPS_REQUIRE && q->v->uri.scheme == SW_SCHEME_SIP) {
-        sw_refuse(out, 480, NULL, "a sip request from a peer with sips: require",
-                  "let the sender use a sips URI, or set sips: allow for it");
-        out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
-        return false;
-    }
-    return true;
-}
-
 uint32_t sw_policy_breadth(const struct sw_msg *m)
 {
     const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_MAX_BREADTH);
@@ -217,5 +197,5 @@ bool sw_policy_request(struct sw_proxy *p, struct sw_request *q, struct sw_refus
         *out = q->bad_hidden;
         return false;
     }
-    return q->side >= 0 || sips(p, q, out);
+    return sw_sips_sender(p, q, out);
 }

@@ -51,13 +51,4 @@ uint64_t sw_policy_loop_hash(const struct sw_proxy *p, const struct sw_request *
 struct sw_slice sw_policy_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code,
                                   const char *text);
 
-/** True if the request is for TLS on every hop: its Request-URI, or the next Route. RFC
- * 3261 26.2.2, 26.3.1
- */
-static inline bool sw_request_is_sips(const struct sw_request *q)
-{
-    return q->v->uri.scheme == SW_SCHEME_SIPS ||
-           (q->r->count && q->r->next.scheme == SW_SCHEME_SIPS);
-}
-
 #endif

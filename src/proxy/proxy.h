@@ -4,6 +4,7 @@
 
 #include "engine/client.h"
 #include "engine/server.h"
+#include "proxy/calls.h"
 #include "proxy/conf.h"
 #include "proxy/rroute.h"
 #include <stdatomic.h>
@@ -21,6 +22,7 @@ struct sw_proxy {
     struct sw_peer_state *peers; /* shared by all workers */
     bool *away;                  /* per listener, for pings: its address is not on this machine */
     struct sw_list forks;        /* all response contexts */
+    struct sw_calls calls;       /* the last answered calls */
     int64_t late_since_ms;       /* timers come too late since then; 0: they do not */
     int64_t overloaded_until_ms; /* timers came too late: nothing new is begun until then */
 };

@@ -1,6 +1,8 @@
 #include "proxy/target.h"
 
+#include "proxy/clear.h"
 #include "proxy/rules.h"
+#include "proxy/sips.h"
 
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms)
 {
@@ -100,9 +102,6 @@ static uint16_t clear_listener(const struct sw_proxy_conf *c)
 static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
                       const struct sw_request *q, struct sw_targets *targets)
 {
-    enum { DAY_MS = 24 * 3600 * 1000 };
-    int64_t spoke =
-        atomic_load_explicit(&sw_proxy_state(p, peer)->spoke_tls_ms, memory_order_relaxed);
     struct sw_target t = {
         .remote = peer->clear_address,
         .peer = peer->id,
@@ -112,8 +111,7 @@ static void add_clear(const struct sw_proxy *p, const struct sw_peer_conf *peer,
         .clear = true,
         .timeout_ms = peer->timeout_ms,
     };
-    if (!peer->best_effort || sw_request_is_sips(q) || t.listener == UINT16_MAX ||
-        (spoke && p->e->now_ms - spoke < DAY_MS))
+    if (t.listener == UINT16_MAX || !sw_clear_is_allowed(p, peer, q->v, q->r))
         return;
     t.retarget = names_us(p, q);
     add(targets, &t);
@@ -192,37 +190,22 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
                           const struct sw_request *q, struct sw_targets *targets,
                           struct sw_refusal *out)
 {
-    bool sips = sw_request_is_sips(q), no_tls = false, denies = false, wants_sips = false;
+    unsigned unfit = 0;
     for (int pass = 0; pass < 2 && targets->count == 0; pass++)
         for (uint32_t i = 0; i < r->to_count; i++) {
             const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
-            if (sips && !peer->tls)
-                no_tls = true;
-            else if (sips && peer->sips == SW_SIPS_DENY)
-                denies = true;
-            else if (!sips && peer->sips == SW_SIPS_REQUIRE)
-                wants_sips = true;
-            else if (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms))
+            enum sw_sips_fit fit = sw_sips_target(q, peer);
+            unfit |= fit;
+            if (fit == SW_SIPS_FITS && (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms)))
                 add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
         }
     sw_targets_sort(targets, (enum sw_fork_rule)r->fork);
     if (targets->count)
         return true;
-    if (denies)
-        return sw_refuse(out, 416, NULL, "the target has sips: deny",
-                         "let the sender use a sip URI, or set sips: allow for the target");
-    sw_refuse(out, 480, NULL, "none of the route's peers has an address",
-              "give one of the route's peers an address");
-    if (no_tls) {
-        out->why = "a sips request must leave over TLS, and the target has none";
-        out->help = "give the target transport tls, or let the sender use a sip URI";
-        out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
-    } else if (wants_sips) {
-        out->why = "the target has sips: require, and this is a sip request";
-        out->help = "let the sender use a sips URI, or set sips: allow for the target";
-        out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
-    }
-    return false;
+    if (unfit)
+        return sw_sips_refuse(p, q, unfit, out);
+    return sw_refuse(out, 480, NULL, "none of the route's peers has an address",
+                     "give one of the route's peers an address");
 }
 
 /* The next hop of a request inside a dialog when its flow is gone: the next Route, or the target.
@@ -235,6 +218,15 @@ static bool next_hop(const struct sw_request *q, enum sw_transport transport,
         return false;
     out->port = u->port ? u->port : sw_transport_port(transport);
     return true;
+}
+
+static bool one_choice(struct sw_targets *targets, struct sw_refusal *out)
+{
+    for (uint32_t i = 1; i < targets->count; i++)
+        targets->t[i].alternative = true;
+    return targets->count > 0 || sw_refuse(out, 480, NULL, "the dialog's flow is gone",
+                                           "the peer's connection ended and nothing says where to "
+                                           "open another: give the peer an address");
 }
 
 /* The other side of the dialog: its flow, another connection to the same address, a new one to the
@@ -254,12 +246,12 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
     if (s->listener >= p->conf->listener_count)
         return sw_refuse(out, 480, NULL, "the dialog's listener is no longer configured",
                          "the call began under another configuration");
-    if (sw_request_is_sips(q) && !sw_transport_secure((enum sw_transport)s->transport)) {
-        sw_refuse(out, 480, NULL,
-                  "a sips request must leave over TLS, and the dialog's flow has none",
-                  "the other side must be reached over TLS for sips");
-        out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
-        return false;
+    if (sw_request_needs_tls(q) && !sw_transport_secure((enum sw_transport)s->transport))
+        return sw_sips_refuse(p, q, SW_SIPS_NO_TLS, out);
+    if (peer && !sw_transport_secure((enum sw_transport)s->transport) && peer->best_effort &&
+        sw_peer_spoke_tls(p, peer)) { /* began in the clear, and must not go on so */
+        add_addresses(p, peer, q, targets);
+        return one_choice(targets, out);
     }
     bool by_flow = !peer || peer->reverse == SW_REVERSE_FLOW ||
                    (peer->reverse == SW_REVERSE_ALIAS && s->outbound);
@@ -277,11 +269,7 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         direct.remote = peer->addresses[i];
         add(targets, &direct);
     }
-    for (uint32_t i = 1; i < targets->count; i++)
-        targets->t[i].alternative = true;
-    return targets->count > 0 || sw_refuse(out, 480, NULL, "the dialog's flow is gone",
-                                           "the peer's connection ended and nothing says where to "
-                                           "open another: give the peer an address");
+    return one_choice(targets, out);
 }
 
 static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,

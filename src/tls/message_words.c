@@ -1,4 +1,5 @@
 /* The standard names of what handshake messages carry. */
+#include "base/suite.h"
 #include "tls/message.h"
 #include "tls/message_read.h"
 
@@ -44,55 +45,6 @@ static const struct word alerts[] = {
     {115, "unknown_psk_identity"},
     {116, "certificate_required"},
     {120, "no_application_protocol"},
-};
-
-static const struct word suites[] = {
-    {0x00ff, "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"},
-    {0x5600, "TLS_FALLBACK_SCSV"},
-    {0x1301, "TLS_AES_128_GCM_SHA256"},
-    {0x1302, "TLS_AES_256_GCM_SHA384"},
-    {0x1303, "TLS_CHACHA20_POLY1305_SHA256"},
-    {0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
-    {0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
-    {0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
-    {0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
-    {0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-    {0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
-    {0x002f, "TLS_RSA_WITH_AES_128_CBC_SHA"},
-    {0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"},
-    {0xc013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
-    {0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
-    {0xc009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
-    {0xc00a, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"},
-    {0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"},
-    {0xc024, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"},
-    {0xc027, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"},
-    {0xc028, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"},
-    {0x0033, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"},
-    {0x0039, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"},
-    {0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"},
-    {0x006b, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"},
-    {0x009e, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"},
-    {0x009f, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"},
-    {0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-    {0x003c, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
-    {0x003d, "TLS_RSA_WITH_AES_256_CBC_SHA256"},
-    {0x009c, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
-    {0x009d, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
-    {0x0001, "TLS_RSA_WITH_NULL_MD5"},
-    {0x0002, "TLS_RSA_WITH_NULL_SHA"},
-    {0x003b, "TLS_RSA_WITH_NULL_SHA256"},
-    {0x0003, "TLS_RSA_EXPORT_WITH_RC4_40_MD5"},
-    {0x0008, "TLS_RSA_EXPORT_WITH_DES40_CBC_SHA"},
-    {0x0004, "TLS_RSA_WITH_RC4_128_MD5"},
-    {0x0005, "TLS_RSA_WITH_RC4_128_SHA"},
-    {0xc011, "TLS_ECDHE_RSA_WITH_RC4_128_SHA"},
-    {0x0009, "TLS_RSA_WITH_DES_CBC_SHA"},
-    {0x000a, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"},
-    {0xc012, "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"},
-    {0x0018, "TLS_DH_anon_WITH_RC4_128_MD5"},
-    {0x0034, "TLS_DH_anon_WITH_AES_128_CBC_SHA"},
-    {0xc018, "TLS_ECDH_anon_WITH_AES_128_CBC_SHA"},
 };
 
 static const struct word extensions[] = {
@@ -172,7 +124,7 @@ static bool is_retry(struct sw_slice bytes)
 
 const char *sw_tls_suite_name(unsigned suite)
 {
-    return FIND(suites, suite);
+    return sw_suite_name(suite);
 }
 
 const char *sw_tls_group_name(unsigned group)

@@ -80,9 +80,12 @@ void sw_tls_info(const struct sw_tls *t, struct sw_tls_info *out)
     /* before the first hello there is no session, and the library would look into it */
     int nid = SSL_get0_session(t->ssl) ? (int)SSL_get_negotiated_group(t->ssl) : 0;
     const char *group = nid ? SSL_group_to_name(t->ssl, nid) : NULL;
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
     *out = (struct sw_tls_info){
         .version = SSL_get_version(t->ssl),
-        .suite = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
+        .suite = SSL_CIPHER_standard_name(cipher),
+        .suite_number = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0,
+        .minor = (uint8_t)(SSL_version(t->ssl) & 0xff),
         .group = group ? group : "-",
         .server_name = sw_slice_str(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
         .shown = t->shown ? t->shown->name : t->shown_name,

@@ -87,6 +87,8 @@ struct sw_tls;        /* one session */
 struct sw_tls_info {
     const char *version; /* such as "TLSv1.3" */
     const char *suite;
+    uint16_t suite_number; /* at IANA */
+    uint8_t minor;         /* of the version 3.x: 4 is TLS 1.3 */
     const char *group;
     struct sw_slice server_name; /* that the client asked for */
     const char *shown;           /* the name of our identity, or NULL */

@@ -233,12 +233,14 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
                                            : "its peer is not in the configuration any more");
         return;
     }
-    if (c->flow.peer == a->verdict.peer && c->flow.domain_id == a->verdict.domain_id)
+    if (c->flow.peer == a->verdict.peer && c->flow.domain_id == a->verdict.domain_id &&
+        c->flow.proof == a->verdict.proof)
         return;
     if (c->listed)
         sw_pool_del(w->all->pool, &c->flow);
     c->flow.peer = a->verdict.peer;
     c->flow.domain_id = a->verdict.domain_id;
+    c->flow.proof = a->verdict.proof;
     c->listed =
         c->flow.peer != SW_PEER_NOBODY && sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
     sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
@@ -257,6 +259,7 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         sw_worker_conn_over(w, c, a->verdict.status, NULL);
         return;
     }
+    c->flow.proof = a->verdict.proof;
     sw_conn_admit(&w->conns, c, a->verdict.peer, a->verdict.domain_id);
     sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
     if (c->flow.peer != SW_PEER_NOBODY)

@@ -82,11 +82,11 @@ static void connections(struct sw_worker *w, struct sw_walk *x)
 
 /* The step lists at most so many at once that all fit into the actions: it is asked until nothing
  * comes. */
-static void transactions(struct sw_worker *w, struct sw_walk *x)
+static void step_rows(struct sw_worker *w, struct sw_walk *x, enum sw_list_what what)
 {
     unsigned before;
     do {
-        const struct sw_event ev = {.kind = SW_EV_LIST, .from = x->next};
+        const struct sw_event ev = {.kind = SW_EV_LIST, .list = (uint8_t)what, .from = x->next};
         before = x->rows;
         w->walk = x;
         sw_worker_event(w, &ev);
@@ -100,7 +100,7 @@ void sw_worker_walk(struct sw_worker *w, struct sw_walk *x)
     if (x->what == SW_WALK_CONNECTIONS)
         connections(w, x);
     else
-        transactions(w, x);
+        step_rows(w, x, x->what == SW_WALK_CALLS ? SW_LIST_CALLS : SW_LIST_TRANSACTIONS);
     if (write(x->done_fd, &one, sizeof(one)) != sizeof(one))
         x->more = false; /* who asked finds out by its timeout */
     sw_walk_unref(x);

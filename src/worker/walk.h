@@ -6,7 +6,7 @@
 #include "base/field.h"
 #include "base/status.h"
 
-enum sw_walk_what { SW_WALK_CONNECTIONS, SW_WALK_TRANSACTIONS };
+enum sw_walk_what { SW_WALK_CONNECTIONS, SW_WALK_TRANSACTIONS, SW_WALK_CALLS };
 
 enum { SW_WALK_ROWS = 200, SW_WALK_BYTES = 256 * 1024 };
 

@@ -352,6 +352,7 @@ void sim_verdict(struct sim_worker *w, const struct sw_action *a)
     c->up[side] = true;
     c->flow[side].peer = a->verdict.peer;
     c->flow[side].domain_id = a->verdict.domain_id;
+    c->flow[side].proof = a->verdict.proof;
     if (a->verdict.peer != SW_PEER_NOBODY)
         c->listed[side] = sw_pool_put(w->node->pool, &c->flow[side], true) == SW_OK;
     if (side == 0)

@@ -40,6 +40,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                        .counters = &g->counters[i]},
             .live.proxy = &g->conf.proxy,
             .live.peers = g->conf.state,
+            .calls = 16,
             .pings = i == 0,
         };
         enum sw_status st = sw_gateway_init(&g->gateway[i], &gc, s->now_ms);

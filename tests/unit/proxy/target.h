@@ -121,7 +121,7 @@ static void request(uint32_t from, const char *method, const char *uri, const ch
 }
 
 /* 0 if targets were found, else the code of the refusal. */
-static unsigned ask(void)
+static inline unsigned ask(void)
 {
     a.refusal = (struct sw_refusal){0};
     bool found = sw_target_find(&proxy, &a.q, &a.targets, &a.refusal);
@@ -133,7 +133,7 @@ static unsigned ask(void)
     return found ? 0 : a.refusal.code;
 }
 
-static void assert_target(uint32_t i, int peer, const char *remote)
+static inline void assert_target(uint32_t i, int peer, const char *remote)
 {
     struct sw_endpoint e = endpoint(remote);
     assert_true(i < a.targets.count);

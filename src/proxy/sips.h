@@ -1,0 +1,58 @@
+/* What a sips URI demands: who may send a request for one, and where it may go. docs/sips.md has
+ * the table of all combinations. RFC 3261 26.2.2, RFC 5630 */
+#ifndef SW_PROXY_SIPS_H
+#define SW_PROXY_SIPS_H
+
+#include "proxy/policy.h"
+
+/** The scheme of the target: that of the Request-URI, or of what a strict router put in its place.
+ * RFC 3261 16.4 */
+enum sw_scheme sw_target_scheme(const struct sw_vitals *v, const struct sw_routes *r);
+
+/** True if the request leaves over TLS or not at all: its target is a sips URI, or the next Route
+ * value is one. RFC 3261 16.6 step 4, 26.2.2; RFC 5630 5.1.1 */
+bool sw_tls_is_demanded(const struct sw_vitals *v, const struct sw_routes *r);
+
+static inline bool sw_request_needs_tls(const struct sw_request *q)
+{
+    return sw_tls_is_demanded(q->v, q->r);
+}
+
+/** True if the target is a sips URI: TLS on every hop, to the last. RFC 5630 5.3 */
+static inline bool sw_request_is_sips(const struct sw_request *q)
+{
+    return sw_target_scheme(q->v, q->r) == SW_SCHEME_SIPS;
+}
+
+/**
+ * True if the request may go on as far as its sender and its own URIs are concerned. Otherwise
+ * `out` says what it is answered with: 400, 416 or 480. Inside a dialog (`q->side` set) the
+ * sender's `sips` is not asked for again. RFC 3261 8.1.1.8, 19.1.1, 26.2.2; RFC 5630 5.3
+ */
+bool sw_sips_sender(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out);
+
+/* Why a peer is no target for a request; bits. */
+enum sw_sips_fit {
+    SW_SIPS_FITS = 0,
+    SW_SIPS_NO_TLS = 1,      /* TLS is demanded, and the peer has none */
+    SW_SIPS_NO_IDENTITY = 2, /* TLS is demanded, and the peer's name is not asked for */
+    SW_SIPS_DENIES = 4,      /* the peer has sips: deny */
+    SW_SIPS_WANTS = 8,       /* the peer has sips: require, and this is no sips request */
+};
+
+/** Whether a peer is fit for a request. RFC 3261 26.2.2, RFC 5630 5.3 */
+enum sw_sips_fit sw_sips_target(const struct sw_request *q, const struct sw_peer_conf *peer);
+
+/** Refuses a request for which no peer was fit, for the reasons in `fits`: 416, or 480 with the
+ * Warning that is due. Always false. RFC 5630 5.3 */
+bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, unsigned fits,
+                    struct sw_refusal *out);
+
+/**
+ * Whether a request that demands TLS may leave over a connection: it is TLS, and either the other
+ * side proved a name or a key, or it is `prefer`, the connection that the dialog's own request came
+ * over. RFC 3261 26.2.2, RFC 5630 5.3; RFC 5626 for those who have no certificate
+ */
+bool sw_sips_flow_fits(const struct sw_flow *flow, const struct sw_flow_id *prefer);
+
+#endif
