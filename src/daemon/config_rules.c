@@ -132,7 +132,7 @@ static void pattern(struct sw_config_build *b, const struct sw_text *t, struct s
     struct sw_pattern_error e;
     if (!t->s.p)
         return;
-    enum sw_status s = sw_pattern_compile(t->s, &b->c->arena, out, &e);
+    enum sw_status s = sw_pattern_compile(t->s, false, &b->c->arena, out, &e);
     if (s == SW_PEER_SYNTAX)
         sw_diag_error(b->diags, t->mark, "user_regex: at character %zu: %s", e.offset + 1, e.what);
     else if (s != SW_OK)
@@ -201,7 +201,7 @@ static void template(struct sw_config_build *b, const struct sw_route_directive 
                      const struct sw_rule_match *m, struct sw_rule_set *set)
 {
     const struct sw_text *t = &d->set.user;
-    int groups = m && m->user.steps ? m->user.groups : -1;
+    int groups = m && m->user.code ? (int)m->user.groups : -1;
     set->user = t->s;
     if (!t->s.p || !user_text(b, "set.user", t) ||
         (d->user_regex.s.p && groups < 0)) /* the pattern is wrong, which is told */

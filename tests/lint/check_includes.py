@@ -44,6 +44,7 @@ LIBRARIES = [
     (r"<wolfssl/", r"^(crypto|tls)/wolfssl"),
     (r"<sys/epoll\.h>", r"^loop/"),
     (r"<curl/", r"^fetch/download\.c$"),
+    (r"<pcre2\.h>", r"^sip/pattern\.c$"),
     (r"<yaml\.h>", r"^daemon/schema\.c$"),
     (r"<sys/socket\.h>", r"^loop/"),
     (r"<netinet/", r"^loop/"),

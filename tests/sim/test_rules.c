@@ -51,7 +51,8 @@ static void configured(struct scene *x, struct conf *k)
 static void compile(struct scene *x, struct rules *r, const char *regex)
 {
     struct sw_pattern_error e;
-    assert_int_equal(sw_pattern_compile(sw_slice_str(regex), &x->arena, &r->match.user, &e), SW_OK);
+    assert_int_equal(sw_pattern_compile(sw_slice_str(regex), false, &x->arena, &r->match.user, &e),
+                     SW_OK);
 }
 
 static void scene_init(struct scene *x)

@@ -102,7 +102,7 @@ static struct sum sum_of(const struct sw_config *c, const struct sw_diags *diags
     for (size_t i = 0; i < s.routes; i++)
         s.to += p->routes[i].to_count;
     const struct sw_route_conf *r = s.routes ? &p->routes[0] : NULL;
-    s.rules = r && r->match && r->match->user.steps && r->match->header_count == 1 &&
+    s.rules = r && r->match && r->match->user.code && r->match->header_count == 1 &&
               r->match->source_count == 1 && r->set && r->set->strip == 1 && r->set->user.n &&
               r->set->prefix.n && r->set->host.n && r->set->add.n == 8 &&
               r->set->remove_count == 1 && p->rule_header_count == 1 && p->rule_sources &&
