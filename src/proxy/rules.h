@@ -48,8 +48,8 @@ const char *sw_rules_mismatch(const struct sw_rule_match *match, const struct sw
 /**
  * Works out what a route that matches changes. `out` lives in scratch memory and in the
  * configuration; it becomes NULL if nothing changes. False: `refusal` says why the request cannot
- * be changed so: 414 (too long),
- * 484 (nothing of the number is left), 500 (no valid URI, or more work than a pattern may make).
+ * be changed so: 414 (too long), 484 (nothing of the number is left), 500 (no valid URI, or more
+ * work than a pattern may make).
  */
 bool sw_rules_apply(struct sw_proxy *p, const struct sw_route_conf *route,
                     const struct sw_request *q, const struct sw_rewrite **out,
