@@ -93,8 +93,8 @@ const char *sw_rules_mismatch(const struct sw_rule_match *x, const struct sw_req
     for (uint32_t i = 0; i < x->header_count; i++)
         if (!header_holds(&x->headers[i], q->m))
             return "header";
-    if (x->user.code && sw_pattern_match(&x->user, user, group) == SW_AGAIN)
-        return "user_regex"; /* SW_LIMIT is no no: sw_rules_apply refuses it */
+    if (x->user.code && sw_pattern_search(&x->user, user, group) == SW_PEER_MISSING)
+        return "user_regex";
     return NULL;
 }
 
@@ -194,9 +194,13 @@ static bool apply_user(struct sw_proxy *p, const struct sw_route_conf *r,
     if (!room)
         return sw_refuse(refusal, 500, NULL, "limit memory", NULL);
     struct sw_slice user = sw_rules_user(u, room, u->text.n);
-    if (r->match && r->match->user.code &&
-        sw_pattern_match(&r->match->user, user, group) == SW_LIMIT)
-        return too_long(p, refusal);
+    if (r->match && r->match->user.code) {
+        if (user.n > SW_PATTERN_INPUT_MAX)
+            return too_long(p, refusal);
+        if (sw_pattern_search(&r->match->user, user, group) == SW_LIMIT)
+            return sw_refuse(refusal, 500, NULL, "user_regex takes more work than a match may",
+                             "write it without repetitions within repetitions, such as (a+)+");
+    }
     if (!set || (!set->user.p && (!has_user || (!set->strip && !set->prefix.n))))
         return true;
     w->user = new_user(p, set, q, user, group);

@@ -39,15 +39,17 @@ struct sw_rule_set {
  */
 struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap);
 
-/** NULL if all holds, or the key that differs. A user part above SW_PATTERN_INPUT_MAX counts as
- * one that matches: see sw_rules_apply. */
+/** NULL if all holds, or the key that differs. A user part of which the pattern cannot say it
+ * counts as one that matches, so that nobody gets past a rule by making it hard: see
+ * sw_rules_apply. */
 const char *sw_rules_mismatch(const struct sw_rule_match *match, const struct sw_request *q,
                               struct sw_slice user);
 
 /**
  * Works out what a route that matches changes. `out` lives in scratch memory and in the
  * configuration; it becomes NULL if nothing changes. False: `refusal` says why the request cannot
- * be changed so: 414 (too long), 484 (nothing of the number is left), 500.
+ * be changed so: 414 (too long), 484 (nothing of the number is left), 500 (no valid URI, or more
+ * work than a pattern may make).
  */
 bool sw_rules_apply(struct sw_proxy *p, const struct sw_route_conf *route,
                     const struct sw_request *q, const struct sw_rewrite **out,

@@ -96,16 +96,24 @@ static void take_groups(pcre2_match_data *d, int count, struct sw_slice s,
             group[i] = sw_slice(s.p + at[2 * i], at[2 * i + 1] - at[2 * i]);
 }
 
-enum sw_status sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
-                                struct sw_slice group[SW_PATTERN_GROUPS])
+bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
+                      struct sw_slice group[SW_PATTERN_GROUPS])
+{
+    return sw_pattern_search(p, s, group) == SW_OK;
+}
+
+enum sw_status sw_pattern_search(const struct sw_pattern *p, struct sw_slice s,
+                                 struct sw_slice group[SW_PATTERN_GROUPS])
 {
     _Alignas(max_align_t) char bytes[MATCH_BYTES];
     struct room room = {.p = bytes, .cap = sizeof(bytes)};
     int found = PCRE2_ERROR_NOMEMORY;
     for (int i = 0; i < SW_PATTERN_GROUPS; i++)
         group[i] = (struct sw_slice){0};
-    if (!p->code || s.n > SW_PATTERN_INPUT_MAX)
+    if (s.n > SW_PATTERN_INPUT_MAX)
         return SW_LIMIT;
+    if (!p->code)
+        return SW_PEER_MISSING;
     pcre2_general_context *memory = pcre2_general_context_create(get, give, &room);
     pcre2_match_context *c = memory ? pcre2_match_context_create(memory) : NULL;
     pcre2_match_data *d = memory ? pcre2_match_data_create(SW_PATTERN_GROUPS, memory) : NULL;
@@ -116,7 +124,7 @@ enum sw_status sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
         found = pcre2_match(p->code, (PCRE2_SPTR)s.p, s.n, 0, PCRE2_NO_JIT, d, c);
     }
     if (found < 0)
-        return found == PCRE2_ERROR_NOMATCH ? SW_AGAIN : SW_LIMIT;
+        return found == PCRE2_ERROR_NOMATCH ? SW_PEER_MISSING : SW_LIMIT;
     take_groups(d, found, s, group);
     return SW_OK;
 }

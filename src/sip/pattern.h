@@ -13,7 +13,7 @@ enum {
     SW_PATTERN_TEXT_MAX = 256,    /* of a pattern */
     SW_PATTERN_INPUT_MAX = 255,   /* of a text that is matched: longer numbers and names are none */
     SW_PATTERN_GROUPS = 10,       /* the whole match and nine parenthesised parts */
-    SW_PATTERN_WORK_MAX = 20000,  /* steps of one match */
+    SW_PATTERN_WORK_MAX = 10000,  /* steps of one match: with more it is none */
     SW_PATTERN_NESTING_MAX = 32,  /* parentheses within each other */
     SW_PATTERN_BYTES_MAX = 65536, /* what a pattern may be made into */
 };
@@ -39,12 +39,20 @@ SW_MUST_USE enum sw_status sw_pattern_compile(struct sw_slice text, bool any_cas
                                               struct sw_pattern_error *err);
 
 /**
- * Looks for the pattern in `s`. `group[0]` becomes what it matches, `group[i]` what the i-th part
- * does; .p is NULL where one has no part in it, and everywhere if there is no match. They borrow
- * from `s`. SW_AGAIN: it is not in it. SW_LIMIT: the text is longer than SW_PATTERN_INPUT_MAX, or
- * the work more than SW_PATTERN_WORK_MAX: whoever decides by it must not take that for a no.
+ * sw_pattern_match with a reason: SW_OK; SW_PEER_MISSING: it is not found; SW_LIMIT: it cannot be
+ * said, the text is above SW_PATTERN_INPUT_MAX, or the work above SW_PATTERN_WORK_MAX or the stack
+ * that is there.
  */
-SW_MUST_USE enum sw_status sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
-                                            struct sw_slice group[SW_PATTERN_GROUPS]);
+SW_MUST_USE enum sw_status sw_pattern_search(const struct sw_pattern *p, struct sw_slice s,
+                                             struct sw_slice group[SW_PATTERN_GROUPS]);
+
+/**
+ * True if the pattern is found in `s`. `group[0]` becomes what it matches, `group[i]` what the i-th
+ * part does; .p is NULL where one has no part in it, and everywhere if there is no match. They
+ * borrow from `s`. Never true for a text above SW_PATTERN_INPUT_MAX, nor with more work than
+ * SW_PATTERN_WORK_MAX.
+ */
+bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
+                      struct sw_slice group[SW_PATTERN_GROUPS]);
 
 #endif

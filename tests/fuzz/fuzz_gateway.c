@@ -147,7 +147,8 @@ static void add_rules(struct conf *k, struct sw_arena *arena)
                                                 .remove_count = 2},
                                     shorter = {.strip = 2, .add = {"", 0}};
     struct sw_pattern_error e;
-    if (sw_pattern_compile(SW_SLICE("^\\+?([0-9%]*)((a|b*)*.)"), arena, &numbers.user, &e) != SW_OK)
+    if (sw_pattern_compile(SW_SLICE("^\\+?([0-9%]*)((a|b*)*.)"), false, arena, &numbers.user, &e) !=
+        SW_OK)
         abort();
     tenants = (struct sw_rule_match){.headers = &tenant, .header_count = 1};
     conf_route(k, "carrier", "pbx", "tcp", NULL)->match = &tenants;

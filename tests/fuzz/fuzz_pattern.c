@@ -1,5 +1,5 @@
 /* A pattern and a text: the first byte says how many bytes are the pattern. What is found lies in
- * the text, as do its groups, and the same text gives the same again. */
+ * the text, and the same text gives the same again. */
 #include "sip/pattern.h"
 
 #include <stdlib.h>
@@ -15,10 +15,9 @@ static void must(bool holds)
 static void look(const struct sw_pattern *p, struct sw_slice text)
 {
     struct sw_slice g[SW_PATTERN_GROUPS], again[SW_PATTERN_GROUPS];
-    enum sw_status r = sw_pattern_match(p, text, g);
-    bool found = r == SW_OK;
-    must(sw_pattern_match(p, text, again) == r);
-    must(!found || (g[0].p >= text.p && g[0].p + g[0].n <= text.p + text.n));
+    bool found = sw_pattern_match(p, text, g);
+    must(sw_pattern_match(p, text, again) == found);
+    must(!found || g[0].p);
     for (int i = 0; i < SW_PATTERN_GROUPS; i++) {
         must(found || !g[i].p);
         must(!g[i].p || (g[i].p >= text.p && g[i].p + g[i].n <= text.p + text.n));
@@ -41,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, data + 1, size - 1);
     sw_slab_init(&slab);
     sw_arena_init(&arena, &slab);
-    enum sw_status s = sw_pattern_compile(sw_slice(text, n), size & 1, &arena, &p, &e);
+    enum sw_status s = sw_pattern_compile(sw_slice(text, n), false, &arena, &p, &e);
     if (s == SW_OK)
         look(&p, sw_slice(text + n, size ? size - 1 - n : 0));
     else

@@ -148,7 +148,8 @@ def test_explain_says_what_a_route_sets(scene):
 MISTAKES = [
     # keys of a route, in it the value that is wrong, what is said of it
     ('user_regex: "(a", to: pbx', '"(a"', "user_regex: at character 3: missing closing parenthesis"),
-    ('user_regex: "((a{999}){999}){999}", to: pbx', '"((a', "user_regex: at character 21: regular expression is too large"),
+    ('user_regex: "((a{99}){99}){99}", to: pbx', '"((a', "user_regex: at character 18: regular expression is too large"),
+    ('user_regex: "*", to: pbx', '"*"', "user_regex: at character "),
     ('header: "X Y: 1", to: pbx', '"X Y', 'header: "X Y" is no header name'),
     ('header: "X:", to: pbx', '"X:"', "header: nothing stands behind the colon"),
     ("source: [192.0.2.1/24], to: pbx", "192.0.2.1", 'source: "192.0.2.1/24" cannot be read'),

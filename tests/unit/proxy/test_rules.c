@@ -201,6 +201,32 @@ static void test_rules_refuse_what_is_too_long(void **state)
     assert_int_equal(a.refusal.code, 414);
 }
 
+/* A number that is too much work for the expression does not get to the next route either. */
+static void test_rules_refuse_what_is_too_much_work(void **state)
+{
+    struct sw_slice g[SW_PATTERN_GROUPS];
+    (void)state;
+    rule_route("^(1|11)+$");
+    routes[1] = routes[0];
+    routes[1].match = NULL;
+    routes[1].set = NULL;
+    conf.route_count = 2;
+    assert_string_equal(changed("sip:111@b.test"), "sip:111@b.test");
+    assert_string_equal(changed("sip:11x@b.test"), "sip:11x@b.test"); /* by the second route */
+    const char hard[] = "1111111111111111111111111111111111111111111111x";
+    char uri[80];
+    snprintf(uri, sizeof(uri), "sip:%s@b.test", hard);
+    assert_int_equal(sw_pattern_search(&match.user, SW_SLICE(hard), g), SW_LIMIT);
+    assert_int_equal(sw_pattern_search(&match.user, SW_SLICE("1x"), g), SW_PEER_MISSING);
+    assert_int_equal(sw_pattern_search(&match.user, SW_SLICE("11"), g), SW_OK);
+    assert_string_equal(changed(uri), "");
+    assert_int_equal(a.refusal.code, 500);
+    routes[0].set = NULL;
+    routes[0].reject = 604; /* nor past a route that rejects */
+    assert_string_equal(changed(uri), "");
+    assert_int_equal(a.refusal.code, 604);
+}
+
 /* RFC 5393 4.2.1: what rules look at tells a spiral from a loop */
 static void test_rules_put_what_they_match_into_the_loop_hash(void **state)
 {
@@ -395,6 +421,7 @@ int main(void)
         TEST(test_rules_set_user_and_host),
         TEST(test_rules_leave_a_uri_without_user_part_without_one),
         TEST(test_rules_refuse_what_is_too_long),
+        TEST(test_rules_refuse_what_is_too_much_work),
         TEST(test_rules_put_what_they_match_into_the_loop_hash),
         TEST(test_asserted_identity_goes_where_trust_lets_it),
         TEST(test_asserted_identity_passes_without_what_is_to_be_ignored),
