@@ -46,7 +46,7 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
         return SW_DENIED_SEAL;
     size_t n = sw_slice_find(text, '?');
     if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
-        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 3.3 */
+        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 4.1 */
         sw_buf_put(room, text.p + 3, n - 3);
     } else {
         sw_buf_put(room, text.p, n);

@@ -197,7 +197,7 @@ static void test_request_that_cannot_be_hidden_gets_500(void **state)
     }
 }
 
-/* RFC 5630 3.3: a target that is asked for as sips is not reached as less. */
+/* RFC 5630 4.1: a target that is asked for as sips is not reached as less. */
 static void test_contact_that_was_made_sips_stays_sips(void **state)
 {
     (void)state;
