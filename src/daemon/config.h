@@ -106,10 +106,10 @@ struct sw_config_build {
 
 void sw_config_identities(struct sw_config_build *b);
 void sw_config_identities_free(struct sw_config *c);
-void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, policies */
-void sw_config_listen(struct sw_config_build *b); /* listeners */
-void sw_config_peers(struct sw_config_build *b);  /* peers */
-void sw_config_routes(struct sw_config_build *b); /* domains, routes */
+void sw_config_trust(struct sw_config_build *b);     /* identities, trust entries, policies */
+void sw_config_listen(struct sw_config_build *b);    /* listeners */
+void sw_config_peers(struct sw_config_build *b);     /* peers */
+void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */
