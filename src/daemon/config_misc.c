@@ -1,4 +1,4 @@
-/* Workers, log, limits, the sealing key; and what this version does not act on yet. */
+/* Workers, log, limits; and what this version does not act on yet. */
 #include "daemon/config.h"
 
 #include "proxy/fork.h"

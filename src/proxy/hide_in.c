@@ -46,7 +46,7 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
         return SW_DENIED_SEAL;
     size_t n = sw_slice_find(text, '?');
     if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
-        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 3.3 */
+        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 4.1 */
         sw_buf_put(room, text.p + 3, n - 3);
     } else {
         sw_buf_put(room, text.p, n);
@@ -83,31 +83,56 @@ static enum sw_status unhide_path(const struct sw_proxy_conf *c, const struct sw
     return SW_OK;
 }
 
+/* The topmost Route of ours, or the Request-URI if a strict router before us put it there. RFC
+ * 3261 16.4 */
+static bool top_value(const struct sw_proxy_conf *c, const struct sw_request *q, struct sw_addr *a,
+                      struct sw_param *x)
+{
+    struct sw_values values = sw_values(q->m, SW_HDR_ROUTE);
+    struct sw_uri u;
+    if (sw_values_addr(&values, a) != SW_OK)
+        return false;
+    return own_uri(c, q->r->uri.p ? sw_msg_uri(q->m) : a->uri, SW_HIDE_PARAM_SEAL, &u, x);
+}
+
+/* Route rows before those that a strict router left. */
+static void put_rows_before(const struct sw_msg *m, struct sw_slice items, struct sw_buf *room,
+                            struct sw_edits *edits)
+{
+    struct sw_slice item;
+    size_t from = room->n;
+    while (sw_hide_list_next(&items, &item)) {
+        sw_buf_lit(room, "Route: ");
+        sw_buf_slice(room, item);
+        sw_buf_lit(room, "\r\n");
+    }
+    sw_edit_add(edits, sw_msg_hdr(m, SW_HDR_ROUTE)->at, 0, since(room, from));
+}
+
 static enum sw_status unhide_route(const struct sw_proxy_conf *c, const struct sw_request *q,
                                    struct sw_buf *room, struct sw_edits *edits)
 {
     char bytes[SW_HIDE_TEXT_MAX], sealed[SW_SEAL_LETTERS_MAX];
     struct sw_buf letters = sw_buf(sealed, sizeof(sealed));
-    struct sw_values values = sw_values(q->m, SW_HDR_ROUTE);
     struct sw_slice items;
     struct sw_addr a;
-    struct sw_uri u;
     struct sw_param x;
-    size_t from = room->n;
     if (!sw_hide_letter(q->r->letter) && q->r->letter != 'P')
         return SW_AGAIN;
-    if (q->r->uri.p || sw_values_addr(&values, &a) != SW_OK ||
-        !own_uri(c, a.uri, SW_HIDE_PARAM_SEAL, &u, &x))
-        return SW_DENIED_SEAL; /* a strict router before us brings no further rows back */
-    if (x.value.p[0] == 'P')
-        return unhide_path(c, q->m, &a, sw_slice_from(x.value, 1), "Route", room, edits);
-    if (!sw_hide_letter(x.value.p[0]))
+    if (!top_value(c, q, &a, &x))
         return SW_DENIED_SEAL;
-    if (sw_hide_route_open(c, q->v->call_id, sw_slice_from(x.value, 1), bytes, &letters, &items) !=
-        SW_OK)
+    if (x.value.p[0] == 'P' && !q->r->uri.p)
+        return unhide_path(c, q->m, &a, sw_slice_from(x.value, 1), "Route", room, edits);
+    if (!sw_hide_letter(x.value.p[0]) ||
+        sw_hide_route_open(c, q->v->call_id, sw_slice_from(x.value, 1), bytes, &letters, &items) !=
+            SW_OK)
         return SW_DENIED_SEAL;
     plain_value(q->m, &x, sw_buf_view(&letters), room, edits);
-    from = room->n;
+    if (q->r->uri.p) {
+        put_rows_before(q->m, items, room, edits);
+        return SW_OK;
+    }
+    size_t from = room->n;
     put_rows(room, "Route", items);
     sw_edit_add(edits, (size_t)(a.whole.p + a.whole.n - q->m->p), 0, since(room, from));
     return SW_OK;

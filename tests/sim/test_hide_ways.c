@@ -197,7 +197,29 @@ static void test_request_that_cannot_be_hidden_gets_500(void **state)
     }
 }
 
-/* RFC 5630 3.3: a target that is asked for as sips is not reached as less. */
+/* RFC 3261 16.4: our value comes as Request-URI, and the Contact last in Route. */
+static void test_strict_router_before_us_brings_it_back_too(void **state)
+{
+    (void)state;
+    struct scene x;
+    char uri[TEXT_MAX], route[TEXT_MAX + 32];
+    set_up(&x, SW_TLS, true);
+    establish(&x);
+    const char *own = strchr(x.route, '<') + 1;
+    snprintf(uri, sizeof(uri), "%.*s", (int)strcspn(own, ">"), own);
+    snprintf(route, sizeof(route), "Route: <%s>\r\n", x.target);
+    from_carrier(&x, "BYE", uri, route, ";tag=raw", 10);
+    const struct raw_message *bye =
+        raw_nth(x.pbx, "BYE sip:phone@10.1.0.77:5070;transport=tcp SIP/2.0", 0);
+    assert_non_null(bye);
+    assert_non_null(strstr(bye->text, "Route: <sip:10.1.0.9;lr;ftag=1>\r\n"
+                                      "Route: \"a, b\" <sip:core.inside:5070;lr>;x=y\r\n"));
+    pbx_answers(&x, "BYE", 0, "200 OK", "", "");
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 200"), 1);
+    tear_down(&x);
+}
+
+/* RFC 5630 4.1: a target that is asked for as sips is not reached as less. */
 static void test_contact_that_was_made_sips_stays_sips(void **state)
 {
     (void)state;
@@ -299,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_call_goes_on_when_hiding_is_switched_off),
         cmocka_unit_test(test_contact_may_be_called_by_another_peer),
         cmocka_unit_test(test_request_that_cannot_be_hidden_gets_500),
+        cmocka_unit_test(test_strict_router_before_us_brings_it_back_too),
         cmocka_unit_test(test_contact_that_was_made_sips_stays_sips),
         cmocka_unit_test(test_spiral_through_the_carrier_comes_back_to_the_inside),
         cmocka_unit_test(test_loop_between_two_that_see_nothing_gets_482),

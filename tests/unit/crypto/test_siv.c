@@ -76,7 +76,7 @@ static void test_context_key_and_label_are_part_of_it(void **state)
     assert_memory_not_equal(moved, sealed, SW_SIV_TAG_BYTES);
 }
 
-/* Equal texts show as equal, texts that differ in one bit share nothing. RFC 5297 1.3.3 */
+/* Texts that differ in one bit share nothing. RFC 5297 1.3.2 */
 static void test_texts_that_differ_use_other_key_streams(void **state)
 {
     (void)state;

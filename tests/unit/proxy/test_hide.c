@@ -216,6 +216,36 @@ static void test_record_route_without_a_value_of_ours_goes(void **state)
     assert_non_null(strstr(s, "Server: x\r\n"));
 }
 
+/* All values may stand in one row: RFC 3261 7.3.1 */
+static void test_record_route_in_one_row_keeps_what_is_the_peers(void **state)
+{
+    (void)state;
+    const struct sw_seal seal = {{{.peer = 7,
+                                   .listener = 0,
+                                   .transport = SW_TLS,
+                                   .remote = {.family = 4, .ip = {192, 0, 2, 9}, .port = 5061}},
+                                  {.peer = 8,
+                                   .listener = 1,
+                                   .transport = SW_UDP,
+                                   .remote = {.family = 4, .ip = {10, 1, 0, 9}, .port = 5060}}}};
+    char rows[1024], text[4096];
+    struct sw_buf b = sw_buf(rows, sizeof(rows) - 1);
+    sw_record_route_put(&b, &conf, call, &seal, false);
+    assert_false(b.full);
+    rows[b.n] = 0;
+    const char *to_inside = strchr(rows, '<'), *to_peer = strchr(to_inside + 1, '<');
+    snprintf(text, sizeof(text),
+             HEAD "Record-Route: <sip:10.1.0.9;lr>,%.*s, %.*s ,<sip:192.0.2.5;lr>;x\r\n"
+                  "Record-Route: <sip:192.0.2.6;lr>\r\n\r\n",
+             (int)strcspn(to_inside, "\r"), to_inside, (int)strcspn(to_peer, "\r"), to_peer);
+    const char *s = shown(text), *row = strstr(s, "Record-Route: ");
+    assert_non_null(row);
+    assert_int_equal(strncmp(row, "Record-Route: <sip:sip.example.test;lr;sw=A", 43), 0);
+    assert_non_null(
+        strstr(row, "> ,<sip:192.0.2.5;lr>;x\r\nRecord-Route: <sip:192.0.2.6;lr>\r\n\r\n"));
+    assert_null(strstr(s, "10.1.0."));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_list_gives_back_its_items_and_stops_at_a_cut),
         cmocka_unit_test(test_contact_keeps_scheme_and_header_parameters),
         cmocka_unit_test(test_what_cannot_be_read_or_is_too_long_does_not_leave),
+        cmocka_unit_test(test_record_route_in_one_row_keeps_what_is_the_peers),
         cmocka_unit_test(test_record_route_without_a_value_of_ours_goes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
