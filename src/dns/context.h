@@ -29,6 +29,7 @@ struct sw_dns_conf {
     char anchor[SW_DNS_ANCHOR_MAX]; /* file of DS or DNSKEY records; "": none */
     uint32_t timeout_ms;            /* of a question, for who asked it */
     uint32_t questions_max;         /* in flight */
+    uint32_t stamp;                 /* of what the files say that it names */
     uint32_t version;               /* another one with each change */
 };
 
