@@ -148,11 +148,14 @@ static bool have_context(struct sw_flight *f, struct sw_flight_era *e)
     const char *why;
     if (e->context)
         return true;
+    if (e->again_ms > f->now_ms)
+        return false;
     e->context = sw_dns_context_new(&e->conf, answered, &why);
     if (e->context) {
         f->u.watch(f->u.watcher, sw_dns_context_fd(e->context), true);
         return true;
     }
+    e->again_ms = f->now_ms + SW_FLIGHT_AGAIN_MS;
     SW_LOG(SW_LEVEL_ERROR, "dns_unusable", sw_field_str("why", why),
            sw_field_str("help", "sipward check says what is wrong in dns"));
     return false;
