@@ -70,11 +70,12 @@ static void say(const struct sw_dns_question *q, const struct sw_dns_answer *a, 
     bool bogus = a->status == SW_DENIED_BOGUS;
     SW_LOG(SW_LEVEL_WARN, bogus ? "dns_bogus" : "dns_failed", sw_field_str("name", q->name),
            sw_field_str("type", sw_dns_type_name(q->type)), sw_field_str("why", why ? why : ""),
-           sw_field_str("help", bogus ? "nothing is believed of it: is it forged, are its "
-                                        "signatures out of date, does a server on the way drop "
-                                        "them, or does dns.anchor not fit?"
-                                      : "do the servers of dns.servers, or of the system, answer "
-                                        "this question?"));
+           sw_field_str("help",
+                        bogus ? "nothing is believed of it: is it forged, are its signatures out "
+                                "of date, does dns.anchor not fit? a resolver that drops "
+                                "signatures needs other dns.servers, or dns.dnssec: off"
+                              : "do the servers of dns.servers, or of the system, answer this "
+                                "question?"));
 }
 
 static void answered(struct sw_dns_call *call, const struct sw_dns_answer *a, const char *why)
