@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lab.dns import Dns
-from lab.gateway import BINARY, SANITIZERS, run
+from lab.gateway import BINARY, SANITIZERS, free_port, run
 from test_reload import ctl, rewrite
 
 ASK = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "tests", "support-ask")
@@ -228,6 +228,15 @@ def test_a_silent_server_costs_each_asker_the_time_limit(tmp_path):
         until = time.monotonic() + 30
         while asker.answer("gw.example.test A")[0] != "ok":
             assert time.monotonic() < until, "it does not come back"
+
+
+def test_a_server_that_answers_takes_the_place_of_silent_and_absent_ones(tmp_path):
+    with Dns(tmp_path, {"example.test": ZONE}, name="one") as dns, Dns(tmp_path, {"example.test": ZONE}, name="two") as silent:
+        silent.silence()
+        servers = f"127.0.0.1:{silent.port},127.0.0.1:{free_port()},127.0.0.1:{dns.port}"
+        with Asker(dns, server=servers) as asker:
+            rows = asker.answers(*(f"n{i}.many.example.test A" for i in range(40)))
+        assert all(v[0] == "ok" for _, v in rows), rows
 
 
 def test_it_stops_at_once_while_questions_are_in_flight(tmp_path):
