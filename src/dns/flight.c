@@ -135,10 +135,11 @@ static void drop_era(struct sw_flight *f, struct sw_flight_era *e)
     free(e);
 }
 
-void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf)
+void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf, int64_t now_ms)
 {
     struct sw_flight_era *was = now_of(f);
-    was->until_ms = f->now_ms + was->conf.timeout_ms;
+    f->now_ms = now_ms;
+    was->until_ms = now_ms + was->conf.timeout_ms;
     if (!add_era(f, conf))
         SW_LOG(SW_LEVEL_ERROR, "dns_kept", sw_field_str("why", "memory is out"),
                sw_field_str("help", "the servers and anchors of before are used: reload again"));

@@ -52,8 +52,9 @@ SW_MUST_USE enum sw_status sw_flight_init(struct sw_flight *f, const struct sw_d
 /** Nobody is answered any more. */
 void sw_flight_fini(struct sw_flight *f);
 
-/** Another configuration. If memory is out the old one stays, which is told. */
-void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf);
+/** Another configuration; what is in flight has its time limit still. If memory is out the old one
+ * stays, which is told. */
+void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf, int64_t now_ms);
 
 /** Asks, or joins who asked the same; answers at once if neither can be. */
 void sw_flight_ask(struct sw_flight *f, const struct sw_dns_question *q,

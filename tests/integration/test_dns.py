@@ -252,7 +252,7 @@ def test_it_stops_at_once_while_questions_are_in_flight(tmp_path):
 
 def test_another_configuration_counts_for_what_is_asked_from_then_on(dns, tmp_path):
     """And answers of before still come."""
-    with Dns(tmp_path, {"example.test": "gw A 198.51.100.1"}) as other, Asker(dns, timeout_ms=3000) as asker:
+    with Dns(tmp_path, {"example.test": "gw A 198.51.100.1"}) as other, Asker(dns, timeout_ms=20000) as asker:
         other.silence()
         asker.say(f"set 127.0.0.1:{other.port} off -", "gw.example.test A")
         asker.taken()

@@ -144,16 +144,22 @@ static void test_another_configuration_leaves_what_is_in_flight(void **state)
 {
     (void)state;
     ask("silent.example", 1);
+    now_ms += 900; /* nothing ran meanwhile */
     conf.version = 2;
     conf.timeout_ms = 5000;
-    sw_flight_adopt(&f, &conf);
+    sw_flight_adopt(&f, &conf, now_ms);
     ask("localhost", 2);
     ask("silent.example", 3);
     assert_int_equal(f.queries, 3);
     assert_int_equal(t.watched, 2);
     wait_for(1);
     assert_int_equal(t.version, 2);
-    now_ms += 1000;
+    now_ms += 100;
+    sw_flight_run(&f, now_ms);
+    assert_int_equal(t.count, 2); /* the time limit of who asked */
+    assert_int_equal(t.version, 1);
+    assert_int_equal(t.watched, 2); /* the library is not done with it */
+    now_ms += 900;
     sw_flight_run(&f, now_ms);
     assert_int_equal(t.count, 2);
     assert_int_equal(t.version, 1);
@@ -165,7 +171,7 @@ static void test_a_configuration_that_nothing_was_asked_under_costs_nothing(void
 {
     (void)state;
     for (conf.version = 2; conf.version < 50; conf.version++)
-        sw_flight_adopt(&f, &conf);
+        sw_flight_adopt(&f, &conf, now_ms);
     sw_flight_run(&f, now_ms);
     assert_int_equal(t.watched, 0);
     assert_ptr_equal(f.eras.next, f.eras.prev);
@@ -179,7 +185,7 @@ static void test_without_a_readable_anchor_each_question_fails(void **state)
     (void)state;
     conf.dnssec = SW_DNSSEC_REQUIRE;
     snprintf(conf.anchor, sizeof(conf.anchor), "/nonexistent/anchor");
-    sw_flight_adopt(&f, &conf);
+    sw_flight_adopt(&f, &conf, now_ms);
     ask("localhost", 1);
     ask("localhost", 2); /* not even tried */
     assert_int_equal(t.count, 2);
