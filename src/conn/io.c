@@ -10,10 +10,9 @@ enum { WIRE_BYTES = 64 * 1024, DISCARD_BYTES = 4096 };
 
 static void watch(struct sw_conns *s, struct sw_conn *c)
 {
-    sw_loop_change(s->loop, c->fd,
-                   (c->is_paused || c->waits ? 0u : SW_WANT_READ) |
-                       (c->want_write ? SW_WANT_WRITE : 0u),
-                   (uint64_t)c->ref.generation << 32 | c->ref.slot);
+    sw_conn_watch(s, c,
+                  (c->is_paused || c->waits ? 0u : SW_WANT_READ) |
+                      (c->want_write ? SW_WANT_WRITE : 0u));
 }
 
 static enum sw_status take_output(struct sw_conns *s, struct sw_conn *c);
