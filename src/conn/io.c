@@ -281,7 +281,8 @@ enum sw_status sw_conn_send(struct sw_conns *s, struct sw_conn *c, const struct 
     }
     char *to = c->out + c->out_n;
     for (size_t i = 0; i < count; i++) {
-        memcpy(to, segs[i].p, segs[i].n);
+        if (segs[i].n) /* none: memory was out when the bytes were to be kept */
+            memcpy(to, segs[i].p, segs[i].n);
         to += segs[i].n;
     }
     c->out_n += (uint32_t)total;

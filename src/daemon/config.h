@@ -6,6 +6,7 @@
 #include "base/field.h"
 #include "conn/conn.h"
 #include "daemon/directives.h"
+#include "dns/context.h"
 #include "proxy/conf.h"
 
 /* Names of one kind, sorted, with the index of what they name. */
@@ -78,6 +79,8 @@ struct sw_config {
     struct sw_conn_peer *conn_peers; /* sorted by id */
     struct sw_proxy_conf proxy;
     struct sw_config_limits limits;
+    struct sw_dns_conf dns;
+    uint32_t dns_cache;       /* answers that a worker keeps */
     const char *admin_socket; /* a path; NULL: none is wanted */
     unsigned workers;
     enum sw_level log_level;
@@ -112,6 +115,7 @@ void sw_config_listen(struct sw_config_build *b);    /* listeners */
 void sw_config_peers(struct sw_config_build *b);     /* peers */
 void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
+void sw_config_dns(struct sw_config_build *b);       /* dns */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */
 

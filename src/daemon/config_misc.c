@@ -100,9 +100,6 @@ static void not_acted_on(struct sw_config_build *b)
         sw_diag_note(
             b->diags, d->registrar.mark,
             "registrar: this version does not act on it yet, REGISTER is relayed by routes");
-    if (d->dns.servers.given || d->dns.dnssec.s.p)
-        sw_diag_note(b->diags, d->dns.mark,
-                     "dns: this version does not act on it yet, peers are reached by address");
     if (d->store.s.p)
         sw_diag_note(b->diags, d->store.mark, "store: this version does not act on it yet");
     if (d->admin.address.s.p)

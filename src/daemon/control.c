@@ -4,6 +4,7 @@
 #include "daemon/expiry.h"
 #include "daemon/learner.h"
 #include "daemon/reload.h"
+#include "dns/resolver.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -24,6 +25,7 @@ struct control {
     struct sw_daemon *d;
     int64_t reload_at_ms; /* files changed: reload then; 0: they did not */
     int64_t warn_at_ms;   /* of certificates that end, each day */
+    uint32_t dns_version; /* that the resolver has */
     bool stop;
 };
 
@@ -50,6 +52,15 @@ static void warn_of_ends(struct control *x)
     x->warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS;
 }
 
+/* The workers have forgotten what other servers said. */
+static void adopt_dns(struct control *x)
+{
+    const struct sw_dns_conf *c = &x->d->now->config.dns;
+    if (c->version != x->dns_version)
+        sw_resolver_set(x->d->all.resolver, c);
+    x->dns_version = c->version;
+}
+
 static void reload_result(struct control *x, const struct sw_reload_result *r)
 {
     char place[512];
@@ -63,6 +74,7 @@ static void reload_result(struct control *x, const struct sw_reload_result *r)
     }
     if (r->done) {
         watch_files(x->d);
+        adopt_dns(x);
         sw_learner_adopt(x->d->learner);
         warn_of_ends(x);
         SW_LOG(SW_LEVEL_INFO, "reloaded", sw_field_number("ms", r->ms),
@@ -141,7 +153,9 @@ static void one_turn(struct control *x)
 
 void sw_control_run(struct sw_daemon *d)
 {
-    struct control x = {.d = d, .warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS};
+    struct control x = {.d = d,
+                        .warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS,
+                        .dns_version = d->now->config.dns.version};
     watch_files(d);
     while (!x.stop)
         one_turn(&x);

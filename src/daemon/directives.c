@@ -151,6 +151,8 @@ static const struct sw_key_def dns_keys[] = {
     {"servers", SW_KEY_TEXTS, offsetof(struct sw_dns_directive, servers), false, NULL, NULL},
     {"dnssec", SW_KEY_TEXT, offsetof(struct sw_dns_directive, dnssec), false,
      "off|opportunistic|require", NULL},
+    {"anchor", SW_KEY_TEXT, offsetof(struct sw_dns_directive, anchor), false, NULL, NULL},
+    {"timeout", SW_KEY_DURATION, offsetof(struct sw_dns_directive, timeout), false, NULL, NULL},
 };
 static const struct sw_schema dns_schema = SCHEMA("dns", dns_keys, sw_dns_directive);
 
@@ -208,6 +210,9 @@ static const struct sw_key_def limits_keys[] = {
      offsetof(struct sw_limits_directive, source_messages_per_second), false, NULL, NULL},
     {"lateness", SW_KEY_DURATION, offsetof(struct sw_limits_directive, lateness), false, NULL,
      NULL},
+    {"dns_questions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, dns_questions), false,
+     NULL, NULL},
+    {"dns_cache", SW_KEY_COUNT, offsetof(struct sw_limits_directive, dns_cache), false, NULL, NULL},
 };
 static const struct sw_schema limits_schema = SCHEMA("limits", limits_keys, sw_limits_directive);
 

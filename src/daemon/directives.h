@@ -65,7 +65,8 @@ struct sw_registrar_directive {
 struct sw_dns_directive {
     struct sw_mark mark;
     struct sw_texts servers;
-    struct sw_text dnssec;
+    struct sw_text dnssec, anchor;
+    struct sw_number timeout;
 };
 
 struct sw_admin_directive {
@@ -85,7 +86,7 @@ struct sw_limits_directive {
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches, calls;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,
-        lateness;
+        lateness, dns_questions, dns_cache;
 };
 
 struct sw_directives {

@@ -8,10 +8,12 @@
 #include "daemon/learner.h"
 #include "daemon/proof.h"
 #include "daemon/reload.h"
+#include "dns/resolver.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/random.h"
+#include "worker/lookup.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -87,9 +89,10 @@ static enum sw_status make_all(struct sw_daemon *d)
     d->all.pool = sw_pool_new();
     d->all.failures = sw_failures_new();
     d->all.halfopen = sw_halfopen_new();
+    d->all.resolver = sw_resolver_new(&d->now->config.dns, sw_worker_dns_answer, &d->all);
     d->all.directory = n > 1 ? sw_directory_new(c->limits.transactions) : NULL;
     if (s != SW_OK || !d->gateways || !d->counters || !d->all.worker || !d->all.pool ||
-        !d->all.failures || !d->all.halfopen || (n > 1 && !d->all.directory))
+        !d->all.failures || !d->all.halfopen || !d->all.resolver || (n > 1 && !d->all.directory))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
     d->all.count = (uint16_t)n;
@@ -109,6 +112,7 @@ static enum sw_status make_all(struct sw_daemon *d)
 
 static void free_all(struct sw_daemon *d)
 {
+    sw_resolver_free(d->all.resolver); /* it sends mail to workers */
     for (unsigned i = 0; d->all.worker && i < d->all.count; i++)
         sw_worker_fini(&d->all.worker[i]);
     for (unsigned i = 0; d->gateways && i < d->all.count; i++)

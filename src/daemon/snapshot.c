@@ -14,6 +14,8 @@ static void fill(struct sw_snapshot *s, uint32_t instance)
     s->gateway = (struct sw_gateway_live){.proxy = &c->proxy, .peers = s->peers};
     s->live.step = &s->gateway;
     s->live.connections_per_peer = c->limits.connections_per_peer;
+    s->live.dns_cache = c->dns_cache;
+    s->live.dns_version = c->dns.version;
     s->live.conn = (struct sw_conn_conf){
         .limits = c->limits.conn,
         .listeners = c->conn_listeners,

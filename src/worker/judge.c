@@ -3,7 +3,7 @@
 #include "crypto/revoke.h"
 #include "sys/clock.h"
 #include "sys/log.h"
-#include "worker/worker.h"
+#include "worker/lookup.h"
 
 /* A chain that is not in the cache costs a fifth of a millisecond. */
 enum { PER_TURN = 64, TURN_US = 1000 };
@@ -23,6 +23,7 @@ void sw_worker_adopt(struct sw_worker *w)
     sw_hold_take(&next->hold);
     sw_hold_drop(&w->conf->hold);
     w->conf = next;
+    sw_worker_dns_adopt(w);
     w->judged = 0;
     w->judge_at_ms = w->now_ms;
     atomic_fetch_add_explicit(&w->adopted, 1, memory_order_release);

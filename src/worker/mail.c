@@ -1,5 +1,6 @@
 #include "worker/mail.h"
 
+#include "worker/lookup.h"
 #include "worker/walk.h"
 #include "worker/worker.h"
 #include <unistd.h>
@@ -103,6 +104,9 @@ static void handle(struct sw_worker *w, const struct sw_mail *m, struct sw_slice
     case SW_MAIL_CLOSED:
         ev.kind = SW_EV_CLOSED;
         sw_worker_event(w, &ev);
+        return;
+    case SW_MAIL_ANSWER:
+        sw_worker_answered(w, m, bytes);
         return;
     case SW_MAIL_WALK:
         sw_worker_walk(w, m->walk);

@@ -14,6 +14,7 @@ enum sw_mail_kind {
     SW_MAIL_OPENED,      /* it is, or it failed */
     SW_MAIL_CLOSED,      /* a connection that you sent over is closed */
     SW_MAIL_WAKE,        /* look at the shared flags */
+    SW_MAIL_ANSWER,      /* the DNS answered: see lookup.c */
     SW_MAIL_WALK,        /* list what you have: see walk.h */
 };
 

@@ -1,6 +1,7 @@
 /* Actions become calls. */
 #include "conn/attempt.h"
 #include "sys/log.h"
+#include "worker/lookup.h"
 #include "worker/walk.h"
 #include "worker/worker.h"
 
@@ -276,7 +277,8 @@ static void perform(struct sw_worker *w, const struct sw_action *a, const struct
     case SW_ACT_OPEN:
         sw_worker_open(w, &a->open);
         return;
-    case SW_ACT_LOOKUP: /* nothing asks yet */
+    case SW_ACT_LOOKUP:
+        sw_worker_lookup(w, &a->lookup);
         return;
     case SW_ACT_FIND:
         perform_find(w, a->key, ev);
@@ -331,6 +333,8 @@ void sw_worker_pending(struct sw_worker *w)
             p.ev.segs = &p.seg;
             p.ev.seg_count = p.seg.p ? 1 : 0;
         }
+        if (p.ev.kind == SW_EV_ANSWER)
+            p.ev.answer = &p.answer;
         one_event(w, &p.ev);
         free((void *)(uintptr_t)p.seg.p);
     }

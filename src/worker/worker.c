@@ -43,6 +43,9 @@ enum sw_status sw_worker_init(struct sw_worker *w, struct sw_workers *all, uint1
     if (s == SW_OK)
         s = sw_conns_init(&w->conns, &conf, &w->loop, w->now_ms, trace ? sw_attempt_seen : NULL);
     if (s == SW_OK)
+        s = sw_dnscache_init(&w->dns, &w->conns.slab, w->conf->dns_cache);
+    w->dns.version = w->conf->dns_version;
+    if (s == SW_OK)
         s = sw_worker_watch_listeners(w);
     if (s == SW_OK)
         s = sw_worker_watch_addresses(w);
@@ -90,6 +93,7 @@ void sw_worker_fini(struct sw_worker *w)
     free(w->pending);
     w->pending = NULL;
     w->pending_count = 0;
+    sw_dnscache_fini(&w->dns);
     if (w->conns.table.chunks)
         sw_conns_fini(&w->conns);
     sw_udp_fini(&w->udp);

@@ -8,6 +8,7 @@
 #include "conn/pool.h"
 #include "conn/udp.h"
 #include "engine/action.h"
+#include "worker/dnscache.h"
 #include "worker/mail.h"
 #include <pthread.h>
 
@@ -24,6 +25,8 @@ struct sw_worker_conf {
     struct sw_conn_conf conn; /* its `hold` is the one below */
     const void *step;         /* for SW_EV_ADOPT */
     uint32_t connections_per_peer;
+    uint32_t dns_cache;   /* answers that a worker keeps */
+    uint32_t dns_version; /* another one: those kept are of other servers or anchors */
     struct sw_hold hold;
 };
 
@@ -38,6 +41,7 @@ struct sw_workers {
     struct sw_directory *directory; /* NULL with one worker */
     struct sw_failures *failures;
     struct sw_halfopen *halfopen;
+    struct sw_resolver *resolver;          /* NULL: what is asked of the DNS fails */
     _Atomic(struct sw_worker_conf *) conf; /* the newest: each worker adopts it at its next turn */
     _Atomic bool draining;                 /* no new connections */
     _Atomic bool stopping;                 /* close all and end */
@@ -47,7 +51,9 @@ struct sw_workers {
 struct sw_pending {
     struct sw_event ev;
     struct sw_flow flow;
-    struct sw_slice seg; /* bytes of its own, from malloc; .p NULL: none */
+    struct sw_dns_answer answer; /* ANSWER; its records are in the cache, which does not change
+                                  * before it is told */
+    struct sw_slice seg;         /* bytes of its own, from malloc; .p NULL: none */
 };
 
 struct sw_worker {
@@ -74,10 +80,12 @@ struct sw_worker {
     int64_t now_ms;
     int64_t mail_us;         /* when mail came last */
     int64_t accept_again_ms; /* accepting pauses until then: descriptors ran out; 0: it does not */
-    struct sw_walk *walk;    /* rows of the current event go there; NULL: nobody asked */
-    bool no_owner;           /* FIND found nobody: the same bytes again */
-    bool closing;            /* `stopping` was seen, connections are being closed */
+    struct sw_dnscache dns;
+    struct sw_walk *walk; /* rows of the current event go there; NULL: nobody asked */
+    bool no_owner;        /* FIND found nobody: the same bytes again */
+    bool closing;         /* `stopping` was seen, connections are being closed */
     int64_t closing_until_ms;
+    _Atomic uint32_t answers_lost;        /* of the resolver, not counted yet */
     _Atomic uint32_t load;                /* connections, for the choice of a worker */
     _Atomic uint32_t open_transactions;   /* without final response, for a drain */
     uint32_t (*transactions)(void *user); /* of the step */

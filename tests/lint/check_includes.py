@@ -44,11 +44,12 @@ LIBRARIES = [
     (r"<wolfssl/", r"^(crypto|tls)/wolfssl"),
     (r"<sys/epoll\.h>", r"^loop/"),
     (r"<curl/", r"^fetch/download\.c$"),
+    (r"<unbound\.h>", r"^dns/context\.c$"),
     (r"<pcre2\.h>", r"^sip/pattern\.c$"),
     (r"<yaml\.h>", r"^daemon/schema\.c$"),
     (r"<sys/socket\.h>", r"^loop/"),
     (r"<netinet/", r"^loop/"),
-    (r"<pthread\.h>", r"^((sys|conn|worker|daemon)/|crypto/openssl_facts\.h$)"),
+    (r"<pthread\.h>", r"^((sys|dns|conn|worker|daemon)/|crypto/openssl_facts\.h$)"),
 ]
 
 
