@@ -1,5 +1,5 @@
 /* Peers of a configuration. */
-#include "daemon/config.h"
+#include "daemon/config_groups.h"
 
 #include "sip/lex.h"
 
@@ -318,6 +318,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
                         d->name.s.p ? d->name.s.p : "");
     p->ping_ms = d->ping.given ? (uint32_t)d->ping.v : PING_MS;
     p->timeout_ms = d->timeout.given ? (uint32_t)d->timeout.v : TIMEOUT_MS;
+    sw_config_peer_group(b, d, p, cp);
     cp->id = p->id;
     cp->name = d->name.s.p ? d->name.s.p : "";
     cp->wanted = wanted_text(b, p);

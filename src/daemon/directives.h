@@ -26,17 +26,30 @@ struct sw_listen_directive {
     struct sw_number freebind;
 };
 
+struct sw_peer_limits_directive {
+    struct sw_mark mark;
+    struct sw_number connections, calls_per_second, transactions;
+};
+
 struct sw_peer_directive {
     struct sw_mark mark;
     struct sw_text name, identity, trust, verify, purposes, policy, security, sips, listen,
         without_certificate, reverse, clear_address;
     struct sw_texts domain, address, transport, source;
-    struct sw_number ping, timeout;
+    struct sw_number ping, timeout, fail_after, retry_after;
+    struct sw_peer_limits_directive limits;
+};
+
+/* An entry of `to` that is a mapping. */
+struct sw_to_directive {
+    struct sw_mark mark;
+    struct sw_text peer, q;
+    struct sw_number weight, order;
 };
 
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method, fork;
+    struct sw_text from, user, domain, method, fork, choose;
     struct sw_texts to;
     struct sw_number reject;
 };

@@ -24,7 +24,7 @@ static bool copy_request(struct sw_fork *f, const struct sw_request *q)
 }
 
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
-                            const struct sw_targets *targets)
+                            const struct sw_targets *targets, struct sw_load **load)
 {
     struct sw_arena arena;
     sw_arena_init(&arena, p->e->slab);
@@ -44,6 +44,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->breadth = q->breadth;
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
+    f->exempt = sw_limit_exempt(q);
     sw_list_init(&f->branches);
     if (!copy_request(f, q)) {
         arena = f->arena;
@@ -52,6 +53,8 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     }
     sw_list_add(&p->forks, &f->node);
     s->user = f;
+    f->load = *load;
+    *load = NULL;
     return f;
 }
 
@@ -62,6 +65,7 @@ void sw_fork_free(struct sw_proxy *p, struct sw_fork *f)
         s->user = NULL;
     for (struct sw_list *n = f->branches.next; n != &f->branches; n = n->next)
         sw_branch_done(p, SW_CONTAINER(n, struct sw_branch, node));
+    sw_load_leave(&f->load, SW_LOAD_FROM);
     sw_list_del(&f->node);
     struct sw_arena arena = f->arena; /* f itself stands in it */
     sw_engine_bury(p->e, &arena);
@@ -147,6 +151,8 @@ static void answer_local(struct sw_proxy *p, struct sw_fork *f, struct sw_server
                          const char *reason)
 {
     struct sw_refusal r = {.code = (uint16_t)code, .reason = reason};
+    if (code == 503)
+        r.extra = sw_limit_retry_after(p, f->retry_s);
     sw_response_local(p, s, &f->msg, &f->vitals, &f->in, &r);
 }
 
@@ -180,13 +186,15 @@ static void leave_unanswered(struct sw_proxy *p, struct sw_fork *f, struct sw_se
     sw_server_free(p->e, s);
 }
 
-/* 503 would say that we can serve nobody; 408 is never sent to a non-INVITE request.
- * RFC 3261 16.7 step 6, RFC 4320 4.2 */
+/* 503 would say that we can serve nobody, which is so while peers are at their limits; 408 is never
+ * sent to a non-INVITE request. RFC 3261 16.7 step 6, RFC 4320 4.2 */
 static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server *s)
 {
     bool invite = f->msg.method == SW_INVITE;
     if (f->cancelled && (f->best_status == 0 || f->best_status == 408 || !f->best.p))
         answer_local(p, f, s, 487, NULL);
+    else if (f->best_status == 503 && f->retry_s)
+        answer_local(p, f, s, 503, "Limit Reached");
     else if (f->best_status == 503)
         answer_local(p, f, s, 500, f->failure ? f->failure : "Next Hop Unavailable");
     else if (f->best_status && f->best.p && answer_stored(p, f, s))

@@ -5,6 +5,7 @@
 
 #include "engine/send.h"
 #include "proxy/forward.h"
+#include "proxy/limit.h"
 
 /* RFC 3261 16.6 step 11: Timer C is larger than three minutes. */
 enum { SW_TIMER_C_MS = 185 * 1000 };
@@ -31,6 +32,7 @@ struct sw_branch {
     struct sw_timer answer; /* the target's `timeout` */
     struct sw_ref send;     /* its parked send while it waits for a connection */
     struct sw_ref client;   /* its transaction; generation 0: none */
+    struct sw_load *load;   /* in which it counts; NULL: it does not */
     struct sw_target target;
     uint8_t state;    /* enum sw_branch_state */
     bool heard;       /* a response has come */
@@ -49,9 +51,10 @@ struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
     struct sw_ref server;
-    int64_t came_ms;   /* when the request came */
-    struct sw_flow in; /* how the request came; without ident */
-    struct sw_msg msg; /* the request, its bytes in the arena */
+    struct sw_load *load; /* of its sender, in which it counts; NULL: it does not */
+    int64_t came_ms;      /* when the request came */
+    struct sw_flow in;    /* how the request came; without ident */
+    struct sw_msg msg;    /* the request, its bytes in the arena */
     struct sw_vitals vitals;
     struct sw_routes *routes;
     struct sw_list branches;
@@ -63,13 +66,18 @@ struct sw_fork {
     uint16_t best_status; /* its status; 0: none yet */
     const char *failure;  /* reason phrase for one of our own */
     const struct sw_challenge *challenges, **challenges_end;
+    uint16_t retry_s; /* a target was passed over for a limit of its peer: see SW_LIMIT_SOON_S */
+    bool exempt;      /* from the limits of peers */
     bool cancelled;
     bool answered; /* a final response went back */
 };
 
-/** Takes up a request whose server transaction is `s`. NULL: memory is out. */
+/**
+ * Takes up a request whose server transaction is `s`, with its place in `*load`, which is NULL
+ * afterwards. NULL: memory is out.
+ */
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
-                            const struct sw_targets *targets);
+                            const struct sw_targets *targets, struct sw_load **load);
 
 /** Tries the next group of targets. Answers the request if there is none and nothing is pending. */
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
