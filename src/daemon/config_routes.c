@@ -82,8 +82,10 @@ static void to(struct sw_config_build *b, const struct sw_route_directive *d,
         if (sw_text_is(t, "location") || sw_text_is(t, "dns")) {
             r->unsupported = true;
             if (place.has_q || place.has_weight || place.has_order)
-                sw_diag_error(b->diags, t->mark, "to: %s has no q, weight or order (peers have)",
-                              t->s.p);
+                sw_diag_error(b->diags, t->mark, "to: %s has no %s (peers have)", t->s.p,
+                              place.has_q        ? "q"
+                              : place.has_weight ? "weight"
+                                                 : "order");
             sw_diag_note(b->diags, t->mark,
                          "to: %s: this version does not act on it yet, what matches gets 480",
                          t->s.p);
