@@ -290,6 +290,7 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     if (forward)
         sw_response_forward(p, s, m, v, sw_slice("", 0));
     f->answered = true;
+    sw_load_leave(&f->load, SW_LOAD_FROM); /* those that are still to be cancelled are ours */
     sw_fork_cancel(p, f);
     sw_fork_settle(p, f);
 }

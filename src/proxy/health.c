@@ -202,6 +202,8 @@ void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status sta
     ping->send = (struct sw_ref){0};
     if (status == SW_OK)
         ask(p, ping, flow);
+    else if (status == SW_LIMIT_PEER) /* ours: it says nothing of the peer */
+        again(p, ping);
     else
         sw_ping_answered(p, ping, 0);
 }

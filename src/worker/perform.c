@@ -177,6 +177,14 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
     return st;
 }
 
+/* Beyond these, one that is being dialled is waited for. */
+static uint32_t dials_at_once(const struct sw_worker *w, uint32_t peer)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(&w->conns, peer);
+    uint32_t most = w->conf->connections_per_peer;
+    return p && p->connections && p->connections < most ? p->connections : most;
+}
+
 void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
 {
     struct sw_flow flow;
@@ -188,7 +196,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
-        .limit = w->conf->connections_per_peer,
+        .limit = dials_at_once(w, want->peer),
     };
     enum sw_status st = SW_OK;
     enum sw_pool_answer found = sw_pool_find(w->all->pool, &pw, &flow);

@@ -278,6 +278,32 @@ def test_connections_to_a_peer_are_not_dialled_above_its_limit(scene):
         wait_row(gw, "both", out_connections=0)
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_one_that_is_being_dialled_is_waited_for_at_the_limit(scene, limit):
+    """Workers that ask at the same time share it: nobody is refused for want of a second one."""
+    server = sip.Server()
+    config = scene.config(workers=2, routes="  - {from: pbx, to: only}\n").replace(
+        "peers:\n", f"peers:\n  - {{name: only, transport: tcp, ping: 0, address: '127.0.0.1:{server.port}', "
+        f"limits: {{connections: {limit}}}}}\n", 1)
+    with Gateway(scene.folder, config) as gw:
+        callers = [sip.Udp() for _ in range(12)]
+        for e in callers:
+            e.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{e.port}"), scene.inside)
+        answered, streams = 0, []
+        end = time.monotonic() + 5
+        while answered < len(callers) and time.monotonic() < end:
+            if not server.idle(0.01):
+                streams.append(server.accept())
+            for s in streams:
+                s.data += s.recv_raw(0.01) or b""
+                m, s.data = sip.cut(s.data)
+                if m:
+                    s.send(sip.response(m, 200))
+                    answered += 1
+        assert all(e.final().status == 200 for e in callers)
+        assert len(streams) <= limit and not gw.events("connection_failed")
+
+
 def test_counts_go_on_over_a_reload_in_the_middle_of_calls(scene):
     config, p = pool(scene, "  - {from: carrier, to: p0}\n", keys="timeout: 10s, limits: {transactions: 9}", workers=2)
     with Gateway(scene.folder, config) as gw:

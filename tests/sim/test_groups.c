@@ -335,6 +335,22 @@ static void test_counts_end_with_an_answer_a_cancel_and_silence(void **state)
     scene_fini(&x);
 }
 
+/* The caller has its answer; what was passed over is waited for, and is the gateway's own. */
+static void test_caller_counts_until_it_is_answered(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, NULL);
+    scene_start(&x, 1);
+    call(&x, 1);
+    run(&x, TIMEOUT_MS);
+    answer(&x, B, 1, "200 OK", "");
+    assert_int_equal(now(&x, CALLER_PEER, SW_LOAD_FROM), 0);
+    assert_int_equal(now(&x, A, SW_LOAD_TO), 1);
+    assert_int_equal(now(&x, B, SW_LOAD_TO), 0);
+    scene_fini(&x);
+}
+
 static void adopt(struct scene *x, bool without_a)
 {
     struct conf *next = malloc(sizeof(*next));
@@ -403,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_least_loaded_gets_the_next_call),
         cmocka_unit_test(test_hash_sends_one_call_to_one_peer),
         cmocka_unit_test(test_counts_end_with_an_answer_a_cancel_and_silence),
+        cmocka_unit_test(test_caller_counts_until_it_is_answered),
         cmocka_unit_test(test_counts_go_on_over_a_reload),
         cmocka_unit_test(test_peer_stays_down_over_a_reload),
     };
