@@ -80,6 +80,8 @@ static json_t *one_route(const struct sw_config *c, uint32_t i, const char *diff
                   "from", d->from.s.p ? d->from.s.p : "any", "to", to, "matches", !differs);
     if (o && r->reject)
         json_object_set_new(o, "reject", json_integer(r->reject));
+    if (o && r->choose != SW_CHOOSE_ORDER)
+        json_object_set_new(o, "choose", text(d->choose.s));
     if (o && differs)
         json_object_set_new(o, "differs", json_string(differs));
     return o;

@@ -1,12 +1,13 @@
 """Peers as groups: choice, health and limits, as callers, peers and the operator see them. docs/groups.md"""
 
 import itertools
+import json
 import time
 
 import pytest
 
 from lab import sip
-from lab.gateway import Gateway, free_port
+from lab.gateway import Gateway, free_port, run
 from lab.peers import Sipp
 from test_reload import ctl, rewrite
 
@@ -329,3 +330,23 @@ def test_ctl_peers_for_people_has_each_column(scene):
         for column in ("health", "since", "in_now", "out_now", "in_per_second", "out_per_second", "in_requests",
                        "out_requests", "in_limited", "out_limited", "in_connections", "out_connections"):
             assert column in head
+
+
+def test_explain_names_the_choice_and_passes_over_who_is_down(scene):
+    config, p = pool(scene, "  - from: carrier\n    choose: weight\n    to: [{peer: p0, weight: 0}, {peer: p1, weight: 7}]\n",
+                     keys="timeout: 200ms, fail_after: 1, retry_after: 1h")
+    with Gateway(scene.folder, config) as gw:
+        def explained(*args):
+            return run("explain", "-c", gw.config, "sip:bob@example.test", "--from", "carrier", *args)
+        x = json.loads(explained("--json").stdout)
+        assert (x["routes"][0]["to"], x["routes"][0]["choose"]) == (["p0", "p1"], "weight")
+        assert [t["peer"] for t in x["targets"]] == ["p1", "p0"]
+        assert "to p0, p1 by weight, one draw of many: this one" in explained().stdout
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("MESSAGE"))
+        assert who_got(p)[0] == 1
+        i, m = who_got([p[0]])
+        p[0].send(sip.response(m, 200))
+        assert c.final().status == 200
+        gw.wait_event("peer_down", peer="p1")
+        assert [t["peer"] for t in json.loads(explained("--json").stdout)["targets"]] == ["p0"]
