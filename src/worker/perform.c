@@ -247,8 +247,7 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
         return;
     if (c->listed)
         sw_pool_del(w->all->pool, &c->flow);
-    if (!sw_conn_count(&w->conns, c, a->verdict.peer, false)) /* it is open already */
-        return;
+    (void)sw_conn_count(&w->conns, c, a->verdict.peer, false); /* it is open already */
     c->flow.peer = a->verdict.peer;
     c->flow.domain_id = a->verdict.domain_id;
     c->listed =
