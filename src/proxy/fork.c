@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/passive.h"
 #include "proxy/response.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
@@ -222,12 +223,37 @@ bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f)
            (f->msg.method != SW_INVITE && p->e->now_ms - f->came_ms >= SW_T_LIFE_MS);
 }
 
+static bool may_try(const struct sw_proxy *p, const struct sw_target *t)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    return !peer || sw_passive_may_try(sw_proxy_state(p, peer)->load, p->e->now_ms);
+}
+
+/* A peer that has failed since the targets were found, while another that is left has not. One that
+ * is being tried is so at all its addresses. */
+static bool has_failed_since(const struct sw_proxy *p, const struct sw_fork *f,
+                             const struct sw_choice *c, const struct sw_target *t)
+{
+    if (f->exempt || c->peer == t->peer || may_try(p, t))
+        return false;
+    for (uint32_t i = c->next; i < c->end; i++)
+        if (may_try(p, &f->targets[i]))
+            return true;
+    for (uint32_t i = f->target_next; i < f->target_count; i++)
+        if (may_try(p, &f->targets[i]))
+            return true;
+    return false;
+}
+
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
     while (!sw_fork_is_over(p, f) && c->next < c->end) {
         const struct sw_target *t = &f->targets[c->next++];
         if (t->clear && (!c->tls_refused || c->tls_failed))
             continue;
+        if (has_failed_since(p, f, c, t))
+            continue;
+        c->peer = t->peer;
         if (t->alternative)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))

@@ -20,6 +20,7 @@ enum sw_branch_state {
 struct sw_choice {
     uint32_t next, end; /* what is left of it in fork.targets */
     uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
+    uint32_t peer;      /* whose targets are being tried; 0: nobody's yet */
     bool tls_refused;   /* every TLS target so far was refused at connect */
     bool tls_failed;    /* one failed otherwise: nothing leaves in the clear */
 };

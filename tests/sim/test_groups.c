@@ -74,6 +74,25 @@ static void test_one_request_tries_it_again_and_an_answer_brings_it_back_at_once
     scene_fini(&x);
 }
 
+/* The one request that tries it again does so at all its addresses. */
+static void test_peer_is_tried_again_at_each_address(void **state)
+{
+    struct scene x;
+    (void)state;
+    struct conf *k = scene_init(&x, NULL);
+    k->peer_address[A][1] = k->peer_address[A][0];
+    k->peer_address[A][0] = sim_endpoint("10.1.0.99:5060");
+    k->peers[A].address_count = 2;
+    scene_start(&x, 1);
+    atomic_store(&k->state[A].load->try_at_ms, x.sim->now_ms);
+    call(&x, 1);
+    assert_non_null(at(&x, A, "INVITE", 1));
+    answer(&x, A, 1, "486 Busy Here", "");
+    call(&x, 2);
+    answer(&x, A, 2, "486 Busy Here", "");
+    scene_fini(&x);
+}
+
 static void test_failed_try_keeps_it_down_without_another_line(void **state)
 {
     struct scene x;
@@ -159,6 +178,32 @@ static void test_dead_address_does_not_take_the_peer_down(void **state)
     for (unsigned n = 1; n < 8; n++)
         answer(&x, A, n, "486 Busy Here", "");
     assert_int_equal(x.downs, 0);
+    scene_fini(&x);
+}
+
+/* Whoever waits for the first one meanwhile does not wait for it as well. */
+static void test_peer_that_fails_while_a_request_waits_is_skipped(void **state)
+{
+    struct scene x;
+    (void)state;
+    struct conf *k = scene_init(&x, NULL);
+    const uint16_t to[] = {0, 2, 1}; /* a, one at whose address nobody is, b */
+    memcpy(k->to[0], to, sizeof(to));
+    k->routes[0].to_count = 3;
+    scene_start(&x, 1);
+    call(&x, 1);
+    run(&x, 2000);
+    struct sw_load *load = k->state[2].load;
+    atomic_store(&load->try_at_ms, x.sim->now_ms + RETRY_MS);
+    run(&x, 2000);
+    assert_non_null(at(&x, B, "INVITE", 1));
+    assert_int_equal(atomic_load(&load->lost_ms), 0); /* it was not even tried */
+    answer(&x, B, 1, "486 Busy Here", "");
+    atomic_store(&load->try_at_ms, 0);
+    call(&x, 2);
+    run(&x, 4000);
+    assert_int_not_equal(atomic_load(&load->lost_ms), 0);
+    answer(&x, B, 2, "486 Busy Here", "");
     scene_fini(&x);
 }
 
@@ -407,11 +452,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peer_that_fails_in_a_row_is_skipped),
         cmocka_unit_test(test_one_request_tries_it_again_and_an_answer_brings_it_back_at_once),
+        cmocka_unit_test(test_peer_is_tried_again_at_each_address),
         cmocka_unit_test(test_failed_try_keeps_it_down_without_another_line),
         cmocka_unit_test(test_any_answer_between_starts_the_row_anew),
         cmocka_unit_test(test_fail_after_0_never_takes_it_down),
         cmocka_unit_test(test_peer_that_refuses_connections_is_skipped),
         cmocka_unit_test(test_dead_address_does_not_take_the_peer_down),
+        cmocka_unit_test(test_peer_that_fails_while_a_request_waits_is_skipped),
         cmocka_unit_test(test_when_all_are_down_all_are_tried),
         cmocka_unit_test(test_calls_in_progress_are_untouched),
         cmocka_unit_test(test_ping_brings_it_back),
