@@ -38,7 +38,7 @@ static uint16_t number(struct sw_config_build *b, const char *key, const struct 
 }
 
 struct sw_text sw_config_read_place(struct sw_config_build *b, const struct sw_text *t,
-                               struct sw_config_place *out)
+                                    struct sw_config_place *out)
 {
     const struct sw_to_directive *d = t->map;
     *out = (struct sw_config_place){.q = SW_Q_MAX, .weight = 1};

@@ -13,7 +13,7 @@ struct sw_config_place {
 
 /** Reads one entry of `to`, NAME;q=0.7 or a mapping: its name, with `.s.p` NULL if it has none. */
 struct sw_text sw_config_read_place(struct sw_config_build *b, const struct sw_text *t,
-                               struct sw_config_place *out);
+                                    struct sw_config_place *out);
 
 /**
  * `choose` of a route, after its places were read, and what does not go with it. `any`: what at
