@@ -75,6 +75,9 @@ enum sw_counter {
     SW_LIMITED_LATENESS,
     SW_LIMITED_DNS_QUESTIONS,
     SW_LIMITED_DNS_CACHE,
+    SW_LIMITED_PEER_CONNECTIONS, /* docs/config.md "Limits of a peer" */
+    SW_LIMITED_PEER_CALLS_PER_SECOND,
+    SW_LIMITED_PEER_TRANSACTIONS,
     SW_LIMITED_ROUTES, /* docs/config.md "Fixed limits" */
     SW_LIMITED_ACTIONS,
     SW_LIMITED_MAILBOX,

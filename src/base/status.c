@@ -41,6 +41,8 @@ const char *sw_status_name(enum sw_status s)
         return "limit_memory";
     case SW_LIMIT_SIZE:
         return "limit_size";
+    case SW_LIMIT_PEER:
+        return "limit_peer";
     case SW_SYS:
         return "sys";
     case SW_SYS_AWAY:

@@ -34,6 +34,7 @@ enum sw_status {
     SW_LIMIT = 0x400,           /* a named limit */
     SW_LIMIT_MEMORY = 0x401,    /* the allocator gave nothing */
     SW_LIMIT_SIZE = 0x402,      /* larger than allowed */
+    SW_LIMIT_PEER = 0x403,      /* a limit of one peer */
     SW_SYS = 0x500,             /* errno tells */
     SW_SYS_UNREACHABLE = 0x501, /* no route to the address */
     SW_SYS_AWAY = 0x502,        /* our own address is not on this machine */

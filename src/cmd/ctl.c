@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CELL_MAX = 64, COLUMNS_MAX = 24 };
+enum { CELL_MAX = 64, COLUMNS_MAX = 32 };
 
 static const char *const words[] = {"status",       "peers",        "connections", "registrations",
                                     "transactions", "certificates", "failures",    "calls",

@@ -63,18 +63,25 @@ static json_t *source(struct sw_explain *x)
 
 /* ---- the routes ---- */
 
+static struct sw_slice place_name(const struct sw_text *t)
+{
+    return t->map ? ((const struct sw_to_directive *)t->map)->peer.s : t->s;
+}
+
 static json_t *one_route(const struct sw_config *c, uint32_t i, const char *differs)
 {
     const struct sw_route_conf *r = &c->proxy.routes[i];
     const struct sw_route_directive *d = (const struct sw_route_directive *)c->d.routes.item + i;
     json_t *to = json_array();
     for (size_t k = 0; k < d->to.count; k++)
-        json_array_append_new(to, text(d->to.t[k].s));
+        json_array_append_new(to, text(place_name(&d->to.t[k])));
     json_t *o =
         json_pack("{s:i, s:i, s:s, s:o, s:b}", "route", (int)i + 1, "line", (int)d->mark.line,
                   "from", d->from.s.p ? d->from.s.p : "any", "to", to, "matches", !differs);
     if (o && r->reject)
         json_object_set_new(o, "reject", json_integer(r->reject));
+    if (o && r->choose != SW_CHOOSE_ORDER)
+        json_object_set_new(o, "choose", text(d->choose.s));
     if (o && differs)
         json_object_set_new(o, "differs", json_string(differs));
     if (o)

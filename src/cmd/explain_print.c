@@ -42,6 +42,8 @@ static void print_route(const json_t *r)
     else
         fputs("to", stdout);
     json_array_foreach(to, i, name) printf("%s %s", i ? "," : "", json_string_value(name));
+    if (*str(r, "choose"))
+        printf(" by %s, one draw of many", str(r, "choose"));
     if (*str(r, "differs"))
         printf(": no, `%s` is another\n", str(r, "differs"));
     else

@@ -1,6 +1,7 @@
 #include "conn/conn.h"
 
 #include "conn/attempt.h"
+#include "conn/count.h"
 #include "conn/halfopen.h"
 #include "crypto/hmac.h"
 #include "loop/sock.h"
@@ -107,6 +108,8 @@ static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state stat
         c->waits = false;
         s->waiting--;
     }
+    if (state > SW_CONN_OPEN)
+        sw_conn_uncount(c);
     if (state >= SW_CONN_OPEN) {
         sw_hold_drop(c->hold);
         c->hold = NULL;
@@ -252,13 +255,18 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
     const struct sw_conn_listener *l = &s->conf.listeners[listener];
+    struct sw_load *load;
+    if (!sw_conn_place(p, SW_LOAD_TO, true, &load))
+        return SW_LIMIT_PEER;
     int fd = sw_sock_connect(remote, &l->address, l->freebind);
-    if (fd < 0)
-        return sw_sock_status(errno);
     enum sw_status st =
-        make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
-    if (st != SW_OK)
+        fd < 0 ? sw_sock_status(errno)
+               : make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
+    if (st != SW_OK) {
+        sw_load_disconnect(&load, SW_LOAD_TO);
         return st;
+    }
+    (*out)->load = load;
     enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
     return SW_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/flow.h"
 #include "base/hold.h"
 #include "base/ident.h"
+#include "base/load.h"
 #include "base/slab.h"
 #include "base/table.h"
 #include "base/timer.h"
@@ -60,6 +61,8 @@ struct sw_conn_peer {
     const struct sw_pin *pins;
     size_t pin_count;
     bool chain_only;          /* outbound it is not asked for its name */
+    struct sw_load *load;     /* in which its connections count, borrowed; NULL: they do not */
+    uint32_t connections;     /* that it may open, and as many that we may; 0: any number */
     struct sw_tls_params tls; /* with transport TLS */
 };
 
@@ -90,6 +93,7 @@ struct sw_conn {
     struct sw_flow flow; /* as everyone may see it */
     struct sw_ref ref;
     struct sw_tls *tls;    /* NULL: plain */
+    struct sw_load *load;  /* of its peer, in which it counts; NULL: it does not */
     struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
     struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
@@ -196,7 +200,8 @@ enum sw_status sw_conn_take_back(struct sw_conns *s, struct sw_conn *c);
 /** Drops a connection that was let go of, but for its socket: that is another worker's. */
 void sw_conn_leave(struct sw_conns *s, struct sw_conn *c);
 
-/** Starts to dial. SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO, SW_SYS_UNREACHABLE, SW_PEER_REFUSED */
+/** Starts to dial. SW_LIMIT_PEER: not begun; SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO,
+ * SW_SYS_UNREACHABLE, SW_PEER_REFUSED */
 SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                                         enum sw_transport transport,
                                         const struct sw_endpoint *remote, struct sw_conn **out);

@@ -1,6 +1,7 @@
 #include "daemon/answers.h"
 
 #include "base/version.h"
+#include "daemon/answers_load.h"
 #include "daemon/failures.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -70,12 +71,6 @@ static const char *identity_name(const struct sw_tls_params *tls)
 
 /* ---- status ---- */
 
-static bool is_down(const struct sw_peer_state *s, int64_t now_ms)
-{
-    return atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) > now_ms ||
-           atomic_load_explicit(&s->ping_failed, memory_order_relaxed);
-}
-
 /* What all workers counted since the start. */
 static void counters(const struct sw_daemon *d, struct sw_answer *a)
 {
@@ -121,7 +116,7 @@ static uint32_t peers_down(const struct sw_daemon *d)
     const struct sw_proxy_conf *c = &d->now->config.proxy;
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->peer_count; i++)
-        n += is_down(&d->now->peers[i], sw_clock_ms());
+        n += sw_answer_is_down(&d->now->peers[i], sw_clock_ms());
     return n;
 }
 
@@ -203,16 +198,6 @@ static void status(struct sw_daemon *d, struct sw_answer *a)
 
 /* ---- peers ---- */
 
-static const char *peer_health(const struct sw_peer_conf *p, const struct sw_peer_state *s,
-                               int64_t now_ms)
-{
-    if (atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) > now_ms)
-        return "down: 503 with Retry-After";
-    if (atomic_load_explicit(&s->ping_failed, memory_order_relaxed))
-        return "down: OPTIONS is not answered";
-    return p->ping_ms && p->address_count ? "up" : "not asked";
-}
-
 /* When TLS with it was last verified, by the wall clock; 0: not since the start. */
 static int64_t spoke_tls_s(const struct sw_peer_state *s)
 {
@@ -261,9 +246,25 @@ static void peer(const struct sw_daemon *d, uint32_t i, struct sw_answer *a, boo
     const struct sw_text *trust = &((const struct sw_peer_directive *)c->d.peers.item)[i].trust;
     char names[LIST_BYTES], places[LIST_BYTES], spoke[SW_DATE_BYTES];
     struct sw_buf domains = sw_buf(names, sizeof(names)), at = sw_buf(places, sizeof(places));
+    char health[SW_HEALTH_BYTES], since[SW_DATE_BYTES];
+    const struct sw_peer_state *state = &d->now->peers[i];
+    const int64_t now_ms = sw_clock_ms(), since_s = sw_answer_since_s(state, now_ms);
+    const struct sw_load_way *in = &state->load->way[SW_LOAD_FROM];
+    const struct sw_load_way *out = &state->load->way[SW_LOAD_TO];
     const struct sw_field f[] = {
         sw_field_text("peer", p->name),
-        sw_field_str("health", peer_health(p, &d->now->peers[i], sw_clock_ms())),
+        sw_field_str("health", sw_answer_health(p, state, now_ms, health)),
+        sw_field_str("since", sw_answer_date(since_s, since)),
+        sw_answer_loaded("in_now", &in->now),
+        sw_answer_loaded("out_now", &out->now),
+        sw_field_number("in_per_second", sw_load_per_second(in, now_ms)),
+        sw_field_number("out_per_second", sw_load_per_second(out, now_ms)),
+        sw_answer_counted("in_requests", &in->begun),
+        sw_answer_counted("out_requests", &out->begun),
+        sw_answer_counted("in_limited", &in->refused),
+        sw_answer_counted("out_limited", &out->refused),
+        sw_answer_loaded("in_connections", &in->connections),
+        sw_answer_loaded("out_connections", &out->connections),
         sw_field_str("transport", p->tls             ? "tls"
                                   : p->udp && p->tcp ? "udp,tcp"
                                   : p->udp           ? "udp"

@@ -1,5 +1,5 @@
 /* Peers of a configuration. */
-#include "daemon/config.h"
+#include "daemon/config_groups.h"
 
 #include "sip/lex.h"
 
@@ -347,6 +347,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
         sw_diag_warning(b->diags, d->hide_inside.mark,
                         "hide_inside: what is hidden cannot be found again after a restart (give a "
                         "seal_key)");
+    sw_config_peer_group(b, d, p, cp);
     cp->id = p->id;
     cp->name = d->name.s.p ? d->name.s.p : "";
     cp->wanted = wanted_text(b, p);

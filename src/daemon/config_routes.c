@@ -1,7 +1,7 @@
 /* Our domains, and the routes. */
-#include "daemon/config.h"
+#include "daemon/config_groups.h"
 
-#include "sip/params.h"
+#include "sip/lex.h"
 
 #include <stdlib.h>
 
@@ -57,45 +57,35 @@ static void from(struct sw_config_build *b, const struct sw_route_directive *d,
     }
 }
 
-/* Splits "NAME;q=0.7". */
-static struct sw_text name_and_q(struct sw_config_build *b, const struct sw_text *t, uint16_t *q)
-{
-    size_t n = sw_slice_find(t->s, ';');
-    struct sw_lex l = sw_lex(sw_slice_from(t->s, n));
-    struct sw_param x;
-    *q = SW_Q_MAX;
-    if (n == t->s.n)
-        return *t;
-    if (sw_param_next(&l, &x) != SW_OK || !sw_lex_end(&l) ||
-        !sw_slice_eq_case(x.name, SW_SLICE("q")) || x.quoted || !sw_q_parse(x.value, q))
-        sw_diag_error(b->diags, t->mark,
-                      "to: \"%s\" cannot be read (NAME or NAME;q=0.7: 0 to 1, three decimals)",
-                      t->s.p);
-    struct sw_slice name = sw_slice_trim(sw_slice(t->s.p, n));
-    char *copy = sw_config_alloc(b, name.n + 1);
-    if (!copy)
-        return *t;
-    memcpy(copy, name.p, name.n);
-    return (struct sw_text){sw_slice(copy, name.n), t->mark};
-}
-
 static void to(struct sw_config_build *b, const struct sw_route_directive *d,
                struct sw_route_conf *r)
 {
     uint16_t *list = sw_config_alloc(b, d->to.count * sizeof(*list));
     uint16_t *qs = sw_config_alloc(b, d->to.count * sizeof(*qs));
-    if (!list || !qs)
+    uint16_t *weights = sw_config_alloc(b, d->to.count * sizeof(*weights));
+    uint16_t *orders = sw_config_alloc(b, d->to.count * sizeof(*orders));
+    struct sw_config_place any = {0};
+    if (!list || !qs || !weights || !orders)
         return;
     r->to = list;
     r->q = qs;
+    r->weight = weights;
     for (size_t i = 0; i < d->to.count; i++) {
-        uint16_t q;
-        struct sw_text name = name_and_q(b, &d->to.t[i], &q);
+        struct sw_config_place place;
+        struct sw_text name = sw_config_read_place(b, &d->to.t[i], &place);
         const struct sw_text *t = &name;
+        any.has_q |= place.has_q;
+        any.has_weight |= place.has_weight;
+        any.has_order |= place.has_order;
+        if (!t->s.p)
+            continue;
         if (sw_text_is(t, "location") || sw_text_is(t, "dns")) {
             r->unsupported = true;
-            if (t->s.n != d->to.t[i].s.n)
-                sw_diag_error(b->diags, t->mark, "to: %s has no q (peers have)", t->s.p);
+            if (place.has_q || place.has_weight || place.has_order)
+                sw_diag_error(b->diags, t->mark, "to: %s has no %s (peers have)", t->s.p,
+                              place.has_q        ? "q"
+                              : place.has_weight ? "weight"
+                                                 : "order");
             sw_diag_note(b->diags, t->mark,
                          "to: %s: this version does not act on it yet, what matches gets 480",
                          t->s.p);
@@ -106,9 +96,13 @@ static void to(struct sw_config_build *b, const struct sw_route_directive *d,
         int64_t at = sw_names_find(b, &b->c->peer_names, t, "to");
         if (at < 0)
             continue;
-        qs[r->to_count] = q;
+        qs[r->to_count] = place.q;
+        weights[r->to_count] = place.weight;
+        orders[r->to_count] = place.order;
         list[r->to_count++] = (uint16_t)at;
     }
+    r->order = any.has_order ? orders : NULL;
+    sw_config_choose(b, d, &any, r);
 }
 
 static void one_route(struct sw_config_build *b, const struct sw_route_directive *d,

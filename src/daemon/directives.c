@@ -55,6 +55,17 @@ static const struct sw_key_def listen_keys[] = {
 static const struct sw_schema listen_schema =
     SCHEMA("a listener", listen_keys, sw_listen_directive);
 
+static const struct sw_key_def peer_limits_keys[] = {
+    {"connections", SW_KEY_COUNT, offsetof(struct sw_peer_limits_directive, connections), false,
+     NULL, NULL},
+    {"calls_per_second", SW_KEY_COUNT, offsetof(struct sw_peer_limits_directive, calls_per_second),
+     false, NULL, NULL},
+    {"transactions", SW_KEY_COUNT, offsetof(struct sw_peer_limits_directive, transactions), false,
+     NULL, NULL},
+};
+static const struct sw_schema peer_limits_schema =
+    SCHEMA("the limits of a peer", peer_limits_keys, sw_peer_limits_directive);
+
 static const struct sw_key_def peer_keys[] = {
     {"name", SW_KEY_TEXT, offsetof(struct sw_peer_directive, name), true, NULL, NULL},
     {"domain", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, domain), false, NULL, NULL},
@@ -82,6 +93,11 @@ static const struct sw_key_def peer_keys[] = {
      NULL},
     {"ping", SW_KEY_DURATION, offsetof(struct sw_peer_directive, ping), false, NULL, NULL},
     {"timeout", SW_KEY_DURATION, offsetof(struct sw_peer_directive, timeout), false, NULL, NULL},
+    {"fail_after", SW_KEY_COUNT, offsetof(struct sw_peer_directive, fail_after), false, NULL, NULL},
+    {"retry_after", SW_KEY_DURATION, offsetof(struct sw_peer_directive, retry_after), false, NULL,
+     NULL},
+    {"limits", SW_KEY_MAP, offsetof(struct sw_peer_directive, limits), false, NULL,
+     &peer_limits_schema},
     {"clear_address", SW_KEY_TEXT, offsetof(struct sw_peer_directive, clear_address), false, NULL,
      NULL},
     {"asserted_identity", SW_KEY_TEXT, offsetof(struct sw_peer_directive, asserted_identity), false,
@@ -101,10 +117,17 @@ static const struct sw_key_def set_keys[] = {
     {"remove", SW_KEY_TEXTS, offsetof(struct sw_set_directive, remove), false, NULL, NULL},
 };
 static const struct sw_schema set_schema = SCHEMA("set", set_keys, sw_set_directive);
+static const struct sw_key_def to_keys[] = {
+    {"peer", SW_KEY_TEXT, offsetof(struct sw_to_directive, peer), true, NULL, NULL},
+    {"weight", SW_KEY_COUNT, offsetof(struct sw_to_directive, weight), false, NULL, NULL},
+    {"order", SW_KEY_COUNT, offsetof(struct sw_to_directive, order), false, NULL, NULL},
+    {"q", SW_KEY_TEXT, offsetof(struct sw_to_directive, q), false, NULL, NULL},
+};
+static const struct sw_schema to_schema = SCHEMA("an entry of to", to_keys, sw_to_directive);
 
 static const struct sw_key_def route_keys[] = {
     {"from", SW_KEY_TEXT, offsetof(struct sw_route_directive, from), false, NULL, NULL},
-    {"to", SW_KEY_TEXTS, offsetof(struct sw_route_directive, to), false, NULL, NULL},
+    {"to", SW_KEY_TEXTS, offsetof(struct sw_route_directive, to), false, NULL, &to_schema},
     {"user", SW_KEY_TEXT, offsetof(struct sw_route_directive, user), false, NULL, NULL},
     {"domain", SW_KEY_TEXT, offsetof(struct sw_route_directive, domain), false, NULL, NULL},
     {"method", SW_KEY_TEXT, offsetof(struct sw_route_directive, method), false, NULL, NULL},
@@ -115,6 +138,8 @@ static const struct sw_key_def route_keys[] = {
     {"reject", SW_KEY_COUNT, offsetof(struct sw_route_directive, reject), false, NULL, NULL},
     {"fork", SW_KEY_TEXT, offsetof(struct sw_route_directive, fork), false, "order|serial|parallel",
      NULL},
+    {"choose", SW_KEY_TEXT, offsetof(struct sw_route_directive, choose), false,
+     "order|weight|least-loaded|hash", NULL},
 };
 static const struct sw_schema route_schema = SCHEMA("a route", route_keys, sw_route_directive);
 

@@ -26,12 +26,18 @@ struct sw_listen_directive {
     struct sw_number freebind;
 };
 
+struct sw_peer_limits_directive {
+    struct sw_mark mark;
+    struct sw_number connections, calls_per_second, transactions;
+};
+
 struct sw_peer_directive {
     struct sw_mark mark;
     struct sw_text name, identity, trust, verify, purposes, policy, security, sips, sips_contact,
         listen, without_certificate, reverse, clear_address, asserted_identity;
     struct sw_texts domain, address, transport, source, remove;
-    struct sw_number ping, timeout, hide_inside;
+    struct sw_number ping, timeout, hide_inside, fail_after, retry_after;
+    struct sw_peer_limits_directive limits;
 };
 
 struct sw_set_directive {
@@ -41,9 +47,16 @@ struct sw_set_directive {
     struct sw_number strip;
 };
 
+/* An entry of `to` that is a mapping. */
+struct sw_to_directive {
+    struct sw_mark mark;
+    struct sw_text peer, q;
+    struct sw_number weight, order;
+};
+
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method, fork, user_regex;
+    struct sw_text from, user, domain, method, fork, user_regex, choose;
     struct sw_texts to, header, source;
     struct sw_number reject;
     struct sw_set_directive set;

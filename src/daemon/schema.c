@@ -100,7 +100,7 @@ static bool read_text(struct reader *r, const yaml_node_t *n, const struct sw_ke
         return false;
     memcpy(copy, s.p, s.n);
     copy[s.n] = 0;
-    *out = (struct sw_text){sw_slice(copy, s.n), mark_of(n)};
+    *out = (struct sw_text){.s = sw_slice(copy, s.n), .mark = mark_of(n)};
     if (s.n == 0 && key->required) {
         sw_diag_error(r->diags, out->mark, "%s is empty (it must be given)", key->name);
         return false;
@@ -121,6 +121,24 @@ static bool read_text(struct reader *r, const yaml_node_t *n, const struct sw_ke
     return true;
 }
 
+static void read_map(struct reader *r, const yaml_node_t *n, const struct sw_schema *schema,
+                     void *target);
+
+/* A value, or a mapping where the key has a schema for it. */
+static bool read_item(struct reader *r, const yaml_node_t *n, const struct sw_key_def *key,
+                      struct sw_text *out)
+{
+    if (n->type != YAML_MAPPING_NODE || !key->schema)
+        return read_text(r, n, key, out);
+    void *map = get(r, key->schema->size);
+    if (!map)
+        return false;
+    memset(map, 0, key->schema->size);
+    read_map(r, n, key->schema, map);
+    *out = (struct sw_text){.mark = mark_of(n), .map = map};
+    return true;
+}
+
 static void read_texts(struct reader *r, const yaml_node_t *n, const struct sw_key_def *key,
                        struct sw_texts *out)
 {
@@ -128,7 +146,7 @@ static void read_texts(struct reader *r, const yaml_node_t *n, const struct sw_k
     out->mark = mark_of(n);
     if (n->type != YAML_SEQUENCE_NODE) {
         out->t = get(r, sizeof(*out->t));
-        if (out->t && read_text(r, n, key, out->t))
+        if (out->t && read_item(r, n, key, out->t))
             out->count = 1;
         return;
     }
@@ -137,7 +155,7 @@ static void read_texts(struct reader *r, const yaml_node_t *n, const struct sw_k
     out->t = get(r, (count + 1) * sizeof(*out->t));
     for (size_t i = 0; out->t && i < count; i++) {
         const yaml_node_t *item = yaml_document_get_node(r->doc, n->data.sequence.items.start[i]);
-        if (read_text(r, item, key, &out->t[out->count]))
+        if (read_item(r, item, key, &out->t[out->count]))
             out->count++;
     }
 }
@@ -213,9 +231,6 @@ static void read_number(struct reader *r, const yaml_node_t *n, const struct sw_
 }
 
 /* ---- mappings ---- */
-
-static void read_map(struct reader *r, const yaml_node_t *n, const struct sw_schema *schema,
-                     void *target);
 
 static void read_maps(struct reader *r, const yaml_node_t *n, const struct sw_key_def *key,
                       struct sw_maps *out)

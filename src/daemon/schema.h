@@ -11,9 +11,10 @@
 struct sw_text {
     struct sw_slice s; /* closed with NUL; .p NULL: not given */
     struct sw_mark mark;
+    const void *map; /* in a list that allows it: it is a mapping, of the schema's type */
 };
 
-/* A scalar or a list of them. */
+/* A scalar or a list of them; with a schema also mappings. */
 struct sw_texts {
     struct sw_text *t;
     size_t count;
@@ -53,7 +54,7 @@ struct sw_key_def {
     size_t offset; /* in the target structure */
     bool required;
     const char *words;              /* "a|b|c" that a text may be; NULL: any */
-    const struct sw_schema *schema; /* of MAP and MAPS */
+    const struct sw_schema *schema; /* of MAP and MAPS, and of the mappings in TEXTS */
 };
 
 struct sw_schema {

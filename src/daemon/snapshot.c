@@ -8,9 +8,21 @@ uint32_t sw_share(uint32_t total, unsigned workers, uint32_t least)
     return n < least ? least : n;
 }
 
+/* Connections count where the peer's transactions do. */
+static void count_connections(struct sw_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->config.proxy.peer_count; i++) {
+        struct sw_conn_peer *cp = &s->config.conn_peers[i]; /* in another order */
+        const struct sw_peer_conf *peer = sw_proxy_peer(&s->config.proxy, cp->id);
+        if (peer)
+            cp->load = s->peers[peer - s->config.proxy.peers].load;
+    }
+}
+
 static void fill(struct sw_snapshot *s, uint32_t instance)
 {
     const struct sw_config *c = &s->config;
+    count_connections(s);
     s->gateway = (struct sw_gateway_live){.proxy = &c->proxy, .peers = s->peers};
     s->live.step = &s->gateway;
     s->live.connections_per_peer = c->limits.connections_per_peer;
@@ -65,8 +77,11 @@ static enum sw_status make_states(struct sw_snapshot *s, const struct sw_snapsho
     s->peers = calloc(c->peer_count + 1, sizeof(*s->peers));
     if (!s->peers)
         return SW_LIMIT_MEMORY;
-    for (uint32_t i = 0; before && i < c->peer_count; i++) {
-        const struct sw_peer_state *was = state_in(before, c->peers[i].id);
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        const struct sw_peer_state *was = before ? state_in(before, c->peers[i].id) : NULL;
+        s->peers[i].load = was ? sw_load_ref(was->load) : sw_load_new();
+        if (!s->peers[i].load)
+            return SW_LIMIT_MEMORY;
         if (was)
             copy_state(was, &s->peers[i]);
         if (!c->peers[i].ping_ms) /* nothing would ever say that it is up again */
@@ -116,6 +131,8 @@ void sw_snapshot_free(struct sw_snapshot *s)
 {
     if (!s)
         return;
+    for (uint32_t i = 0; s->peers && i < s->config.proxy.peer_count; i++)
+        sw_load_unref(s->peers[i].load);
     sw_config_free(&s->config);
     sw_revocations_unref(s->learnt);
     free(s->peers);

@@ -109,6 +109,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
 {
     struct sw_refusal refusal = {0};
     struct sw_targets targets;
+    struct sw_load *load = NULL;
     if (p->e->now_ms < p->overloaded_until_ms && q->v->to_tag.n == 0) {
         sw_proxy_count(p, SW_LIMITED_LATENESS);
         refuse_busy(p, q, "limit lateness");
@@ -125,12 +126,18 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
         return;
     }
     sw_proxy_count(p, SW_COUNT_REQUESTS);
+    if (allowed && !sw_limit_from(p, q, &load, &refusal)) {
+        sw_response_local(p, s, q->m, q->v, q->flow, &refusal); /* it was noted */
+        return;
+    }
     if (!allowed || !sw_target_find(p, q, &targets, &refusal)) {
+        sw_load_leave(&load, SW_LOAD_FROM);
         refuse(p, s, q, &refusal);
         return;
     }
-    struct sw_fork *f = sw_fork_new(p, s, q, &targets);
+    struct sw_fork *f = sw_fork_new(p, s, q, &targets, &load);
     if (!f) {
+        sw_load_leave(&load, SW_LOAD_FROM);
         const struct sw_refusal no_memory = {.code = 500, .why = "limit memory"};
         refuse(p, s, q, &no_memory);
         return;

@@ -2,6 +2,7 @@
 
 #include "proxy/clear.h"
 #include "proxy/hops.h"
+#include "proxy/passive.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
 
@@ -20,6 +21,7 @@ void sw_branch_done(struct sw_proxy *p, struct sw_branch *b)
     sw_timer_stop(&p->e->timers, &b->timer_c);
     sw_timer_stop(&p->e->timers, &b->answer);
     sw_send_drop(p->e, b->send);
+    sw_load_leave(&b->load, SW_LOAD_TO);
     b->state = SW_BRANCH_DONE;
     b->client = (struct sw_ref){0};
     if (c && sw_client_waiting(c))
@@ -45,10 +47,39 @@ static void go_on(struct sw_proxy *p, struct sw_branch *b)
         advance(p, f, b->choice);
 }
 
+static bool one_has_room(const struct sw_proxy *p, const struct sw_fork *f, uint32_t at,
+                         uint32_t end)
+{
+    while (at < end && !sw_limit_has_room(p, f->targets[at].peer, f->exempt))
+        at++;
+    return at < end;
+}
+
 /* True if something is left to be tried when this branch does not answer. */
 static bool has_next(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c)
 {
-    return !sw_fork_is_over(p, f) && (c->next < c->end || f->target_next < f->target_count);
+    return !sw_fork_is_over(p, f) && (one_has_room(p, f, c->next, c->end) ||
+                                      one_has_room(p, f, f->target_next, f->target_count));
+}
+
+static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct sw_branch *b)
+{
+    return sw_proxy_peer(p->conf, b->target.peer);
+}
+
+/* Without an answer. The peer is not to blame while it has further addresses, nor where only a
+ * connection that was open would have done. */
+static bool is_to_blame(const struct sw_branch *b)
+{
+    const struct sw_choice *c = b->choice;
+    return b->target.remote.port &&
+           (c->next == c->end || b->fork->targets[c->next].peer != b->target.peer);
+}
+
+static void no_answer(struct sw_proxy *p, const struct sw_branch *b, const char *why)
+{
+    if (is_to_blame(b))
+        sw_passive_failed(p, peer_of(p, b), why);
 }
 
 static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
@@ -147,11 +178,22 @@ static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,
                      const struct sw_target *t)
 {
-    struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
+    struct sw_load *load;
+    uint16_t retry_s;
     enum sw_status s = SW_LIMIT;
-    if (!b)
+    if (!sw_limit_to(p, t->peer, f->exempt, &load, &retry_s)) {
+        f->retry_s = retry_s;
+        sw_fork_consider(f, 503, NULL, NULL);
         return false;
+    }
+    struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
+    if (!b) {
+        sw_load_leave(&load, SW_LOAD_TO);
+        return false;
+    }
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
+    b->load = load;
+    sw_passive_trying(p, peer_of(p, b));
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);
     sw_list_add(&f->branches, &b->node);
@@ -209,6 +251,10 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
         return;
     note_unreachable(p, b, status);
     sw_clear_outcome(b->choice, &b->target, status == SW_PEER_REFUSED);
+    if (status == SW_LIMIT_PEER)
+        f->retry_s = SW_LIMIT_LATER_S;
+    else if (status != SW_SYS_AWAY && sw_status_class(status) != SW_CLASS_LIMIT)
+        no_answer(p, b, failure_reason(status));
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
     go_on(p, b);
@@ -260,6 +306,7 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     if (forward)
         sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
     f->answered = true;
+    sw_load_leave(&f->load, SW_LOAD_FROM); /* those that are still to be cancelled are ours */
     sw_fork_cancel(p, f);
     sw_fork_settle(p, f);
 }
@@ -269,16 +316,14 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
 static void mark_down(struct sw_proxy *p, const struct sw_branch *b, const struct sw_msg *m)
 {
     struct sw_lex l = sw_lex(sw_msg_value(m, SW_HDR_RETRY_AFTER));
-    struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, b->target.peer));
+    const struct sw_peer_conf *peer = peer_of(p, b);
+    struct sw_peer_state *state = sw_proxy_state(p, peer);
     uint64_t seconds;
     if (!state || !l.p || !sw_lex_number(&l, 24 * 3600, &seconds))
         return;
     atomic_store_explicit(&state->down_until_ms, p->e->now_ms + (int64_t)seconds * 1000,
                           memory_order_relaxed);
-    const struct sw_field fields[] = {sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
-                                      sw_field_number("retry_after_s", (int64_t)seconds),
-                                      sw_field_str("why", "it answered 503 with Retry-After")};
-    sw_engine_note(p->e, SW_LEVEL_WARN, "peer_down", fields, 3);
+    sw_passive_tell(p, peer, "retry_after_s", (int64_t)seconds, "it answered 503 with Retry-After");
 }
 
 static void consider(const struct sw_branch *b, const struct sw_msg *m)
@@ -328,6 +373,8 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
     b->heard = true;
     sw_clear_outcome(b->choice, &b->target, false);
     sw_timer_stop(&p->e->timers, &b->answer);
+    if (m->status != 503)
+        sw_passive_answered(p, peer_of(p, b));
     if (m->status < 200)
         provisional(p, b, m, v);
     else if (m->status < 300)
@@ -358,6 +405,10 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
     sw_clear_outcome(b->choice, &b->target, false);
+    if (as_status == 503 && !b->passed_over && is_to_blame(b))
+        sw_passive_lost(p, peer_of(p, b));
+    else if (as_status == 408 && !b->heard && !b->passed_over)
+        no_answer(p, b, "it does not answer requests");
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
     go_on(p, b);
 }
@@ -393,6 +444,7 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     struct sw_fork *f = b->fork;
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
+    no_answer(p, b, "it does not answer requests in time");
     if (b->state == SW_BRANCH_OPENING) {
         sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);

@@ -43,6 +43,13 @@ struct sw_header_name {
     uint8_t id; /* enum sw_hdr_id */
 };
 
+/* Each for what the peer sends and, counted apart, for what is sent to it; 0: any number. */
+struct sw_peer_limits {
+    uint32_t connections;  /* at once */
+    uint32_t calls_per_s;  /* requests outside of dialogs per second, and as many at once */
+    uint32_t transactions; /* requests without final answer, at once */
+};
+
 struct sw_peer_conf {
     struct sw_slice name;
     uint32_t id;                    /* stable: a hash of the name */
@@ -69,6 +76,9 @@ struct sw_peer_conf {
     const struct sw_header_name *remove; /* from what goes to it */
     uint32_t remove_count;
     uint8_t asserted_identity; /* enum sw_asserted */
+    uint32_t fail_after;     /* attempts in a row without answer that take it down; 0: any number */
+    uint32_t retry_after_ms; /* then one request may try it again */
+    struct sw_peer_limits limits;
 };
 
 enum sw_from { SW_FROM_ANY, SW_FROM_PEER, SW_FROM_REGISTERED, SW_FROM_VERIFIED };
@@ -80,14 +90,25 @@ enum sw_fork_rule {
     SW_FORK_PARALLEL, /* all at once */
 };
 
+/* Which of several peers comes first: docs/groups.md */
+enum sw_choose {
+    SW_CHOOSE_ORDER,        /* as they stand */
+    SW_CHOOSE_WEIGHT,       /* at random, in proportion to their weights */
+    SW_CHOOSE_LEAST_LOADED, /* the fewest transactions for its weight */
+    SW_CHOOSE_HASH,         /* the same one for the same Call-ID */
+};
+
 struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
     struct sw_slice user, domain, method; /* globs; .p NULL: any */
     const uint16_t *to;                   /* indices of peers, in the order of the file */
     const uint16_t *q;                    /* of each, 0 to SW_Q_MAX; NULL: all that */
+    const uint16_t *weight;               /* of each; NULL: all 1 */
+    const uint16_t *order;                /* of each, the lower first; NULL: all 0 */
     uint32_t to_count;
     uint8_t fork;                      /* enum sw_fork_rule */
+    uint8_t choose;                    /* enum sw_choose, among those of one order */
     uint16_t reject;                   /* the response to give instead; 0: none */
     const struct sw_rule_match *match; /* further conditions; NULL: none. proxy/rules.h */
     const struct sw_rule_set *set;     /* what is changed; NULL: nothing */

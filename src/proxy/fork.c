@@ -2,6 +2,7 @@
 
 #include "proxy/clear.h"
 #include "proxy/hops.h"
+#include "proxy/passive.h"
 #include "proxy/response.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
@@ -26,7 +27,7 @@ static bool copy_request(struct sw_fork *f, const struct sw_request *q)
 }
 
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
-                            const struct sw_targets *targets)
+                            const struct sw_targets *targets, struct sw_load **load)
 {
     struct sw_arena arena;
     sw_arena_init(&arena, p->e->slab);
@@ -47,6 +48,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
     f->in_name = sw_arena_dup(&f->arena, sw_proved_stranger(q->flow));
+    f->exempt = sw_limit_exempt(q);
     sw_list_init(&f->branches);
     if (targets->rewrite)
         f->rewrite = sw_rewrite_keep(targets->rewrite, &f->arena);
@@ -57,6 +59,8 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     }
     sw_list_add(&p->forks, &f->node);
     s->user = f;
+    f->load = *load;
+    *load = NULL;
     return f;
 }
 
@@ -67,6 +71,7 @@ void sw_fork_free(struct sw_proxy *p, struct sw_fork *f)
         s->user = NULL;
     for (struct sw_list *n = f->branches.next; n != &f->branches; n = n->next)
         sw_branch_done(p, SW_CONTAINER(n, struct sw_branch, node));
+    sw_load_leave(&f->load, SW_LOAD_FROM);
     sw_list_del(&f->node);
     struct sw_arena arena = f->arena; /* f itself stands in it */
     sw_engine_bury(p->e, &arena);
@@ -153,6 +158,8 @@ static void answer_local(struct sw_proxy *p, struct sw_fork *f, struct sw_server
                          const char *reason)
 {
     struct sw_refusal r = {.code = (uint16_t)code, .reason = reason};
+    if (code == 503)
+        r.extra = sw_limit_retry_after(p, f->retry_s);
     sw_response_local(p, s, &f->msg, &f->vitals, &f->in, &r);
 }
 
@@ -186,13 +193,15 @@ static void leave_unanswered(struct sw_proxy *p, struct sw_fork *f, struct sw_se
     sw_server_free(p->e, s);
 }
 
-/* 503 would say that we can serve nobody; 408 is never sent to a non-INVITE request.
- * RFC 3261 16.7 step 6, RFC 4320 4.2 */
+/* 503 would say that we can serve nobody, which is so while peers are at their limits; 408 is never
+ * sent to a non-INVITE request. RFC 3261 16.7 step 6, RFC 4320 4.2 */
 static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server *s)
 {
     bool invite = f->msg.method == SW_INVITE;
     if (f->cancelled && (f->best_status == 0 || f->best_status == 408 || !f->best.p))
         answer_local(p, f, s, 487, NULL);
+    else if (f->best_status == 503 && f->retry_s)
+        answer_local(p, f, s, 503, "Limit Reached");
     else if (f->best_status == 503)
         answer_local(p, f, s, 500, f->failure ? f->failure : "Next Hop Unavailable");
     else if (f->best_status && f->best.p && answer_stored(p, f, s))
@@ -220,12 +229,37 @@ bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f)
            (f->msg.method != SW_INVITE && p->e->now_ms - f->came_ms >= SW_T_LIFE_MS);
 }
 
+static bool may_try(const struct sw_proxy *p, const struct sw_target *t)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    return !peer || sw_passive_may_try(sw_proxy_state(p, peer)->load, p->e->now_ms);
+}
+
+/* A peer that has failed since the targets were found, while another that is left has not. One that
+ * is being tried is so at all its addresses. */
+static bool has_failed_since(const struct sw_proxy *p, const struct sw_fork *f,
+                             const struct sw_choice *c, const struct sw_target *t)
+{
+    if (f->exempt || c->peer == t->peer || may_try(p, t))
+        return false;
+    for (uint32_t i = c->next; i < c->end; i++)
+        if (may_try(p, &f->targets[i]))
+            return true;
+    for (uint32_t i = f->target_next; i < f->target_count; i++)
+        if (may_try(p, &f->targets[i]))
+            return true;
+    return false;
+}
+
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
     while (!sw_fork_is_over(p, f) && c->next < c->end) {
         const struct sw_target *t = &f->targets[c->next++];
         if (t->clear && !sw_clear_may_be_tried(p, f, c, t))
             continue;
+        if (has_failed_since(p, f, c, t))
+            continue;
+        c->peer = t->peer;
         if (t->alternative)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))

@@ -5,6 +5,7 @@
 
 #include "engine/send.h"
 #include "proxy/forward.h"
+#include "proxy/limit.h"
 
 /* RFC 3261 16.6 step 11: Timer C is larger than three minutes. */
 enum { SW_TIMER_C_MS = 185 * 1000 };
@@ -19,6 +20,7 @@ enum sw_branch_state {
 struct sw_choice {
     uint32_t next, end; /* what is left of it in fork.targets */
     uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
+    uint32_t peer;      /* whose targets are being tried; 0: nobody's yet */
     uint32_t tls_peer;  /* whose TLS targets were tried last: */
     bool tls_refused;   /* all of them were refused at connect */
     bool tls_failed;    /* one was not: nothing leaves in the clear */
@@ -32,6 +34,7 @@ struct sw_branch {
     struct sw_timer answer; /* the target's `timeout` */
     struct sw_ref send;     /* its parked send while it waits for a connection */
     struct sw_ref client;   /* its transaction; generation 0: none */
+    struct sw_load *load;   /* in which it counts; NULL: it does not */
     struct sw_target target;
     struct sw_call_side out; /* what the request left over */
     uint8_t state;           /* enum sw_branch_state */
@@ -51,6 +54,7 @@ struct sw_fork {
     struct sw_list node; /* in proxy.forks */
     struct sw_arena arena;
     struct sw_ref server;
+    struct sw_load *load;    /* of its sender, in which it counts; NULL: it does not */
     int64_t came_ms;         /* when the request came */
     struct sw_flow in;       /* how the request came; without ident */
     struct sw_slice in_name; /* see sw_proved_stranger */
@@ -68,13 +72,18 @@ struct sw_fork {
     uint16_t best_status; /* its status; 0: none yet */
     const char *failure;  /* reason phrase for one of our own */
     const struct sw_challenge *challenges, **challenges_end;
+    uint16_t retry_s; /* a target was passed over for a limit of its peer: see SW_LIMIT_SOON_S */
+    bool exempt;      /* from the limits of peers */
     bool cancelled;
     bool answered; /* a final response went back */
 };
 
-/** Takes up a request whose server transaction is `s`. NULL: memory is out. */
+/**
+ * Takes up a request whose server transaction is `s`, with its place in `*load`, which is NULL
+ * afterwards. NULL: memory is out.
+ */
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
-                            const struct sw_targets *targets);
+                            const struct sw_targets *targets, struct sw_load **load);
 
 /** Tries the next group of targets. Answers the request if there is none and nothing is pending. */
 void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);

@@ -1,6 +1,7 @@
 #include "proxy/health.h"
 
 #include "engine/send.h"
+#include "proxy/passive.h"
 #include <stdlib.h>
 
 enum { PING_MAX_BYTES = 2048 };
@@ -201,6 +202,8 @@ void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status sta
     ping->send = (struct sw_ref){0};
     if (status == SW_OK)
         ask(p, ping, flow);
+    else if (status == SW_LIMIT_PEER) /* ours: it says nothing of the peer */
+        again(p, ping);
     else
         sw_ping_answered(p, ping, 0);
 }
@@ -215,13 +218,13 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
         again(p, ping);
         return;
     }
-    if (atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed) {
-        const struct sw_field fields[] = {
-            sw_field_text("peer", peer->name), sw_field_number("status", status),
-            sw_field_str("why", failed ? "OPTIONS was not answered, or with 408 or 503"
-                                       : "OPTIONS was answered")};
-        sw_engine_note(p->e, failed ? SW_LEVEL_WARN : SW_LEVEL_INFO,
-                       failed ? "peer_down" : "peer_up", fields, 3);
-    }
+    bool changed =
+        atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed;
+    if (!failed)
+        sw_passive_clear(p, peer);
+    if (changed || (state->load && !failed))
+        sw_passive_tell(p, peer, "status", status,
+                        failed ? "OPTIONS was not answered, or with 408 or 503"
+                               : "OPTIONS was answered");
     again(p, ping);
 }

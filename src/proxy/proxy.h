@@ -2,6 +2,7 @@
 #ifndef SW_PROXY_PROXY_H
 #define SW_PROXY_PROXY_H
 
+#include "base/load.h"
 #include "engine/client.h"
 #include "engine/server.h"
 #include "proxy/calls.h"
@@ -14,6 +15,7 @@ struct sw_peer_state {
     _Atomic int64_t down_until_ms; /* a 503 with Retry-After, or a ping without answer */
     _Atomic int64_t spoke_tls_ms;  /* when a TLS connection of it was last verified; 0: never */
     _Atomic bool ping_failed;
+    struct sw_load *load; /* borrowed from the configuration; NULL: nothing is counted */
 };
 
 struct sw_proxy {

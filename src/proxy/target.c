@@ -1,6 +1,8 @@
 #include "proxy/target.h"
 
+#include "proxy/choose.h"
 #include "proxy/clear.h"
+#include "proxy/passive.h"
 #include "proxy/rules.h"
 #include "proxy/sips.h"
 
@@ -8,7 +10,8 @@ bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, 
 {
     const struct sw_peer_state *s = sw_proxy_state(p, peer);
     return !atomic_load_explicit(&s->ping_failed, memory_order_relaxed) &&
-           atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) <= now_ms;
+           atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) <= now_ms &&
+           sw_passive_may_try(s->load, now_ms);
 }
 
 static void add(struct sw_targets *targets, const struct sw_target *t)
@@ -191,14 +194,18 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
                           struct sw_refusal *out)
 {
     unsigned unfit = 0;
-    for (int pass = 0; pass < 2 && targets->count == 0; pass++)
-        for (uint32_t i = 0; i < r->to_count; i++) {
+    struct sw_chooser c;
+    int32_t i;
+    for (int pass = 0; pass < 2 && targets->count == 0; pass++) {
+        sw_choose_begin(&c, p, r, q->v->call_id, pass == 0);
+        while (!targets->more && (i = sw_choose_next(&c)) >= 0) {
             const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
             enum sw_sips_fit fit = sw_sips_target(q, peer);
             unfit |= fit;
             if (fit == SW_SIPS_FITS && (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms)))
                 add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
         }
+    }
     sw_targets_sort(targets, (enum sw_fork_rule)r->fork);
     if (targets->count)
         return true;

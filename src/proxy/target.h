@@ -53,8 +53,8 @@ bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_ta
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q);
 
-/** True if the peer counts as up: neither a failed ping nor a 503 with Retry-After says otherwise.
- */
+/** True if the peer counts as up: no failed ping, no 503 with Retry-After, no attempts that failed
+ * in a row say otherwise. One that failed so is tried again when its time has come. */
 bool sw_target_is_up(const struct sw_proxy *p, const struct sw_peer_conf *peer, int64_t now_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* Actions become calls. */
-#include "conn/attempt.h"
+#include "conn/count.h"
 #include "sys/log.h"
 #include "worker/lookup.h"
 #include "worker/walk.h"
@@ -138,7 +138,8 @@ static void no_socket(struct sw_worker *w, const struct sw_want *want, enum sw_s
         .why = "the system refuses to connect there",
         .help = "is there a route to the address from the address of the listener?"};
     enum sw_status_class class = sw_status_class(st);
-    struct sw_attempt_refusal r = class == SW_CLASS_LIMIT    ? limit
+    struct sw_attempt_refusal r = st == SW_LIMIT_PEER        ? sw_conn_one_too_many
+                                  : class == SW_CLASS_LIMIT  ? limit
                                   : class == SW_CLASS_CRYPTO ? tls
                                                              : tcp;
     r.status = st;
@@ -158,8 +159,9 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
     else if (want->remote.port)
         st = sw_conn_dial(&w->conns, want->peer, want->listener, (enum sw_transport)want->transport,
                           &want->remote, &c);
-    if (st == SW_LIMIT)
-        sw_count(w->counters, SW_LIMITED_CONNECTIONS);
+    if (st == SW_LIMIT || st == SW_LIMIT_PEER)
+        sw_count(w->counters,
+                 st == SW_LIMIT ? SW_LIMITED_CONNECTIONS : SW_LIMITED_PEER_CONNECTIONS);
     if (st != SW_OK && want->remote.port)
         no_socket(w, want, st);
     bool listed = sw_pool_dialled(w->all->pool, pw, st == SW_OK ? &c->flow : NULL) == SW_OK;
@@ -176,6 +178,14 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
     return st;
 }
 
+/* Beyond these, one that is being dialled is waited for. */
+static uint32_t dials_at_once(const struct sw_worker *w, uint32_t peer)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(&w->conns, peer);
+    uint32_t most = w->conf->connections_per_peer;
+    return p && p->connections && p->connections < most ? p->connections : most;
+}
+
 void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
 {
     struct sw_flow flow;
@@ -187,7 +197,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
-        .limit = w->conf->connections_per_peer,
+        .limit = dials_at_once(w, want->peer),
     };
     enum sw_status st = SW_OK;
     enum sw_pool_answer found = sw_pool_find(w->all->pool, &pw, &flow);
@@ -239,12 +249,24 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
         return;
     if (c->listed)
         sw_pool_del(w->all->pool, &c->flow);
+    (void)sw_conn_count(&w->conns, c, a->verdict.peer, false); /* it is open already */
     c->flow.peer = a->verdict.peer;
     c->flow.domain_id = a->verdict.domain_id;
     c->flow.proof = a->verdict.proof;
     c->listed =
         c->flow.peer != SW_PEER_NOBODY && sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
     sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
+}
+
+/* An accepted connection over the limit of the peer whose it turned out to be. */
+static void one_too_many(struct sw_worker *w, struct sw_conn *c, uint32_t peer)
+{
+    struct sw_flow flow = c->flow;
+    flow.peer = peer;
+    sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
+    sw_count(w->counters, SW_LIMITED_PEER_CONNECTIONS);
+    sw_attempt_refused(&w->conns, &flow, &sw_conn_one_too_many);
+    sw_worker_conn_over(w, c, SW_LIMIT_PEER, NULL);
 }
 
 static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
@@ -261,6 +283,10 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         return;
     }
     c->flow.proof = a->verdict.proof;
+    if (!c->load && !sw_conn_count(&w->conns, c, a->verdict.peer, true)) {
+        one_too_many(w, c, a->verdict.peer);
+        return;
+    }
     sw_conn_admit(&w->conns, c, a->verdict.peer, a->verdict.domain_id);
     sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
     if (c->flow.peer != SW_PEER_NOBODY)

@@ -143,6 +143,27 @@ MISTAKES = [
     ("to: pbx}", "to: pbx;w=1}", 'to: "pbx;w=1" cannot be read (NAME or NAME;q=0.7: 0 to 1, three decimals)'),
     ("to: pbx}", "to: [pbxx;q=0.5]}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),
     ("to: pbx}", "to: dns;q=0.5}", "to: dns has no q (peers have)"),
+    # docs/groups.md
+    ("to: pbx}", "to: [{peer: pbx, wieght: 3}]}", 'unknown key "wieght" in an entry of to (the nearest known is "weight")'),
+    ("to: pbx}", "to: [{weight: 3}]}", 'an entry of to lacks "peer" (it must be given)'),
+    ("to: pbx}", "to: {peer: pbxx}}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),
+    ("to: pbx}", "to: [{peer: pbx, weight: 65536}]}", "to: weight 65536 is too large (0 to 65535)"),
+    ("to: pbx}", "to: [{peer: pbx, order: 65536}]}", "to: order 65536 is too large (0 to 65535)"),
+    ("to: pbx}", "to: [{peer: pbx, order: -1}]}", 'order: "-1" cannot be read (a whole number)'),
+    ("to: pbx}", "to: [{peer: pbx, q: 2}]}", 'to: q "2" cannot be read (0 to 1, three decimals)'),
+    ("to: pbx}", "to: [{peer: dns, weight: 2}]}", "to: dns has no weight (peers have)"),
+    ("to: pbx}", "to: [pbx, carrier], choose: random}", 'choose: "random" is not known (order|weight|least-loaded|hash)'),
+    ("to: pbx}", "to: [pbx, carrier], choose: hash, fork: parallel}", "choose does not go with fork: parallel"),
+    ("to: pbx}", "to: [{peer: pbx, order: 2}, carrier], fork: parallel}", "order does not go with fork: parallel"),
+    ("to: pbx}", "to: [{peer: pbx, order: 2}, carrier;q=0.5]}", "to: q does not go with order (order: the lower first)"),
+    ("to: pbx}", "to: [pbx, carrier;q=0.5], choose: weight}", "to: q does not go with choose"),
+    ("    source: [127", "    fail_after: 1001\n    source: [127", "fail_after: 1001 is too large (0, never, to 1000)"),
+    ("    source: [127", "    retry_after: 0\n    source: [127", "retry_after: is out of range (1s to 1h)"),
+    ("    source: [127", "    retry_after: 61m\n    source: [127", "retry_after: is out of range (1s to 1h)"),
+    ("    source: [127", "    limits: {connection: 3}\n    source: [127", 'unknown key "connection" in the limits of a peer (the nearest known is "connections")'),
+    ("    source: [127", "    limits: {calls_per_second: 1000001}\n    source: [127", "calls_per_second: 1000001 is too large (0, any number, to 1000000)"),
+    ("    source: [127", "    limits: {transactions: 10000001}\n    source: [127", "transactions: 10000001 is too large (0, any number, to 10000000)"),
+    ("    source: [127", "    limits: 5\n    source: [127", "the limits of a peer is not a mapping"),
     ("workers: 1", "workers: 1\nlimits: {uri_bytes: 100}", "100 is out of range (512 to 65536)"),
     ("workers: 1", "workers: 1\nlimits: {resumption: 25h}", "90000000 is out of range (0 to 86400000)"),
     ("workers: 1", "workers: 1\nlimits: {sessions: 0}", "0 is out of range (1 to 10000000)"),
@@ -234,6 +255,19 @@ def test_idle_below_the_longest_transaction_warns(scene, idle, warned):
     """RFC 3261 18: Timer C and the 64*T1 after its CANCEL."""
     out = check(scene, scene.config() + f"limits:\n  idle: {idle}\n")
     assert out.returncode == 0 and ("idle is shorter than a transaction can last" in out.stderr) == warned
+
+
+@pytest.mark.parametrize("old,new,message", [
+    ("to: pbx}", "to: [pbx, {peer: carrier, weight: 2}]}", "to: weight has no effect with choose: order"),
+    ("to: pbx}", "to: pbx, choose: hash}", "choose: has no effect with less than two peers"),
+    ("    source: [127", "    limits: {connections: 5}\n    source: [127", "connections: has no effect on a peer with transport: udp"),
+    ("to: pbx}", "to: [{peer: pbx, q: 0.5}, carrier;q=0.7], fork: serial}", None),
+    ("to: pbx}", "to: [{peer: pbx, weight: 0, order: 65535}, carrier], choose: weight, fork: serial}", None),
+])
+def test_groups_that_have_no_effect_are_warned_of(scene, old, new, message):
+    out = check(scene, scene.config().replace(old, new, 1))
+    assert out.returncode == 0
+    assert message in out.stderr if message else "to:" not in out.stderr and "choose" not in out.stderr, out.stderr
 
 
 def test_ca_that_is_none_is_an_error(scene):

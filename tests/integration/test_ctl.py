@@ -142,7 +142,9 @@ def test_ctl_peers_tells_how_each_is_known_and_reached(scene):
     with scene.gateway(carrier=clear) as gw:
         carrier, pbx = ctl(gw, "peers")[1]["peers"]
         assert carrier == {
-            "peer": "carrier", "health": "not asked", "transport": "tls", "domain": "peer.test",
+            "peer": "carrier", "health": "not asked", "since": "-",
+            **{f"{way}_{what}": 0 for way in ("in", "out")
+               for what in ("now", "per_second", "requests", "limited", "connections")}, "transport": "tls", "domain": "peer.test",
             "address": f"127.0.0.1:{scene.carrier_port}", "listener": "outside", "identity": "main",
             "trust": "partners", "policy": "standard", "verify": "wildcard", "purposes": "strict", "sips": "deny",
             "security": "best-effort", "without_certificate": "refuse", "spoke_tls": "-"}

@@ -156,6 +156,8 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
             w->node->sim->row(w->node->sim->row_user, &a->note);
         return;
     case SW_ACT_NOTE:
+        if (w->node->sim->note)
+            w->node->sim->note(w->node->sim->note_user, &a->note);
         if (w->node->sim->verbose)
             printf("%8lld %-8s note %s\n", (long long)w->node->sim->now_ms, w->node->name,
                    a->note.event);

@@ -100,6 +100,9 @@ struct sim {
     /* every ROW; NULL: nobody asks for a list */
     void (*row)(void *user, const struct sw_note_act *row);
     void *row_user;
+    /* every line for the log; NULL: nobody reads it */
+    void (*note)(void *user, const struct sw_note_act *note);
+    void *note_user;
 };
 
 struct sim *sim_new(uint64_t seed);

@@ -73,12 +73,24 @@ void gate_stop(struct gate *g)
     free(g->ident);
 }
 
+/* A peer that stands in both counts on where it was: src/daemon/snapshot.c, make_states */
+static void carry_loads(struct conf *from, struct conf *to)
+{
+    for (uint32_t i = 0; i < to->proxy.peer_count; i++)
+        for (uint32_t k = 0; k < from->proxy.peer_count; k++)
+            if (to->peers[i].id == from->peers[k].id) {
+                sw_load_unref(to->state[i].load);
+                to->state[i].load = sw_load_ref(from->state[k].load);
+            }
+}
+
 void gate_adopt(struct gate *g, struct conf *next, int64_t apart_ms)
 {
     struct sim *s = g->node->sim;
     const struct sw_gateway_live live = {.proxy = &next->proxy, .peers = next->state};
     const struct sw_event ev = {.kind = SW_EV_ADOPT, .conf = &live};
     conf_done(next);
+    carry_loads(g->adopted ? g->adopted : &g->conf, next);
     for (unsigned i = 0; i < g->node->workers; i++) {
         sim_run(s, s->now_ms + apart_ms);
         sim_tell(&g->node->worker[i], &ev);
@@ -95,8 +107,20 @@ uint64_t gate_counted(const struct gate *g, enum sw_counter c)
     return n;
 }
 
+/* Whatever came of a transaction, it counts no more. */
+static void assert_unloaded(const struct gate *g)
+{
+    const struct conf *c = g->adopted ? g->adopted : &g->conf;
+    for (uint32_t i = 0; i < c->proxy.peer_count; i++)
+        for (int way = 0; way < SW_LOAD_WAYS; way++)
+            MUST(atomic_load(&c->state[i].load->way[way].now) == 0,
+                 "%s: %u transactions in progress %s peer %u", g->node->name,
+                 atomic_load(&c->state[i].load->way[way].now), way ? "to" : "from", i);
+}
+
 void gate_assert_idle(const struct gate *g)
 {
+    assert_unloaded(g);
     for (unsigned i = 0; i < g->node->workers; i++) {
         const struct sw_engine *e = &g->gateway[i].engine;
         const char *name = g->node->name;

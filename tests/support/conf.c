@@ -31,6 +31,8 @@ void conf_init(struct conf *c)
 
 void conf_fini(struct conf *c)
 {
+    for (uint32_t i = 0; i < c->proxy.peer_count; i++)
+        sw_load_unref(c->state[i].load);
     sw_proxy_conf_fini(&c->proxy);
 }
 
@@ -65,6 +67,8 @@ struct sw_peer_conf *conf_peer(struct conf *c, const char *name, const char *add
 {
     uint32_t i = c->proxy.peer_count++;
     struct sw_peer_conf *p = &c->peers[i];
+    c->state[i].load = sw_load_new();
+    assert(c->state[i].load);
     p->name = sw_slice_str(name);
     p->id = sw_proxy_peer_id(p->name);
     p->udp = transport == SW_UDP;

@@ -27,6 +27,7 @@ static const struct {
     {SW_DENIED, SW_CLASS_DENIED, "denied"},
     {SW_DENIED_IDENTITY, SW_CLASS_DENIED, "denied_identity"},
     {SW_DENIED_SEAL, SW_CLASS_DENIED, "denied_seal"},
+    {SW_LIMIT_PEER, SW_CLASS_LIMIT, "limit_peer"},
     {SW_DENIED_BOGUS, SW_CLASS_DENIED, "denied_bogus"},
     {SW_LIMIT, SW_CLASS_LIMIT, "limit"},
     {SW_LIMIT_MEMORY, SW_CLASS_LIMIT, "limit_memory"},
