@@ -232,6 +232,11 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
     return NULL;
 }
 
+uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
+{
+    return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
+}
+
 enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                             enum sw_transport transport, const struct sw_endpoint *remote,
                             struct sw_conn **out)
@@ -243,6 +248,7 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
         .listener = listener,
         .transport = (uint8_t)transport,
         .outbound = true,
+        .local_id = transport == SW_TLS ? sw_conn_local_id(p) : 0,
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
@@ -312,6 +318,8 @@ static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
 {
     watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     c->flow.ident = sw_tls_take_ident(c->tls);
+    c->flow.local_id = sw_tls_local_id(c->tls);
+    c->flow.order = sw_tls_order(c->tls);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
 }
@@ -360,10 +368,17 @@ struct sw_slice sw_conn_without_tls(struct sw_conns *s, struct sw_conn *c)
     return sw_slice(s->scratch_wire, s->wire_read);
 }
 
-void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)
+void sw_conn_belongs(struct sw_conn *c, uint32_t peer, uint32_t domain_id)
 {
     c->flow.peer = peer;
     c->flow.domain_id = domain_id;
+    c->flow.alias_port = 0; /* it was said by whom it was before */
+    c->flow.mutual = c->tls && c->flow.ident && peer != SW_PEER_NOBODY && sw_tls_has_shown(c->tls);
+}
+
+void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)
+{
+    sw_conn_belongs(c, peer, domain_id);
     c->active_ms = s->now_ms;
     enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
     if (c->tls &&

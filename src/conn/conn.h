@@ -203,6 +203,9 @@ SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint1
 /** How to dial the peer with this id, or NULL. */
 const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id);
 
+/** The identity that we use when we dial a peer, as in struct sw_flow; NULL: none. */
+uint32_t sw_conn_local_id(const struct sw_conn_peer *peer);
+
 /** The connection a reference names, or NULL. */
 struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);
 
@@ -217,6 +220,9 @@ SW_MUST_USE enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn 
 
 /** Puts a handshake that has something to do in its queue, and stops watching it meanwhile. */
 void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c);
+
+/** Says whose it is: by its certificate on both sides it may become an alias. RFC 5923 9.1, 9.2 */
+void sw_conn_belongs(struct sw_conn *c, uint32_t peer, uint32_t domain_id);
 
 /** The identity holds: messages may pass, for `peer`. */
 void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id);

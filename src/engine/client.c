@@ -79,6 +79,7 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     c->flow = flow->id;
     c->remote = flow->remote;
     c->peer = flow->peer;
+    c->local_id = flow->local_id;
     c->listener = flow->listener;
     c->transport = flow->transport;
     c->user = user;
@@ -101,6 +102,7 @@ static struct sw_cookie cookie(const struct sw_client *c)
                               .transport = c->transport,
                               .listener = c->listener,
                               .peer = c->peer,
+                              .local_id = c->local_id,
                               .ref = c->ref};
 }
 
@@ -268,6 +270,7 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
     struct sw_flow flow = {.id = c->flow,
                            .remote = c->remote,
                            .peer = c->peer,
+                           .local_id = c->local_id,
                            .listener = c->listener,
                            .transport = c->transport};
     struct sw_client *x = sw_client_new(e, SW_CANCEL, &flow, NULL, 0);

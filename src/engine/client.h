@@ -24,6 +24,7 @@ struct sw_client {
     struct sw_ref server; /* where 2xx repeats go */
     struct sw_ref cancel; /* the CANCEL's own transaction */
     uint32_t peer;
+    uint32_t local_id;
     uint32_t own_n, ack_n;
     uint16_t seg_count;
     uint16_t listener;

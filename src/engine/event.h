@@ -37,7 +37,8 @@ struct sw_cookie {
     uint8_t why; /* enum sw_send_for */
     uint8_t transport;
     uint16_t listener;
-    uint32_t peer; /* whose connection it was meant for */
+    uint32_t peer;     /* whose connection it was meant for */
+    uint32_t local_id; /* and with which identity of ours: struct sw_flow */
     struct sw_ref ref;
 };
 

@@ -1,5 +1,7 @@
 #include "gateway/ack.h"
 
+#include "proxy/alias.h"
+
 /* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
  */
 static struct sw_owner branch(const struct sw_proxy *p, const struct sw_request *q)
@@ -42,6 +44,8 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
         .listener = t->listener,
         .transport = t->transport,
         .any_of_peer = t->any_of_peer,
+        .alias = t->alias,
+        .local_id = t->local_id,
     };
     if (sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
@@ -69,8 +73,11 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         .owner = branch(p, q),
         .breadth = q->breadth,
     };
-    const struct sw_cookie cookie = {
-        .why = SW_FOR_ACK, .transport = t->transport, .listener = t->listener, .peer = t->peer};
+    const struct sw_cookie cookie = {.why = SW_FOR_ACK,
+                                     .transport = t->transport,
+                                     .listener = t->listener,
+                                     .peer = t->peer,
+                                     .local_id = t->local_id};
     if (sw_forward_render(p->conf, &p->e->scratch, &f, &x) != SW_OK) {
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
         return;
@@ -114,6 +121,7 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .listener = k->listener,
         .transport = k->transport,
         .any_of_peer = true,
+        .local_id = k->local_id,
     };
     if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
@@ -130,6 +138,7 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
         .peer = s->cookie.peer,
         .listener = s->cookie.listener,
         .transport = s->cookie.transport,
+        .alias = sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
     };
     if (s->owner != SW_SEND_ACK || s->user_kind || !ack_next_hop(p, s, &want.remote))
         return false;

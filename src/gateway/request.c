@@ -2,6 +2,7 @@
 
 #include "gateway/ack.h"
 #include "gateway/intake.h"
+#include "proxy/alias.h"
 #include "proxy/ingress.h"
 #include "proxy/response.h"
 
@@ -256,5 +257,6 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
     sw_routes_read(p->conf, &m, &v, &routes);
     if (flow.peer == SW_PEER_NOBODY && nobody(p, &flow, &q))
         return;
+    sw_alias_read(p, ev->flow, &v.via);
     known_request(p, ev, &q);
 }

@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include "proxy/alias.h"
 #include "sip/build.h"
 
 /* Bytes that all insertions together take, beside what they copy from the message. */
@@ -40,7 +41,8 @@ static struct sw_slice since(const struct sw_buf *b, size_t from)
 }
 
 /* Via = our sent-by and branch; rport asks that the response come back here through a NAT. */
-static void put_via(struct sw_buf *b, const struct sw_listener_conf *l, const struct sw_forward *f)
+static void put_via(struct sw_buf *b, const struct sw_listener_conf *l, const struct sw_forward *f,
+                    bool alias)
 {
     enum sw_transport t = (enum sw_transport)f->out->transport;
     sw_buf_lit(b, "Via: SIP/2.0/");
@@ -55,6 +57,8 @@ static void put_via(struct sw_buf *b, const struct sw_listener_conf *l, const st
     sw_owner_put(b, &f->owner);
     if (t == SW_UDP)
         sw_buf_lit(b, ";rport");
+    if (alias)
+        sw_buf_lit(b, ";alias");
     sw_buf_lit(b, "\r\n");
 }
 
@@ -64,6 +68,7 @@ static struct sw_side side_of(const struct sw_flow *flow)
         .flow = flow->id,
         .remote = flow->remote,
         .peer = sw_side_peer(flow),
+        .local_id = flow->local_id,
         .listener = flow->listener,
         .transport = flow->transport,
         .outbound = flow->outbound,
@@ -122,7 +127,7 @@ static void edit_top(const struct sw_proxy_conf *c, const struct sw_forward *f,
     const struct sw_hdr *via = sw_msg_hdr(f->m, SW_HDR_VIA);
     const struct sw_hdr *rr = sw_msg_hdr(f->m, SW_HDR_RECORD_ROUTE);
     size_t from = room->n;
-    put_via(room, &c->listeners[f->out->listener], f);
+    put_via(room, &c->listeners[f->out->listener], f, sw_alias_offered(c, f->out));
     if (f->v->max_forwards < 0)
         sw_buf_lit(room, "Max-Forwards: 70\r\n");
     sw_edit_add(edits, via->at, 0, since(room, from));
