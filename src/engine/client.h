@@ -97,4 +97,13 @@ void sw_client_orphan(struct sw_client *c);
 /* For engine.c: a timer of this transaction is due. */
 struct sw_due sw_client_due(struct sw_engine *e, struct sw_client *c, enum sw_txn_event event);
 
+/**
+ * The connection of an INVITE that was answered provisionally is lost: its user is taken off, and
+ * it waits for the final response to the CANCEL, to acknowledge that. `cancel` lives in scratch
+ * memory, and is sent over another connection with `cookie`. False: nothing is to be cancelled, and
+ * the transaction is as it was. RFC 5923 8.1, RFC 3261 9.1
+ */
+bool sw_client_abandon(struct sw_engine *e, struct sw_client *c, struct sw_slice *cancel,
+                       struct sw_cookie *cookie);
+
 #endif

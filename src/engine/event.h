@@ -31,6 +31,8 @@ enum sw_send_for {
     SW_FOR_CLIENT,   /* a client transaction's request: `ref` names it */
     SW_FOR_RESPONSE, /* a response: goes to another connection if this one is closed (18.2.2) */
     SW_FOR_ACK,      /* the ACK of a 2xx: likewise to the next Route */
+    SW_FOR_HOP,      /* a CANCEL, or the ACK of another final response: likewise to where its INVITE
+                        went. RFC 5923 8.1 */
 };
 
 struct sw_cookie {

@@ -123,7 +123,10 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .any_of_peer = true,
         .local_id = k->local_id,
     };
-    if (!response)
+    if (k->why == SW_FOR_HOP) { /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
+        want.any_of_peer = !want.remote.port;
+        want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
+    } else if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
         sw_send_park_bytes(p->e, response ? SW_SEND_RESPONSE : SW_SEND_ACK, failed, &want) != SW_OK)
@@ -140,7 +143,8 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
         .transport = s->cookie.transport,
         .alias = sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
     };
-    if (s->owner != SW_SEND_ACK || s->user_kind || !ack_next_hop(p, s, &want.remote))
+    if (s->owner != SW_SEND_ACK || s->cookie.why != SW_FOR_ACK || s->user_kind ||
+        !ack_next_hop(p, s, &want.remote))
         return false;
     struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
     if (!a)
@@ -154,7 +158,10 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
 static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_status status)
 {
     const struct sw_field fields[] = {
-        sw_field_str("what", s->owner == SW_SEND_ACK ? "ACK" : "response"),
+        sw_field_str("what", s->owner != SW_SEND_ACK ? "response"
+                             : sw_slice_starts_case(sw_slice(s->bytes, s->n), SW_SLICE("CANCEL"))
+                                 ? "CANCEL"
+                                 : "ACK"),
         sw_field_text("peer", sw_proxy_peer_name(p, s->cookie.peer)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_str("why", "its connection closed and no other could be opened"),

@@ -381,6 +381,89 @@ static void test_alias_decides_the_way_of_requests_in_a_dialog(void **state)
     }
 }
 
+/* A call from the left that rings at near, whose connection then goes. */
+static void ring(struct scene *x, const char *final)
+{
+    scene_init(x, 1, SW_REVERSE_ALIAS);
+    ask(x, x->right, "10.1.0.2:5060", SW_UDP, "INVITE", "sip:near@near.test", "10.1.0.12:5060", "",
+        "");
+    const struct raw_message *invite = raw_nth(x->near, "INVITE", 0);
+    assert_non_null(invite);
+    raw_answer(x->near, invite, "180 Ringing", "");
+    sim_run(x->sim, x->sim->now_ms + 50);
+    assert_int_equal(raw_count(x->right, "SIP/2.0 180"), 1);
+    if (final)
+        raw_answer(x->near, invite, final, "");
+}
+
+static const char *branch_of(const struct raw_message *m)
+{
+    static char text[2][128];
+    static int n;
+    n = !n;
+    const char *p = strstr(m->text, "branch=");
+    assert_non_null(p);
+    snprintf(text[n], sizeof(text[n]), "%.*s", (int)strcspn(p, ";\r"), p);
+    return text[n];
+}
+
+/* RFC 5923 8.1: "open a new connection to the resolved address and send the CANCEL request there"
+ */
+static void test_alias_cancel_goes_over_a_new_connection(void **state)
+{
+    (void)state;
+    struct scene x;
+    ring(&x, NULL);
+    sim_break(x.sim, x.two.node, x.near->node);
+    sim_run(x.sim, x.sim->now_ms + 50);
+    assert_int_equal(raw_count(x.right, "SIP/2.0 50"), 1);
+    assert_int_equal(made(&x, x.near->node, x.two.node), 2);
+    const struct raw_message *invite = raw_nth(x.near, "INVITE", 0);
+    const struct raw_message *cancel = raw_nth(x.near, "CANCEL", 0);
+    assert_non_null(cancel);
+    assert_string_equal(branch_of(cancel), branch_of(invite));
+    raw_answer(x.near, cancel, "200 OK", "");
+    struct raw_message over = *invite; /* RFC 3261 18.2.2: the response, too */
+    over.flow = cancel->flow;
+    raw_answer(x.near, &over, "487 Request Terminated", "");
+    sim_run(x.sim, x.sim->now_ms + 50);
+    const struct raw_message *ack = raw_nth(x.near, "ACK", 0);
+    assert_non_null(ack);
+    assert_string_equal(branch_of(ack), branch_of(invite));
+    assert_int_equal(raw_count(x.near, "CANCEL"), 1);
+    assert_int_equal(raw_count(x.right, "SIP/2.0 487"), 0); /* it had its answer */
+    scene_fini(&x);
+}
+
+/* ... and nobody answers it: nothing is left */
+static void test_alias_cancel_that_is_not_answered_ends(void **state)
+{
+    (void)state;
+    struct scene x;
+    ring(&x, NULL);
+    x.near->node->deaf = true;
+    sim_break(x.sim, x.two.node, x.near->node);
+    scene_fini(&x);
+}
+
+/* RFC 5923 8.1: the ACK for a final response that is no 2xx, whose connection closes behind it */
+static void test_alias_ack_goes_over_a_new_connection(void **state)
+{
+    (void)state;
+    struct scene x;
+    ring(&x, "486 Busy Here");
+    struct sim_conn *c = x.sim->conns[x.sim->conn_count - 1];
+    assert_ptr_equal(c->end[1]->node, x.near->node);
+    sw_pool_del(x.two.node->pool,
+                &c->flow[0]); /* another worker has seen its end, behind the 486 */
+    c->listed[0] = c->up[0] = false;
+    sim_run(x.sim, x.sim->now_ms + 100);
+    assert_int_equal(raw_count(x.near, "ACK"), 1);
+    assert_int_equal(made(&x, x.near->node, x.two.node), 2);
+    assert_int_equal(raw_count(x.right, "SIP/2.0 486"), 1);
+    scene_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +478,9 @@ int main(void)
         cmocka_unit_test(test_alias_flood_changes_nothing),
         cmocka_unit_test(test_alias_with_a_value_is_another_parameter),
         cmocka_unit_test(test_alias_decides_the_way_of_requests_in_a_dialog),
+        cmocka_unit_test(test_alias_cancel_goes_over_a_new_connection),
+        cmocka_unit_test(test_alias_cancel_that_is_not_answered_ends),
+        cmocka_unit_test(test_alias_ack_goes_over_a_new_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
