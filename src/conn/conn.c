@@ -380,7 +380,7 @@ void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_
 {
     sw_conn_belongs(c, peer, domain_id);
     c->active_ms = s->now_ms;
-    enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
+    enter(s, c, SW_CONN_OPEN, sw_conn_quiet_ms(s, c));
     if (c->tls &&
         !c->flow.outbound) /* a client has judged our certificate before it said Finished */
         sw_tls_forget_hellos(c->tls);
@@ -428,9 +428,18 @@ void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
         sw_conn_drop(s, c);
         return;
     }
-    shutdown(c->fd, SHUT_WR);
-    watch(s, c, SW_WANT_READ);
+    if (!c->want_write)
+        shutdown(c->fd, SHUT_WR);
+    watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     enter(s, c, SW_CONN_CLOSING, CLOSING_MS);
+}
+
+enum sw_status sw_conn_close_further(struct sw_conns *s, struct sw_conn *c)
+{
+    enum sw_status st = sw_conn_flush(s, c);
+    if (st == SW_OK && !c->want_write)
+        shutdown(c->fd, SHUT_WR);
+    return st;
 }
 
 void sw_conn_drop(struct sw_conns *s, struct sw_conn *c)
@@ -464,15 +473,21 @@ void sw_conns_sweep(struct sw_conns *s)
     }
 }
 
+uint32_t sw_conn_quiet_ms(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_limits *l = &s->conf.limits;
+    return c->flow.outbound && c->tls && l->surplus_ms < l->idle_ms ? l->surplus_ms : l->idle_ms;
+}
+
 struct sw_conn *sw_conns_expired(struct sw_conns *s)
 {
     struct sw_timer *x;
     while ((x = sw_timers_pop(&s->timers, s->now_ms))) {
         struct sw_conn *c = SW_CONTAINER(x, struct sw_conn, timer);
-        int64_t idle_until = c->active_ms + s->conf.limits.idle_ms;
-        if (c->state != SW_CONN_OPEN || c->part_late || idle_until <= s->now_ms)
+        int64_t quiet_until = c->active_ms + sw_conn_quiet_ms(s, c);
+        if (c->state != SW_CONN_OPEN || c->part_late || quiet_until <= s->now_ms)
             return c;
-        sw_timer_start(&s->timers, &c->timer, idle_until); /* there was traffic since */
+        sw_timer_start(&s->timers, &c->timer, quiet_until); /* there was traffic since */
     }
     return NULL;
 }

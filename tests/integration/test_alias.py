@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -192,6 +193,76 @@ def test_another_identity_has_connections_of_its_own(sides, pki):
         assert two.gateway.events("connection_open", direction="out")[-1]["shown"] == "third"
 
 
+def rewrite(gw, old, new):
+    with open(gw.config, encoding="utf-8") as f:
+        text = f.read()
+    assert old in text
+    with open(gw.config, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new, 1))
+    assert ctl(gw, "reload")["reload"]["result"] == "reloaded"
+
+
+def test_of_two_connections_one_goes_when_it_is_idle(sides):
+    """Both dialled: both stay while they are used; then who dialled the surplus one closes it, and only that one.
+    RFC 5923 8.1, 8.3"""
+    one, two = sides
+    limits = "limits: {surplus: 1s, connections_per_peer: 1}"
+    with one.start(two, extra=limits), two.start(one, reverse="flow", extra=limits):
+        one.send(two)
+        two.send(one)
+        rewrite(two.gateway, "reverse: flow", "reverse: alias")
+        one.send(two)
+        two.send(one)
+        two.gateway.wait_event("connection_alias")
+        end = time.monotonic() + 10
+        while time.monotonic() < end and not any(s.gateway.events("connection_closed") for s in sides):
+            time.sleep(0.05)
+        for _ in range(3):  # longer than the limit: the other one stays
+            one.send(two)
+            time.sleep(0.5)
+            two.send(one)
+        assert (one.opened("out"), two.opened("out")) == (1, 1)
+        for side in (one, two):
+            side.gateway.wait_event("connection_closed", listener="middle")
+            assert len(side.gateway.events("connection_closed", listener="middle")) == 1
+        closed = [e for s in sides for e in s.gateway.events("connection_closed") if "surplus" in e["why"]]
+        assert len(closed) == 1 and closed[0]["direction"] == "out"
+
+
+def test_what_comes_after_our_closure_is_discarded(sides, pki):
+    """RFC 5923 8.3: and it is closed when the peer has closed, too."""
+    one, two = sides
+    with two.start(one, extra="limits: {idle: 1s}"):
+        h = Hostile(two, pki, "one")
+        assert h.ask(f"127.0.0.1:{one.port}") == 200
+        two.gateway.wait_event("connection_closed", listener="middle")
+        count = len(two.gateway.events())
+        h.stream.send(sip.request("MESSAGE", "sip:bob@two.test"))
+        assert two.user.silent()
+        assert h.stream.wait_closed() and two.gateway.alive()
+        assert not [e for e in two.gateway.events()[count:] if e["event"].startswith("request")]
+
+
+def test_after_the_peers_closure_nothing_begins_on_it(sides, pki):
+    """RFC 5923 8.3: what it asks for afterwards is not read, and requests to it go over a new connection."""
+    one, two = sides
+    server = sip.Server(*pki.domain("one", "one.test"), ca=pki.ca(), port=one.port)
+    with two.start(one):
+        h = Hostile(two, pki, "one")
+        assert h.ask(f"127.0.0.1:{one.port}") == 200
+        two.gateway.wait_event("connection_alias", alias_port=one.port)
+        raw = h.stream.sock
+        raw.settimeout(5)
+        raw.unwrap()  # close_notify; TCP stays open on our side
+        two.gateway.wait_event("connection_closed", listener="middle")
+        two.user.send(sip.request("MESSAGE", "sip:bob@one.test", transport="UDP",
+                                  sent_by=f"127.0.0.1:{two.user_port}"), port=two.inside)
+        c = server.accept()
+        c.send(sip.response(c.recv(), 200))
+        assert two.user.final().status == 200
+    server.close()
+
+
 class Hostile:
     """A TLS client with a certificate that talks to a gateway."""
 
@@ -202,12 +273,8 @@ class Hostile:
         self.side = side
 
     def ask(self, sent_by, params=";alias"):
-        self.stream.send(sip.request("OPTIONS", f"sip:{self.side.name}.test", sent_by=sent_by + params_before(params)))
+        self.stream.send(sip.request("OPTIONS", f"sip:{self.side.name}.test", sent_by=sent_by + params))
         return self.stream.final().status
-
-
-def params_before(params):
-    return params  # they go before the branch: an order of parameters like any other
 
 
 def test_an_alias_for_anothers_address_is_of_no_use(sides, pki):
@@ -241,3 +308,46 @@ def test_a_stranger_makes_no_alias(sides, pki):
         h = Hostile(two, pki, "stranger")
         h.ask(f"127.0.0.1:{one.port}")
         assert two.gateway.alive() and not two.gateway.events("connection_alias")
+
+
+def test_check_notes_where_an_alias_can_have_no_effect(sides, pki):
+    """RFC 5923 9.1, 9.3"""
+    one, two = sides
+    pem, key = pki.domain("three", "three.test")
+    third = f"  - {{name: third, certificate: {pem}, key: {key}}}\ntrust:\n"
+    cases = [
+        ("", "", None),
+        ("identity: main\n    reverse", "identity: none\n    reverse", "no certificate is shown"),
+        ("identity: main\n    reverse", "identity: third\n    reverse", "have other names"),
+        ("transport: udp, source", "transport: udp, reverse: alias, source", "only TLS connections are reused"),
+    ]
+    for i, (old, new, note) in enumerate(cases):
+        path = one.folder / f"check{i}.yaml"
+        path.write_text(one.config(two).replace("trust:\n", third, 1).replace(old, new, 1), encoding="utf-8")
+        out = subprocess.run([BINARY, "check", "-c", path], capture_output=True, text=True, timeout=30, check=False)
+        assert out.returncode == 0, out.stderr
+        assert ("reverse: alias:" in out.stderr + out.stdout) == bool(note)
+        assert not note or note in out.stderr + out.stdout
+
+
+def test_client_and_server_certificates_with_other_names(sides, pki):
+    """Answers whose connection is gone share one new connection, though it shows another identity than theirs did."""
+    one, two = sides
+    pem, key = pki.domain("three", "three.test")
+    server = sip.Server(*pki.domain("one", "one.test"), ca=pki.ca(), port=one.port)
+    text = two.config(one, reverse="flow", identity="third", extra="limits: {connections_per_peer: 1}")
+    text = text.replace("trust:\n", f"  - {{name: third, certificate: {pem}, key: {key}}}\ntrust:\n", 1)
+    two.gateway = Gateway(two.folder, text)
+    with two.gateway:
+        h = Hostile(two, pki, "one")
+        for _ in range(3):
+            h.stream.send(sip.request("MESSAGE", "sip:bob@two.test", sent_by=f"127.0.0.1:{one.port}"))
+        asked = [two.user.recv(want=lambda m: m.method == "MESSAGE") for _ in range(3)]
+        h.stream.close()
+        two.gateway.wait_event("connection_closed", listener="middle")
+        for m in asked:
+            two.user.send(sip.response(m, 200))
+        c = server.accept()
+        assert [c.final().status for _ in asked] == [200] * 3
+        assert server.idle()
+    server.close()
