@@ -43,15 +43,20 @@ struct sw_flow {
     struct sw_flow_id id;
     struct sw_endpoint local;
     struct sw_endpoint remote;
-    uint32_t peer;      /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
-    uint32_t domain_id; /* SW_PEER_VERIFIED: a hash of the domain that it proved; a peer: which of
-                         * its domains, counted from 1; 0: none */
-    uint16_t listener;  /* index of the listener it belongs to; never changes while we run */
-    uint8_t transport;  /* enum sw_transport */
-    bool outbound;      /* we opened it */
-    uint8_t proof;      /* enum sw_proof */
-    uint8_t tls_minor;  /* of 3.x, so 4 is TLS 1.3; 0: no TLS */
-    uint16_t suite;     /* its number at IANA */
+    uint32_t peer;       /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
+    uint32_t domain_id;  /* SW_PEER_VERIFIED: a hash of the domain that it proved; a peer: which of
+                          * its domains, counted from 1; 0: none */
+    uint16_t listener;   /* index of the listener it belongs to; never changes while we run */
+    uint8_t transport;   /* enum sw_transport */
+    bool outbound;       /* we opened it */
+    uint8_t proof;       /* enum sw_proof */
+    uint8_t tls_minor;   /* of 3.x, so 4 is TLS 1.3; 0: no TLS */
+    uint16_t suite;      /* its number at IANA */
+    bool mutual;         /* TLS, both sides showed a certificate, and the peer's proved `peer` */
+    uint16_t alias_port; /* accepted: the peer takes requests over it that go to its address and
+                            this port; 0: it did not say so. RFC 5923 8.2 */
+    uint32_t local_id;   /* the names of the identity that we use on it; 0: none. RFC 5923 9.3 */
+    uint32_t order;      /* a number that both ends know; 0: none */
     const struct sw_ident
         *ident; /* what its certificate proved; NULL: none. Valid on the owner only */
 };

@@ -18,6 +18,11 @@ static const char *text_of(const json_t *row, const char *key)
     return s ? s : "";
 }
 
+static uint32_t number_of(const json_t *row, const char *key)
+{
+    return (uint32_t)json_integer_value(json_object_get(row, key));
+}
+
 /* A row of `ctl connections` as the entry that the gateway has in its own directory. */
 static bool flow_of(const struct sw_config *c, const json_t *row, struct sw_flow *f)
 {
@@ -33,7 +38,10 @@ static bool flow_of(const struct sw_config *c, const json_t *row, struct sw_flow
                          .peer = sw_proxy_peer_id(sw_slice_str(text_of(row, "peer"))),
                          .listener = (uint16_t)listener,
                          .transport = (uint8_t)t,
-                         .outbound = strcmp(text_of(row, "direction"), "out") == 0};
+                         .outbound = strcmp(text_of(row, "direction"), "out") == 0,
+                         .alias_port = (uint16_t)number_of(row, "alias_port"),
+                         .local_id = number_of(row, "local_id"),
+                         .order = number_of(row, "order")};
     return sw_endpoint_parse(sw_slice_str(text_of(row, "remote")), 0, &f->remote);
 }
 
@@ -272,6 +280,15 @@ static struct sw_explain_hop *hop_of(struct sw_explain_result *a, const struct s
     return NULL;
 }
 
+static uint32_t local_id(const struct sw_explain *x, uint32_t peer)
+{
+    const struct sw_config *c = &x->snapshot->config;
+    for (uint32_t i = 0; i < c->proxy.peer_count; i++)
+        if (c->conn_peers[i].id == peer)
+            return sw_conn_local_id(&c->conn_peers[i]);
+    return 0;
+}
+
 /* The gateway's own rule says which connection is used: see sw_worker_open. */
 static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw_explain_hop *h)
 {
@@ -283,6 +300,9 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
                                     .listener = want->listener,
                                     .transport = want->transport,
                                     .any_of_peer = want->any_of_peer,
+                                    .alias = want->alias,
+                                    .local_id = want->any_of_peer ? want->local_id
+                                                                  : local_id(x, want->peer),
                                     .limit = x->snapshot->config.limits.connections_per_peer};
     enum sw_pool_answer answer = sw_pool_find(x->pool, &pw, &flow);
     h->reuses = answer == SW_POOL_OPEN;

@@ -135,6 +135,9 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_text("names", sw_buf_view(&b));
     f[n++] = sw_field_text("sha256", fingerprint(c->flow.ident, h->sha256));
     f[n++] = sw_field_str("not_after", ends(c->flow.ident, h->ends));
+    f[n++] = sw_field_number("alias_port", c->flow.alias_port);
+    f[n++] = sw_field_number("local_id", c->flow.local_id);
+    f[n++] = sw_field_number("order", c->flow.order);
     f[n++] = sw_field_number("seconds", (s->now_ms - c->started_ms) / 1000);
     f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
     f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);
@@ -193,6 +196,18 @@ void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum s
     f[n++] = sw_field_number("messages_in", (int64_t)c->messages_in);
     f[n++] = sw_field_number("messages_out", (int64_t)c->messages_out);
     sw_log(SW_LEVEL_INFO, "connection_closed", f, n);
+}
+
+void sw_attempt_alias(const struct sw_conns *s, const struct sw_conn *c)
+{
+    struct sw_field f[16];
+    struct sw_attempt_text h;
+    if (!sw_log_on(SW_LEVEL_INFO))
+        return;
+    size_t n = sw_attempt_head(s, &c->flow, &h, f);
+    f[n++] = sw_field_number("alias_port", c->flow.alias_port);
+    f[n++] = sw_field_str("why", "its peer takes requests for that port of its address over it");
+    sw_log(SW_LEVEL_INFO, "connection_alias", f, n);
 }
 
 void sw_attempt_seen(void *user, const struct sw_tls_seen *m)

@@ -28,7 +28,7 @@ void sw_attempt_refused(const struct sw_conns *s, const struct sw_flow *flow,
                         const struct sw_attempt_refusal *r);
 
 /* Fields of one connection: see sw_attempt_row. */
-enum { SW_ATTEMPT_FIELDS_MAX = 24 };
+enum { SW_ATTEMPT_FIELDS_MAX = 28 };
 
 /** Memory that the fields of one connection borrow. */
 struct sw_attempt_text {
@@ -69,5 +69,8 @@ void sw_attempt_closed(const struct sw_conns *s, const struct sw_conn *c, enum s
 
 /** A handshake message passed: see struct sw_tls_seen; `user` is the connection. */
 void sw_attempt_seen(void *user, const struct sw_tls_seen *m);
+
+/** It is an alias from now on: one line. RFC 5923 8.2 */
+void sw_attempt_alias(const struct sw_conns *s, const struct sw_conn *c);
 
 #endif

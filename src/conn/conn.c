@@ -240,6 +240,11 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
     return NULL;
 }
 
+uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
+{
+    return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
+}
+
 enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                             enum sw_transport transport, const struct sw_endpoint *remote,
                             struct sw_conn **out)
@@ -251,6 +256,7 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
         .listener = listener,
         .transport = (uint8_t)transport,
         .outbound = true,
+        .local_id = transport == SW_TLS ? sw_conn_local_id(p) : 0,
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
@@ -345,6 +351,8 @@ static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
     sw_tls_info(c->tls, &info);
     c->flow.tls_minor = info.minor;
     c->flow.suite = info.suite_number;
+    c->flow.local_id = sw_tls_local_id(c->tls);
+    c->flow.order = sw_tls_order(c->tls);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
 }
@@ -393,12 +401,19 @@ struct sw_slice sw_conn_without_tls(struct sw_conns *s, struct sw_conn *c)
     return sw_slice(s->scratch_wire, s->wire_read);
 }
 
-void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)
+void sw_conn_belongs(struct sw_conn *c, uint32_t peer, uint32_t domain_id)
 {
     c->flow.peer = peer;
     c->flow.domain_id = domain_id;
+    c->flow.alias_port = 0; /* it was said by whom it was before */
+    c->flow.mutual = c->tls && c->flow.ident && peer != SW_PEER_NOBODY && sw_tls_has_shown(c->tls);
+}
+
+void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id)
+{
+    sw_conn_belongs(c, peer, domain_id);
     c->active_ms = s->now_ms;
-    enter(s, c, SW_CONN_OPEN, s->conf.limits.idle_ms);
+    enter(s, c, SW_CONN_OPEN, sw_conn_quiet_ms(s, c));
     if (c->tls &&
         !c->flow.outbound) /* a client has judged our certificate before it said Finished */
         sw_tls_forget_hellos(c->tls);
@@ -446,9 +461,18 @@ void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
         sw_conn_drop(s, c);
         return;
     }
-    shutdown(c->fd, SHUT_WR);
-    sw_conn_watch(s, c, SW_WANT_READ);
+    if (!c->want_write)
+        shutdown(c->fd, SHUT_WR);
+    sw_conn_watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     enter(s, c, SW_CONN_CLOSING, CLOSING_MS);
+}
+
+enum sw_status sw_conn_close_further(struct sw_conns *s, struct sw_conn *c)
+{
+    enum sw_status st = sw_conn_flush(s, c);
+    if (st == SW_OK && !c->want_write)
+        shutdown(c->fd, SHUT_WR);
+    return st;
 }
 
 void sw_conn_drop(struct sw_conns *s, struct sw_conn *c)
@@ -482,15 +506,21 @@ void sw_conns_sweep(struct sw_conns *s)
     }
 }
 
+uint32_t sw_conn_quiet_ms(const struct sw_conns *s, const struct sw_conn *c)
+{
+    const struct sw_conn_limits *l = &s->conf.limits;
+    return c->flow.outbound && c->tls && l->surplus_ms < l->idle_ms ? l->surplus_ms : l->idle_ms;
+}
+
 struct sw_conn *sw_conns_expired(struct sw_conns *s)
 {
     struct sw_timer *x;
     while ((x = sw_timers_pop(&s->timers, s->now_ms))) {
         struct sw_conn *c = SW_CONTAINER(x, struct sw_conn, timer);
-        int64_t idle_until = c->active_ms + s->conf.limits.idle_ms;
-        if (c->state != SW_CONN_OPEN || c->part_late || idle_until <= s->now_ms)
+        int64_t quiet_until = c->active_ms + sw_conn_quiet_ms(s, c);
+        if (c->state != SW_CONN_OPEN || c->part_late || quiet_until <= s->now_ms)
             return c;
-        sw_timer_start(&s->timers, &c->timer, idle_until); /* there was traffic since */
+        sw_timer_start(&s->timers, &c->timer, quiet_until); /* there was traffic since */
     }
     return NULL;
 }

@@ -32,7 +32,8 @@ struct sw_conn_limits {
     uint32_t connect_ms;
     uint32_t handshake_ms; /* from the first byte of TCP to the identity */
     uint32_t idle_ms;
-    uint32_t message_ms;            /* from a message's first byte to its last */
+    uint32_t surplus_ms; /* nothing passed over one that is more than its peer is to have */
+    uint32_t message_ms; /* from a message's first byte to its last */
     uint32_t handshakes_per_source; /* of one address, not done yet; 0: any number */
     uint32_t messages_per_s;        /* that are taken from one connection; 0: all */
     uint32_t unacknowledged_ms;     /* TCP: until what we sent must have arrived */
@@ -209,6 +210,9 @@ SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint1
 /** How to dial the peer with this id, or NULL. */
 const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id);
 
+/** The identity that we use when we dial a peer, as in struct sw_flow; NULL: none. */
+uint32_t sw_conn_local_id(const struct sw_conn_peer *peer);
+
 /** The connection a reference names, or NULL. */
 struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);
 
@@ -229,6 +233,8 @@ void sw_conn_mute_steps(struct sw_conns *s);
 
 /** Tells the loop what is waited for, unless it knows. */
 void sw_conn_watch(struct sw_conns *s, struct sw_conn *c, unsigned want);
+/** Says whose it is: by its certificate on both sides it may become an alias. RFC 5923 9.1, 9.2 */
+void sw_conn_belongs(struct sw_conn *c, uint32_t peer, uint32_t domain_id);
 
 /** The identity holds: messages may pass, for `peer`. */
 void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id);
@@ -288,6 +294,16 @@ void sw_conn_drop(struct sw_conns *s, struct sw_conn *c);
 
 /** Frees what was dropped in this turn. */
 void sw_conns_sweep(struct sw_conns *s);
+
+/** For how long nothing may pass over an open connection until its time is up: until it is idle, or
+ * it may be surplus. */
+uint32_t sw_conn_quiet_ms(const struct sw_conns *s, const struct sw_conn *c);
+
+/**
+ * One that is CLOSING takes bytes again: sends what is left before our side ends. Else than SW_OK:
+ * it is over.
+ */
+SW_MUST_USE enum sw_status sw_conn_close_further(struct sw_conns *s, struct sw_conn *c);
 
 /** The next connection whose time is up, or NULL; its state says for what. */
 struct sw_conn *sw_conns_expired(struct sw_conns *s);

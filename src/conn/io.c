@@ -134,7 +134,7 @@ static enum sw_status rx_keep(struct sw_conns *s)
         c->part = NULL;
         c->part_n = c->part_cap = 0;
         if (c->part_late)
-            sw_timer_start(&s->timers, &c->timer, s->now_ms + s->conf.limits.idle_ms);
+            sw_timer_start(&s->timers, &c->timer, s->now_ms + sw_conn_quiet_ms(s, c));
         c->part_late = false;
         return SW_AGAIN;
     }

@@ -101,18 +101,32 @@ static struct group *find_group(struct shard *s, struct sw_key key)
     return n ? SW_CONTAINER(n, struct group, node) : NULL;
 }
 
+/* The address of the peer that requests over this connection are for: port 0: none is known. */
+static uint16_t port_of(const struct sw_flow *f)
+{
+    return f->outbound ? f->remote.port : f->alias_port;
+}
+
+/* A connection that was made with one local identity is never used for another: RFC 5923 9.3. The
+ * peer's identity is the directory's key: who is the peer by its certificate, inbound as outbound.
+ * RFC 5923 8.1, 8.2 */
 static bool fits(const struct entry *e, const struct sw_pool_want *w)
 {
     const struct sw_flow *f = &e->flow;
-    if (f->transport != w->transport || f->listener != w->listener)
+    if (f->transport != w->transport || f->listener != w->listener || f->local_id != w->local_id)
         return false;
-    if (w->any_of_peer)
-        return !f->outbound || !w->remote.port || f->remote.port == w->remote.port;
-    return f->outbound && f->remote.port == w->remote.port;
+    if (w->any_of_peer && !f->outbound)
+        return true;
+    if (!f->outbound && !(w->alias && f->alias_port))
+        return false;
+    if (!w->remote.port && (w->any_of_peer || !f->outbound))
+        return true;
+    return port_of(f) == w->remote.port;
 }
 
 /* A better one: the preferred, an open one of the asking worker, an open one, one that the asking
- * worker dials, one that is dialled. */
+ * worker dials, one that is dialled. Of two that are as good, the one that both ends have first: so
+ * that what is surplus gets idle at both. */
 enum rank { NONE, DIALLED, OWN_DIALLED, OPEN, OWN_OPEN, PREFERRED };
 
 static enum rank rank(const struct entry *e, const struct sw_pool_want *w)
@@ -123,6 +137,11 @@ static enum rank rank(const struct entry *e, const struct sw_pool_want *w)
     if (e->open)
         return own ? OWN_OPEN : OPEN;
     return own ? OWN_DIALLED : DIALLED;
+}
+
+static bool before(const struct entry *e, const struct sw_flow *flow)
+{
+    return e->flow.order < flow->order;
 }
 
 enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *want,
@@ -140,7 +159,7 @@ enum sw_pool_answer sw_pool_find(struct sw_pool *p, const struct sw_pool_want *w
         if (!fits(e, want))
             continue;
         count++;
-        if (rank(e, want) > best) {
+        if (rank(e, want) > best || (best >= OPEN && rank(e, want) == best && before(e, flow))) {
             best = rank(e, want);
             *flow = e->flow;
         }
@@ -211,6 +230,29 @@ enum sw_status sw_pool_put(struct sw_pool *p, const struct sw_flow *flow, bool o
     enum sw_status st = put_locked(s, key, flow, open);
     pthread_mutex_unlock(&s->lock);
     return st;
+}
+
+bool sw_pool_is_surplus(struct sw_pool *p, const struct sw_flow *flow, uint32_t local_id,
+                        uint32_t limit)
+{
+    struct sw_key key = key_of(owner_id(flow), &flow->remote);
+    struct shard *s = shard_of(p, key);
+    uint32_t before_it = 0;
+    if (!flow->outbound)
+        return false;
+    if (flow->local_id != local_id)
+        return true;
+    pthread_mutex_lock(&s->lock);
+    struct group *g = find_group(s, key);
+    for (struct sw_list *n = g ? g->entries.next : NULL; g && n != &g->entries; n = n->next) {
+        const struct entry *e = SW_CONTAINER(n, struct entry, node);
+        const struct sw_flow *f = &e->flow;
+        before_it += e->open && f->mutual && f->transport == flow->transport &&
+                     f->listener == flow->listener && f->local_id == flow->local_id &&
+                     port_of(f) == flow->remote.port && f->order < flow->order;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return flow->mutual && before_it >= limit;
 }
 
 void sw_pool_del(struct sw_pool *p, const struct sw_flow *flow)

@@ -1,5 +1,7 @@
-/* The reuse directory: which connections of a peer are open, or being dialled, on any worker.
- * Shared and sharded; the connections themselves are their owners'. RFC 5923 */
+/* The reuse directory: which connections of a peer are open, or being dialled, on any worker, and
+ * with it the alias table of RFC 5923: a row is an accepted connection with an `alias_port`. Shared
+ * and sharded; the connections themselves are their owners'. It is bounded by the limit
+ * `connections`: each has one entry, and one alias at most. RFC 5923 5, 8 */
 #ifndef SW_CONN_POOL_H
 #define SW_CONN_POOL_H
 
@@ -16,8 +18,10 @@ struct sw_pool_want {
     uint16_t listener;
     uint16_t worker; /* who asks: its own is better */
     uint8_t transport;
-    bool any_of_peer; /* an accepted connection will do, whatever its port */
-    uint32_t limit;   /* connections per peer and address */
+    bool any_of_peer;  /* an accepted connection will do, whatever its port */
+    bool alias;        /* an accepted one will do whose peer takes requests for `remote` over it */
+    uint32_t local_id; /* the local identity that it must be made with: RFC 5923 9.3 */
+    uint32_t limit;    /* connections per peer and address */
 };
 
 enum sw_pool_answer {
@@ -45,6 +49,16 @@ SW_MUST_USE enum sw_status sw_pool_dialled(struct sw_pool *p, const struct sw_po
 /** Enters a connection that is open or, `open` false, being dialled; or tells that it is open now.
  */
 SW_MUST_USE enum sw_status sw_pool_put(struct sw_pool *p, const struct sw_flow *flow, bool open);
+
+/**
+ * True if an open connection that we dialled is more than the `limit` that one peer is to have, or
+ * was made with another local identity than `local_id`, the one that the peer is shown now. Counted
+ * are the connections that requests to its address may use, those that the peer opened to us
+ * (RFC 5923) too. Both ends put them into one order, by `order`, and only who opened one closes it:
+ * so they never close each other's last one. The first in that order is no surplus for anybody.
+ */
+bool sw_pool_is_surplus(struct sw_pool *p, const struct sw_flow *flow, uint32_t local_id,
+                        uint32_t limit);
 
 /** Takes a connection out. */
 void sw_pool_del(struct sw_pool *p, const struct sw_flow *flow);

@@ -128,6 +128,10 @@ void sw_config_peer_rules(struct sw_config_build *b, const struct sw_peer_direct
 /** Notes who uses which identity and trust entry, and warns of what is weak in identities; last. */
 void sw_config_identities_check(struct sw_config_build *b);
 
+/** Tells where `reverse: alias` of a peer can have no effect, as it is configured. RFC 5923 9 */
+void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *d,
+                     const struct sw_peer_conf *p, const struct sw_conn_peer *cp);
+
 /**
  * Fills the names that a listener shows identities by: those of `identity` and of `sni`, the first
  * that has a name keeping it. True if one of them proves `host`. RFC 6066 3, RFC 5922 7.5

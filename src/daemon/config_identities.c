@@ -101,6 +101,21 @@ static void check_staple(struct sw_config_build *b, const struct sw_identity_dir
                                                  : "staple: false, or ask its CA");
 }
 
+/* Certificates with the same names stand for the same local identity, whatever their keys and
+ * dates: a renewed one keeps its connections, one with other names has none of them. RFC 5923 9.3
+ */
+static uint32_t local_id_of(const struct sw_tls_identity *id)
+{
+    struct sw_ident *ident = id->chain.count ? sw_ident_new(id->chain.c[0], NULL, 0) : NULL;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; ident && i < ident->name_count; i++)
+        sum += sw_proxy_domain_id(ident->names[i].text); /* in any order */
+    if (ident && !ident->name_count)
+        memcpy(&sum, ident->fingerprint, sizeof(sum));
+    sw_ident_free(ident);
+    return sum ? sum : 1;
+}
+
 static void load_identity(struct sw_config_build *b, const struct sw_identity_directive *d,
                           struct sw_tls_identity *first)
 {
@@ -127,6 +142,7 @@ static void load_identity(struct sw_config_build *b, const struct sw_identity_di
     }
     sw_cert_drop_passphrase(&secret);
     check_staple(b, d, first);
+    first->local_id = local_id_of(first);
 }
 
 /* Ids outlive a reload, as those of trust entries. */

@@ -48,6 +48,17 @@ static void idle_is_long(struct sw_config_build *b)
                         longest_ms / 1000);
 }
 
+/* When nothing has passed for longer than that, no transaction runs over it. RFC 5923 8.3 */
+static void surplus_is_long(struct sw_config_build *b)
+{
+    const uint32_t longest_ms = SW_TIMER_C_MS + SW_T_LIFE_MS;
+    if (b->c->limits.conn.surplus_ms < longest_ms)
+        sw_diag_warning(b->diags, b->c->d.limits.surplus.mark,
+                        "surplus is shorter than a transaction can last: what waits for an answer "
+                        "may lose its connection (%u s or more)",
+                        longest_ms / 1000);
+}
+
 static void limits(struct sw_config_build *b)
 {
     const struct sw_limits_directive *d = &b->c->d.limits;
@@ -58,6 +69,8 @@ static void limits(struct sw_config_build *b)
     l->conn.handshake_ms = limit(b, &d->handshake, 10000, 100, 120000);
     l->conn.idle_ms = limit(b, &d->idle, 3600000, 1000, day * 7);
     idle_is_long(b);
+    l->conn.surplus_ms = limit(b, &d->surplus, 300000, 1000, day);
+    surplus_is_long(b);
     l->conn.message_ms = limit(b, &d->message, 30000, 100, 600000);
     l->conn.unacknowledged_ms = limit(b, &d->unacknowledged, 10000, 100, 600000);
     l->conn.recheck_ms = limit(b, &d->recheck, 60000, 0, day);

@@ -331,10 +331,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
     p->reverse = sw_text_is(&d->reverse, "alias")   ? SW_REVERSE_ALIAS
                  : sw_text_is(&d->reverse, "never") ? SW_REVERSE_NEVER
                                                     : SW_REVERSE_FLOW;
-    if (p->reverse == SW_REVERSE_ALIAS)
-        sw_diag_note(b->diags, d->reverse.mark,
-                     "reverse: alias: this version does not read the alias parameter yet, and uses "
-                     "only connections that it opened itself");
+    sw_config_reuse(b, d, p, cp);
     p->without_certificate = sw_text_is(&d->without_certificate, "allow");
     if (p->without_certificate)
         sw_diag_warning(b->diags, d->without_certificate.mark,

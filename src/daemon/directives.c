@@ -200,6 +200,7 @@ static const struct sw_key_def limits_keys[] = {
     {"handshake", SW_KEY_DURATION, offsetof(struct sw_limits_directive, handshake), false, NULL,
      NULL},
     {"idle", SW_KEY_DURATION, offsetof(struct sw_limits_directive, idle), false, NULL, NULL},
+    {"surplus", SW_KEY_DURATION, offsetof(struct sw_limits_directive, surplus), false, NULL, NULL},
     {"message", SW_KEY_DURATION, offsetof(struct sw_limits_directive, message), false, NULL, NULL},
     {"unacknowledged", SW_KEY_DURATION, offsetof(struct sw_limits_directive, unacknowledged), false,
      NULL, NULL},

@@ -94,8 +94,8 @@ struct sw_log_directive {
 
 struct sw_limits_directive {
     struct sw_mark mark;
-    struct sw_number drain, connect, handshake, idle, message, unacknowledged, recheck, resumption,
-        sessions, revocation_wait, revocation_refresh;
+    struct sw_number drain, connect, handshake, idle, surplus, message, unacknowledged, recheck,
+        resumption, sessions, revocation_wait, revocation_refresh;
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches, calls;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,

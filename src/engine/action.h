@@ -16,6 +16,7 @@ enum sw_action_kind {
     SW_ACT_PUBLISH, /* the INVITE transaction `key` is here */
     SW_ACT_UNPUBLISH, /* it is no more */
     SW_ACT_ADMIT,     /* the flow of SW_EV_IDENTIFY belongs to `peer` */
+    SW_ACT_ALIAS,     /* requests for the sender's address may go over this flow: RFC 5923 8.2 */
     SW_ACT_ROW,       /* one of those that SW_EV_LIST asked for: `note`, and where to go on */
     SW_ACT_CLOSE,     /* close the flow: `status`, and `why` for the log */
     SW_ACT_NOTE,      /* a line for the log */
@@ -30,7 +31,9 @@ struct sw_want {
     uint32_t peer;            /* whose it must be */
     uint16_t listener;        /* whose address we come from */
     uint8_t transport;
-    bool any_of_peer;    /* an accepted connection of the peer from that address will do too */
+    bool any_of_peer;  /* an accepted connection of the peer from that address will do too */
+    bool alias;        /* one whose peer takes requests for `remote` over it will do: RFC 5923 */
+    uint32_t local_id; /* with any_of_peer: our identity on it; else it is the peer's one of now */
     uint32_t timeout_ms; /* 0: the executor's own limits */
 };
 
@@ -64,6 +67,10 @@ struct sw_action {
         struct sw_lookup_act lookup;
         struct sw_note_act note;
         struct sw_key key; /* FIND, PUBLISH, UNPUBLISH */
+        struct {
+            struct sw_flow_id flow;
+            uint16_t port;
+        } alias; /* ALIAS */
         struct {
             struct sw_flow_id flow;
             uint32_t peer;      /* ADMIT: whose it is */

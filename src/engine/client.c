@@ -78,7 +78,10 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     c->ref = ref;
     c->flow = flow->id;
     c->remote = flow->remote;
+    if (reliable && !flow->outbound)
+        c->remote.port = flow->alias_port; /* where another connection would go; 0: nowhere */
     c->peer = flow->peer;
+    c->local_id = flow->local_id;
     c->listener = flow->listener;
     c->transport = flow->transport;
     c->user = user;
@@ -101,6 +104,7 @@ static struct sw_cookie cookie(const struct sw_client *c)
                               .transport = c->transport,
                               .listener = c->listener,
                               .peer = c->peer,
+                              .local_id = c->local_id,
                               .ref = c->ref};
 }
 
@@ -109,6 +113,8 @@ static void send_copy(struct sw_engine *e, struct sw_client *c, const struct sw_
                       size_t count)
 {
     struct sw_cookie k = cookie(c);
+    if (c->method == SW_CANCEL && c->txn.reliable)
+        k.why = SW_FOR_HOP; /* its INVITE's connection may be gone: RFC 5923 8.1 */
     size_t n = sw_segs_total(segs, count);
     struct sw_buf b = sw_engine_buf(e, n);
     if (n == 0 || b.cap < n)
@@ -239,6 +245,8 @@ static void acknowledge(struct sw_engine *e, struct sw_client *c, const struct s
     if (b.full)
         return;
     struct sw_cookie k = cookie(c);
+    if (c->txn.reliable)
+        k.why = SW_FOR_HOP;
     sw_engine_send_bytes(e, &c->flow, &c->remote, sw_buf_view(&b), &k);
     c->ack = c->txn.reliable ? NULL : sw_slab_get(e->slab, b.n);
     if (!c->ack)
@@ -268,6 +276,7 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
     struct sw_flow flow = {.id = c->flow,
                            .remote = c->remote,
                            .peer = c->peer,
+                           .local_id = c->local_id,
                            .listener = c->listener,
                            .transport = c->transport};
     struct sw_client *x = sw_client_new(e, SW_CANCEL, &flow, NULL, 0);
@@ -283,6 +292,41 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
     if (!sw_client_start_own(e, x, sw_buf_view(&b)))
         return false;
     c->cancel = ref;
+    return true;
+}
+
+/* A copy of the request, because its user will not keep it. */
+static bool keep_request(struct sw_engine *e, struct sw_client *c)
+{
+    size_t n = sw_segs_total(c->segs, c->seg_count);
+    c->own = c->own || !c->segs ? c->own : sw_slab_get(e->slab, n);
+    if (!c->own)
+        return false;
+    if (c->segs) {
+        sw_segs_copy(c->segs, c->seg_count, c->own);
+        c->own_n = (uint32_t)n;
+    }
+    c->segs = NULL;
+    return true;
+}
+
+bool sw_client_abandon(struct sw_engine *e, struct sw_client *c, struct sw_slice *cancel,
+                       struct sw_cookie *k)
+{
+    struct sw_msg sent;
+    *k = cookie(c);
+    k->why = SW_FOR_HOP;
+    if (!c->txn.reliable || c->txn.kind != SW_ICT || c->txn.state != SW_TXN_PROCEEDING ||
+        c->cancel.generation || !sent_message(e, c, &sent) || !keep_request(e, c))
+        return false;
+    struct sw_buf b = sw_engine_buf(e, (size_t)sent.n + 128);
+    sw_build_cancel(&b, &sent);
+    if (b.full)
+        return false;
+    *cancel = sw_buf_view(&b);
+    sw_client_orphan(c);
+    leave_flow(e, c);
+    sw_timer_start_fifo(&e->timers, &c->life, SW_FIFO_LIFE, e->now_ms + SW_T_LIFE_MS);
     return true;
 }
 

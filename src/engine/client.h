@@ -24,6 +24,7 @@ struct sw_client {
     struct sw_ref server; /* where 2xx repeats go */
     struct sw_ref cancel; /* the CANCEL's own transaction */
     uint32_t peer;
+    uint32_t local_id;
     uint32_t own_n, ack_n;
     uint16_t seg_count;
     uint16_t listener;
@@ -95,5 +96,14 @@ void sw_client_orphan(struct sw_client *c);
 
 /* For engine.c: a timer of this transaction is due. */
 struct sw_due sw_client_due(struct sw_engine *e, struct sw_client *c, enum sw_txn_event event);
+
+/**
+ * The connection of an INVITE that was answered provisionally is lost: its user is taken off, and
+ * it waits for the final response to the CANCEL, to acknowledge that. `cancel` lives in scratch
+ * memory, and is sent over another connection with `cookie`. False: nothing is to be cancelled, and
+ * the transaction is as it was. RFC 5923 8.1, RFC 3261 9.1
+ */
+bool sw_client_abandon(struct sw_engine *e, struct sw_client *c, struct sw_slice *cancel,
+                       struct sw_cookie *cookie);
 
 #endif

@@ -31,6 +31,8 @@ enum sw_send_for {
     SW_FOR_CLIENT,   /* a client transaction's request: `ref` names it */
     SW_FOR_RESPONSE, /* a response: goes to another connection if this one is closed (18.2.2) */
     SW_FOR_ACK,      /* the ACK of a 2xx: likewise to the next Route */
+    SW_FOR_HOP,      /* a CANCEL, or the ACK of another final response: likewise to where its INVITE
+                        went. RFC 5923 8.1 */
 };
 
 /* What SW_EV_LIST asks for. */
@@ -40,7 +42,8 @@ struct sw_cookie {
     uint8_t why; /* enum sw_send_for */
     uint8_t transport;
     uint16_t listener;
-    uint32_t peer; /* whose connection it was meant for */
+    uint32_t peer;     /* whose connection it was meant for */
+    uint32_t local_id; /* and with which identity of ours: struct sw_flow */
     struct sw_ref ref;
 };
 

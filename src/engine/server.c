@@ -90,6 +90,7 @@ struct sw_server *sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
     s->flow = flow->id;
     s->remote = sw_server_reply_to(flow, &v->via);
     s->peer = flow->peer;
+    s->local_id = flow->local_id;
     s->listener = flow->listener;
     s->transport = flow->transport;
     s->method = v->method;
@@ -142,6 +143,7 @@ static struct sw_cookie cookie(const struct sw_server *s)
                               .transport = s->transport,
                               .listener = s->listener,
                               .peer = s->peer,
+                              .local_id = s->local_id,
                               .ref = s->ref};
 }
 

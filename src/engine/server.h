@@ -13,6 +13,7 @@ struct sw_server {
     char *resp;                /* the response to repeat, from the slab; NULL: none */
     uint32_t resp_n;
     struct sw_ref ref;
+    uint32_t local_id;
     uint32_t peer;
     uint16_t listener;
     uint8_t transport;

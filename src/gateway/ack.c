@@ -1,5 +1,6 @@
 #include "gateway/ack.h"
 
+#include "proxy/alias.h"
 #include "proxy/sips.h"
 
 /* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
@@ -44,6 +45,8 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
         .listener = t->listener,
         .transport = t->transport,
         .any_of_peer = t->any_of_peer,
+        .alias = t->alias,
+        .local_id = t->local_id,
     };
     if (sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
@@ -72,8 +75,11 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         .owner = branch(p, q),
         .breadth = q->breadth,
     };
-    const struct sw_cookie cookie = {
-        .why = SW_FOR_ACK, .transport = t->transport, .listener = t->listener, .peer = t->peer};
+    const struct sw_cookie cookie = {.why = SW_FOR_ACK,
+                                     .transport = t->transport,
+                                     .listener = t->listener,
+                                     .peer = t->peer,
+                                     .local_id = t->local_id};
     if (sw_forward_render(p->conf, &p->e->scratch, &f, &x) != SW_OK) {
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
         return;
@@ -117,8 +123,12 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .listener = k->listener,
         .transport = k->transport,
         .any_of_peer = true,
+        .local_id = k->local_id,
     };
-    if (!response)
+    if (k->why == SW_FOR_HOP) { /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
+        want.any_of_peer = !want.remote.port;
+        want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
+    } else if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
         sw_send_park_bytes(p->e, response ? SW_SEND_RESPONSE : SW_SEND_ACK, failed, &want) != SW_OK)
@@ -133,8 +143,10 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
         .peer = s->cookie.peer,
         .listener = s->cookie.listener,
         .transport = s->cookie.transport,
+        .alias = sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
     };
-    if (s->owner != SW_SEND_ACK || s->user_kind || !ack_next_hop(p, s, &want.remote))
+    if (s->owner != SW_SEND_ACK || s->cookie.why != SW_FOR_ACK || s->user_kind ||
+        !ack_next_hop(p, s, &want.remote))
         return false;
     struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
     if (!a)
@@ -148,7 +160,10 @@ static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
 static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_status status)
 {
     const struct sw_field fields[] = {
-        sw_field_str("what", s->owner == SW_SEND_ACK ? "ACK" : "response"),
+        sw_field_str("what", s->owner != SW_SEND_ACK ? "response"
+                             : sw_slice_starts_case(sw_slice(s->bytes, s->n), SW_SLICE("CANCEL"))
+                                 ? "CANCEL"
+                                 : "ACK"),
         sw_field_text("peer", sw_proxy_peer_name(p, s->cookie.peer)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_str("why", "its connection closed and no other could be opened"),

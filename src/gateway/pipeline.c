@@ -56,10 +56,27 @@ static void client_failed(struct sw_proxy *p, void *user, uint8_t kind, unsigned
         sw_ping_answered(p, user, 0);
 }
 
+/* The connection of an INVITE that rings is lost: it is cancelled over another one, so that it does
+ * not ring on. RFC 5923 8.1 */
+static bool cancel_elsewhere(struct sw_proxy *p, struct sw_client *c)
+{
+    struct sw_slice bytes;
+    struct sw_event lost = {
+        .kind = SW_EV_SEND_FAILED, .remote = c->remote, .segs = &bytes, .seg_count = 1};
+    if (!sw_client_abandon(p->e, c, &bytes, &lost.cookie))
+        return false;
+    sw_parked_again(p, &lost);
+    return true;
+}
+
 static void fail_client(struct sw_proxy *p, struct sw_client *c)
 {
     void *user = c->user;
     uint8_t kind = c->user_kind;
+    if (cancel_elsewhere(p, c)) {
+        client_failed(p, user, kind, 503);
+        return;
+    }
     if (sw_client_fail(p->e, c)) /* RFC 3261 16.9: as if a 503 had come */
         client_failed(p, user, kind, 503);
 }
@@ -143,6 +160,7 @@ static void send_failed(struct sw_proxy *p, const struct sw_event *ev)
         return;
     case SW_FOR_RESPONSE:
     case SW_FOR_ACK:
+    case SW_FOR_HOP:
         sw_parked_again(p, ev);
         return;
     case SW_FOR_NOTHING:

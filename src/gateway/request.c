@@ -3,6 +3,7 @@
 #include "gateway/ack.h"
 #include "gateway/intake.h"
 #include "gateway/unhide.h"
+#include "proxy/alias.h"
 #include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/ingress.h"
@@ -269,6 +270,7 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
     sw_routes_read(p->conf, &m, &v, &routes);
     if (flow.peer == SW_PEER_NOBODY && nobody(p, &flow, &q))
         return;
+    sw_alias_read(p, ev->flow, &v.via);
     sw_gateway_unhide_request(g, &q);
     known_request(p, ev, &q);
 }

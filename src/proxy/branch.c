@@ -145,6 +145,8 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .listener = b->target.listener,
         .transport = (uint8_t)t,
         .any_of_peer = b->target.any_of_peer,
+        .alias = b->target.alias,
+        .local_id = b->target.local_id,
         .timeout_ms = timeout_ms,
     };
     b->state = SW_BRANCH_OPENING;

@@ -1,5 +1,6 @@
 #include "proxy/forward.h"
 
+#include "proxy/alias.h"
 #include "proxy/hide.h"
 #include "proxy/rows.h"
 #include "proxy/sips.h"
@@ -33,6 +34,8 @@ static void put_via(struct sw_buf *b, const struct sw_proxy_conf *c, const struc
     struct sw_slice owner = since(b, branch);
     if (t == SW_UDP)
         sw_buf_lit(b, ";rport");
+    if (sw_alias_offered(c, f->out))
+        sw_buf_lit(b, ";alias");
     if (hidden)
         sw_hide_put_vias(b, c, f->m, f->v, f->in, owner);
     sw_buf_lit(b, "\r\n");
@@ -44,6 +47,7 @@ static struct sw_side side_of(const struct sw_flow *flow)
         .flow = flow->id,
         .remote = flow->remote,
         .peer = sw_side_peer(flow),
+        .local_id = flow->local_id,
         .listener = flow->listener,
         .transport = flow->transport,
         .outbound = flow->outbound,

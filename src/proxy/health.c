@@ -1,5 +1,7 @@
 #include "proxy/health.h"
 
+#include "proxy/alias.h"
+
 #include "engine/send.h"
 #include "proxy/passive.h"
 #include <stdlib.h>
@@ -190,8 +192,11 @@ void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
         ask(p, ping, &flow);
         return;
     }
-    const struct sw_want want = {
-        .remote = to, .peer = peer->id, .listener = peer->listener, .transport = (uint8_t)t};
+    const struct sw_want want = {.remote = to,
+                                 .peer = peer->id,
+                                 .listener = peer->listener,
+                                 .transport = (uint8_t)t,
+                                 .alias = sw_alias_used(peer)};
     if (sw_send_park(p->e, ping, SW_USER_PING, &want, &ping->send) != SW_OK)
         again(p, ping);
 }

@@ -2,7 +2,7 @@
 
 #include "base/base64.h"
 
-enum { VERSION = 1, MAC_BYTES = 12, SEAL_BYTES_MAX = 96 };
+enum { VERSION = 2, MAC_BYTES = 12, SEAL_BYTES_MAX = 105 };
 
 static void put_u(struct sw_buf *b, uint64_t v, int bytes)
 {
@@ -26,6 +26,8 @@ static void put_side(struct sw_buf *b, const struct sw_side *s)
     put_u(b, s->flow.worker, 2);
     put_u(b, s->flow.slot, 4);
     put_u(b, s->flow.generation, 4);
+    if (s->transport == SW_TLS)
+        put_u(b, s->local_id, 4);
 }
 
 static void mac(const struct sw_hmac_key *key, struct sw_slice call_id, struct sw_slice body,
@@ -87,6 +89,8 @@ static void get_side(struct reader *r, uint16_t node, struct sw_side *s)
     s->flow.worker = (uint16_t)get_u(r, 2);
     s->flow.slot = get_u(r, 4);
     s->flow.generation = get_u(r, 4);
+    if (s->transport == SW_TLS)
+        s->local_id = get_u(r, 4);
 }
 
 enum sw_status sw_seal_get(const struct sw_hmac_key *key, struct sw_slice call_id,

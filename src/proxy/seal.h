@@ -10,6 +10,7 @@ struct sw_side {
     struct sw_flow_id flow;    /* generation 0: datagrams */
     struct sw_endpoint remote; /* the address at the other end */
     uint32_t peer;             /* a peer's id, or a hash of the proved domain */
+    uint32_t local_id;         /* with TLS: which identity of ours it saw, as in struct sw_flow */
     uint16_t listener;
     uint8_t transport;
     bool outbound; /* we opened the connection: its remote address can be dialled again */
@@ -21,7 +22,7 @@ struct sw_seal {
 };
 
 /* Letters of the longest sealed value. */
-enum { SW_SEAL_LETTERS_MAX = 128 };
+enum { SW_SEAL_LETTERS_MAX = 144 };
 
 /** Appends the sealed value; the Call-ID is sealed with it, so that it is good for one dialog only.
  */

@@ -1,5 +1,6 @@
 #include "proxy/target.h"
 
+#include "proxy/alias.h"
 #include "proxy/choose.h"
 #include "proxy/clear.h"
 #include "proxy/passive.h"
@@ -130,6 +131,7 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
                      : peer->udp ? SW_UDP
                                  : SW_TCP,
         .large_over_tcp = peer->udp && peer->tcp,
+        .alias = sw_alias_used(peer),
         .timeout_ms = peer->timeout_ms,
     };
     t.retarget = names_us(p, q);
@@ -236,6 +238,14 @@ static bool one_choice(struct sw_targets *targets, struct sw_refusal *out)
                                            "open another: give the peer an address");
 }
 
+/* The next hop is a name: its flow, or another connection from that address, if it is an alias. */
+static void add_aliases(const struct sw_side *s, struct sw_target t, struct sw_targets *targets)
+{
+    t.remote = s->remote;
+    t.remote.port = 0;
+    add(targets, &t);
+}
+
 /* The other side of the dialog: its flow, another connection to the same address, a new one to the
  * next hop, and at last to where the peer is configured to be. */
 static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
@@ -263,8 +273,12 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
     bool by_flow = !peer || peer->reverse == SW_REVERSE_FLOW ||
                    (peer->reverse == SW_REVERSE_ALIAS && s->outbound);
     struct sw_target direct = t;
+    direct.alias = peer && sw_alias_used(peer);
+    if (!by_flow && direct.alias)
+        direct.prefer = s->flow; /* if it is an alias: RFC 5923 8.2 */
     t.remote = s->remote;
     t.prefer = s->flow;
+    t.local_id = s->local_id;
     t.any_of_peer = true;
     if (stream && !s->outbound)
         t.remote.port = 0;
@@ -272,6 +286,8 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         add(targets, &t);
     if ((!by_flow || stream) && next_hop(q, (enum sw_transport)s->transport, &direct.remote))
         add(targets, &direct);
+    else if (direct.alias && !s->outbound)
+        add_aliases(s, direct, targets);
     for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
         direct.remote = peer->addresses[i];
         add(targets, &direct);

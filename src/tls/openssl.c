@@ -152,6 +152,7 @@ static void leave_configuration(struct sw_tls *t)
                                     .min_version = t->policy->min_version,
                                     .max_version = t->policy->max_version};
     t->policy = &t->had;
+    t->local_id = t->shown ? t->shown->local_id : 0;
     t->shown = NULL;
 }
 
@@ -165,6 +166,7 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
     if (r != 1)
         return outcome(t, r);
     sw_tls_past_done(&t->past, t->ssl);
+    sw_tls_shown_keep(t);
     leave_configuration(t);
     return SW_OK;
 }

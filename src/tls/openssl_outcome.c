@@ -37,6 +37,8 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
     };
     if (type == SW_TLS_HANDSHAKE && sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
         t->records = 0;
+    if (type == SW_TLS_HANDSHAKE && sent)
+        sw_tls_shown_note(t, m.bytes);
     if (type == SW_TLS_HANDSHAKE)
         sw_tls_hellos_keep(&t->hellos, sent, m.bytes);
     if (t->w->seen)

@@ -49,7 +49,9 @@ struct sw_tls {
     int16_t alert;
     bool alert_sent;
     bool verified; /* a chain was judged */
-    bool pending;  /* the judgement waits for an answer about revocation */
+    bool showed;   /* a client's Certificate message with a certificate in it has left */
+    uint32_t local_id;
+    bool pending; /* the judgement waits for an answer about revocation */
     bool name_unknown;
     uint8_t first_n; /* of what came first */
     char first[SW_WIRE_BYTES];
@@ -97,6 +99,14 @@ int sw_tls_name_seen(SSL *ssl, int *alert, void *unused);
 /** A client wants an OCSP answer for our certificate: it gets the one that was fetched. RFC 6066 8
  */
 int sw_tls_staple_wanted(SSL *ssl, void *unused);
+
+/* ---- openssl_mutual.c ---- */
+
+/** A handshake message has left: notes that a certificate is in it. */
+void sw_tls_shown_note(struct sw_tls *t, struct sw_slice message);
+
+/** The handshake is done: what was shown is kept with a client's session, for its resumption. */
+void sw_tls_shown_keep(struct sw_tls *t);
 
 /* ---- openssl_outcome.c ---- */
 

@@ -10,6 +10,7 @@
 /* What we show: a certificate, its chain, and the key. Shared, immutable. */
 struct sw_tls_identity {
     uint32_t id;           /* stable, not 0 */
+    uint32_t local_id;     /* equal for those whose certificates have the same names; 0: none */
     const char *name;      /* in the configuration; NULL: has none */
     struct sw_certs chain; /* leaf first */
     struct sw_key *key;
@@ -210,6 +211,18 @@ SW_MUST_USE enum sw_status sw_tls_policy_check(const struct sw_tls_policy *p, ch
  * asked for: nothing is to be read or sent until sw_tls_judge_again says SW_OK.
  */
 bool sw_tls_waits(const struct sw_tls *t);
+
+/** The identity that is ours in it, by its names (`local_id`): known after the handshake; 0: none.
+ */
+uint32_t sw_tls_local_id(const struct sw_tls *t);
+
+/** True if we have shown a certificate, in this handshake or in the one whose session it resumes:
+ * a server does, a client if it was asked for one and has it. Known after the handshake. */
+bool sw_tls_has_shown(const struct sw_tls *t);
+
+/** A number that only the two ends of an open session know, and both do; 0: there is none. RFC
+ * 5705, RFC 8446 7.5 */
+uint32_t sw_tls_order(const struct sw_tls *t);
 
 /** Copies what was fed and not read, so that it need not stay. SW_LIMIT_MEMORY */
 SW_MUST_USE enum sw_status sw_tls_keep_fed(struct sw_tls *t);

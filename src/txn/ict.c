@@ -54,9 +54,10 @@ static struct sw_txn_out proceeding(struct sw_txn *t, enum sw_txn_event event)
         return completed(t);
     case SW_TXN_ERROR: /* the connection closed: RFC 3261 8.1.3.1, 18.4 */
         return sw_txn_end(t, SW_DO_FAIL);
+    case SW_TXN_LIFE: /* cancelled, and no answer came: RFC 3261 9.1 */
+        return sw_txn_end(t, SW_DO_TIMEOUT);
     case SW_TXN_START:
     case SW_TXN_RETRY:
-    case SW_TXN_LIFE:
     case SW_TXN_REQUEST:
     case SW_TXN_ACK:
         break;

@@ -186,10 +186,27 @@ static uint32_t dials_at_once(const struct sw_worker *w, uint32_t peer)
     return p && p->connections && p->connections < most ? p->connections : most;
 }
 
+/* What was begun with an identity that the peer is not shown now goes on over a connection of
+ * today's, one that could be dialled as well. RFC 5923 9.3 */
+static enum sw_pool_answer look_for(struct sw_worker *w, const struct sw_want *want,
+                                    struct sw_pool_want *pw, struct sw_flow *flow)
+{
+    uint32_t now =
+        want->transport == SW_TLS ? sw_conn_local_id(sw_conn_peer_find(&w->conns, want->peer)) : 0;
+    pw->local_id = want->any_of_peer ? want->local_id : now;
+    enum sw_pool_answer found = sw_pool_find(w->all->pool, pw, flow);
+    if (found != SW_POOL_DIAL || pw->local_id == now || !want->remote.port ||
+        sw_pool_dialled(w->all->pool, pw, NULL) != SW_OK)
+        return found;
+    pw->local_id = now;
+    pw->any_of_peer = false;
+    return sw_pool_find(w->all->pool, pw, flow);
+}
+
 void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
 {
     struct sw_flow flow;
-    const struct sw_pool_want pw = {
+    struct sw_pool_want pw = {
         .peer = want->peer,
         .remote = want->remote,
         .prefer = want->prefer,
@@ -198,9 +215,10 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
         .limit = dials_at_once(w, want->peer),
+        .alias = want->alias,
     };
     enum sw_status st = SW_OK;
-    enum sw_pool_answer found = sw_pool_find(w->all->pool, &pw, &flow);
+    enum sw_pool_answer found = look_for(w, want, &pw, &flow);
     if (found == SW_POOL_OPEN) {
         opened_now(w, want->job, SW_OK, &flow);
         return;
@@ -250,8 +268,7 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
     if (c->listed)
         sw_pool_del(w->all->pool, &c->flow);
     (void)sw_conn_count(&w->conns, c, a->verdict.peer, false); /* it is open already */
-    c->flow.peer = a->verdict.peer;
-    c->flow.domain_id = a->verdict.domain_id;
+    sw_conn_belongs(c, a->verdict.peer, a->verdict.domain_id);
     c->flow.proof = a->verdict.proof;
     c->listed =
         c->flow.peer != SW_PEER_NOBODY && sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
@@ -294,6 +311,20 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
     sw_worker_opened(w, c, SW_OK);
 }
 
+/* The connection goes into the alias table under the address that its peer advertises. It leaves
+ * the table when it closes, or becomes another peer's. RFC 5923 8.2 */
+static void perform_alias(struct sw_worker *w, const struct sw_action *a)
+{
+    struct sw_conn *c = own_conn(w, &a->alias.flow);
+    if (!c || c->state != SW_CONN_OPEN || !c->listed || c->flow.outbound)
+        return;
+    c->flow.alias_port = a->alias.port;
+    if (sw_pool_put(w->all->pool, &c->flow, true) == SW_OK)
+        sw_attempt_alias(&w->conns, c);
+    else
+        c->flow.alias_port = 0;
+}
+
 static void perform(struct sw_worker *w, const struct sw_action *a, const struct sw_event *ev)
 {
     switch (a->kind) {
@@ -316,6 +347,9 @@ static void perform(struct sw_worker *w, const struct sw_action *a, const struct
     case SW_ACT_UNPUBLISH:
         if (w->all->directory)
             sw_directory_del(w->all->directory, a->key, w->index);
+        return;
+    case SW_ACT_ALIAS:
+        perform_alias(w, a);
         return;
     case SW_ACT_ADMIT:
     case SW_ACT_CLOSE:

@@ -191,6 +191,10 @@ static void conn_ready(struct sw_worker *w, const struct sw_ready *r)
             sw_worker_conn_read(w, c, false);
         return;
     case SW_CONN_CLOSING: /* what comes now is discarded: RFC 5923 8.3 */
+        if (r->want & SW_WANT_WRITE && sw_conn_close_further(&w->conns, c) != SW_OK) {
+            sw_conn_drop(&w->conns, c);
+            return;
+        }
         if (read(c->fd, junk, sizeof(junk)) == 0 || r->want & SW_WANT_BROKEN)
             sw_conn_drop(&w->conns, c);
         return;

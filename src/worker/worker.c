@@ -139,6 +139,8 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
                                                              : "limit handshake: it took too long");
         return;
     case SW_CONN_OPEN:
+        if (sw_worker_surplus(w, c))
+            return;
         sw_count(w->counters, c->part_late ? SW_LIMITED_MESSAGE : SW_LIMITED_IDLE);
         sw_worker_conn_over(w, c, SW_PEER_TIMEOUT,
                             c->part_late ? "limit message: the rest of a message did not come"

@@ -172,6 +172,10 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
 void sw_worker_conn_over(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
                          const char *why);
 
+/** An open connection's time is up: true if it was not for being idle, but to look whether it is
+ * surplus, which ends it. docs/trust.md */
+bool sw_worker_surplus(struct sw_worker *w, struct sw_conn *c);
+
 /** The connection failed before it was open: says so, and it is over. */
 void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_status status,
                            const char *why);

@@ -250,6 +250,13 @@ def test_expired_certificate_warns_and_strict_says_so(scene):
     assert check(scene, text, "--strict").returncode == 1
 
 
+@pytest.mark.parametrize("surplus, warned", [("216s", True), ("217s", False)])
+def test_surplus_below_the_longest_transaction_warns(scene, surplus, warned):
+    """RFC 5923 8.3"""
+    out = check(scene, scene.config() + f"limits:\n  surplus: {surplus}\n")
+    assert out.returncode == 0 and ("surplus is shorter than a transaction can last" in out.stderr) == warned
+
+
 @pytest.mark.parametrize("idle, warned", [("216s", True), ("217s", False)])
 def test_idle_below_the_longest_transaction_warns(scene, idle, warned):
     """RFC 3261 18: Timer C and the 64*T1 after its CANCEL."""

@@ -88,6 +88,9 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want);
 /** ADMIT or CLOSE. */
 void sim_verdict(struct sim_worker *w, const struct sw_action *a);
 
+/** ALIAS: RFC 5923 8.2 */
+void sim_alias(struct sim_worker *w, const struct sw_action *a);
+
 /** Both sides and all who used or wait for it are told. */
 void sim_kill_conn(struct sim_conn *c, enum sw_status status);
 

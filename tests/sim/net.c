@@ -232,6 +232,7 @@ static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct 
     }
     assert(c && s->conns);
     uint32_t slot = (uint32_t)s->conn_count * 2;
+    uint32_t order = want->transport == SW_TLS ? (uint32_t)s->conn_count + 1 : 0;
     uint16_t ephemeral = (uint16_t)(20000 + s->conn_count % 40000);
     c->end[0] = from;
     c->end[1] = &to->worker[sim_random(s, to->workers)];
@@ -244,6 +245,8 @@ static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct 
         .transport = want->transport,
         .outbound = true,
         .ident = want->transport == SW_TLS ? to->ident : NULL,
+        .local_id = want->transport == SW_TLS ? from->node->local_id : 0,
+        .order = order,
     };
     c->flow[0].local.port = ephemeral;
     c->flow[1] = (struct sw_flow){
@@ -253,6 +256,8 @@ static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct 
         .listener = listener,
         .transport = want->transport,
         .ident = want->transport == SW_TLS ? from->node->ident : NULL,
+        .local_id = want->transport == SW_TLS ? to->local_id : 0,
+        .order = order,
     };
     s->conns[s->conn_count++] = c;
     s->stats.connects++;
@@ -288,6 +293,10 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
+        .alias = want->alias,
+        .local_id = want->any_of_peer           ? want->local_id
+                    : want->transport == SW_TLS ? w->node->local_id
+                                                : 0,
         .limit = w->node->connections,
     };
     int side;
@@ -353,10 +362,23 @@ void sim_verdict(struct sim_worker *w, const struct sw_action *a)
     c->flow[side].peer = a->verdict.peer;
     c->flow[side].domain_id = a->verdict.domain_id;
     c->flow[side].proof = a->verdict.proof;
+    c->flow[side].mutual =
+        c->flow[side].ident && c->flow[1 - side].ident && a->verdict.peer != SW_PEER_NOBODY;
     if (a->verdict.peer != SW_PEER_NOBODY)
         c->listed[side] = sw_pool_put(w->node->pool, &c->flow[side], true) == SW_OK;
     if (side == 0)
         tell_waiters(c, SW_OK, &c->flow[0]);
+}
+
+void sim_alias(struct sim_worker *w, const struct sw_action *a)
+{
+    int side;
+    struct sim_conn *c = sim_conn_of(w->node->sim, &a->alias.flow, &side);
+    if (!c || c->dead || !c->listed[side])
+        return;
+    c->flow[side].alias_port = a->alias.port;
+    if (sw_pool_put(w->node->pool, &c->flow[side], true) != SW_OK)
+        abort();
 }
 
 /* ---- for tests ---- */

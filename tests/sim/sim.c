@@ -147,6 +147,9 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
         w->node->published--;
         sw_directory_del(w->node->directory, a->key, w->index);
         return;
+    case SW_ACT_ALIAS:
+        sim_alias(w, a);
+        return;
     case SW_ACT_ADMIT:
     case SW_ACT_CLOSE:
         sim_verdict(w, a);

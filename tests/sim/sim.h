@@ -50,6 +50,7 @@ struct sim_node {
     struct sw_ident *ident; /* what its certificate proves; NULL: it shows none */
     struct sw_pool *pool;
     struct sw_directory *directory;
+    uint32_t local_id; /* as in struct sw_flow: which identity it shows; 0: none */
     uint32_t instance;
     int64_t published;    /* entries in the directory */
     unsigned connections; /* to one peer, before one that is being dialled is waited for */

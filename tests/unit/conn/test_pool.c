@@ -324,6 +324,153 @@ static void test_pool_serves_threads_at_once(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
 
+/* A connection of PEER that it opened, from a port of its choice. */
+static struct sw_flow accepted(uint16_t worker, uint32_t slot, uint16_t alias_port)
+{
+    struct sw_flow f = conn(worker, slot);
+    f.outbound = false;
+    f.mutual = true;
+    f.remote.port = (uint16_t)(40000 + slot);
+    f.alias_port = alias_port;
+    return f;
+}
+
+/* RFC 5923 8.2: its address is where it came from, and the port that it advertises */
+static void test_pool_uses_an_alias_for_its_address_only(void **state)
+{
+    (void)state;
+    struct sw_pool_want w = want(0);
+    w.alias = true;
+    put(accepted(0, 10, 0), true);
+    assert_dial(w);
+    put(accepted(0, 10, 5061), true);
+    assert_found(w, SW_POOL_OPEN, accepted(0, 10, 5061));
+    w.remote.port = 5062;
+    assert_dial(w);
+    w.remote = endpoint("192.0.2.2:5061");
+    assert_dial(w);
+    assert_dial(want(0)); /* who does not ask for one gets none */
+    w = want(0);
+    w.alias = true;
+    w.peer = OTHER_PEER; /* 8.1: the identity, too */
+    assert_dial(w);
+    w = want(0);
+    w.alias = true;
+    w.remote.port = 0; /* any alias from there */
+    assert_found(w, SW_POOL_OPEN, accepted(0, 10, 5061));
+    const struct sw_flow f = accepted(0, 10, 5061);
+    sw_pool_del(g_pool, &f); /* it closed: 8.2 */
+    w.remote.port = 5061;
+    assert_dial(w);
+}
+
+/* RFC 5923 9.3: dialled or accepted, for whatever it is wanted */
+static void test_pool_never_mixes_local_identities(void **state)
+{
+    (void)state;
+    struct sw_flow ours = conn(0, 10), theirs = accepted(0, 11, 5061), f;
+    ours.local_id = theirs.local_id = 1;
+    put(ours, true);
+    put(theirs, true);
+    for (int kind = 0; kind < 4; kind++) {
+        struct sw_pool_want w = want(0);
+        w.any_of_peer = kind & 1;
+        w.alias = kind & 2;
+        w.prefer = kind ? theirs.id : ours.id;
+        w.local_id = 1;
+        assert_int_equal(sw_pool_find(g_pool, &w, &f), SW_POOL_OPEN);
+        w.local_id = 2;
+        assert_dial(w);
+        w.local_id = 0;
+        assert_dial(w);
+    }
+    theirs.id.slot = 12;
+    theirs.local_id = 2;
+    put(theirs, true);
+    struct sw_pool_want w = want(0);
+    w.alias = true;
+    w.local_id = 2;
+    assert_found(w, SW_POOL_OPEN, theirs);
+}
+
+/* Connections of both directions: both stay, one's own first, then what both ends have first. */
+static void test_pool_takes_the_first_of_equal_connections(void **state)
+{
+    (void)state;
+    struct sw_pool_want w = want(0);
+    struct sw_flow f[3] = {conn(0, 10), accepted(0, 11, 5061), accepted(1, 12, 5061)};
+    w.alias = true;
+    for (uint32_t i = 0; i < 3; i++) {
+        f[i].order = 30 - 10 * i;
+        put(f[i], true);
+    }
+    assert_found(w, SW_POOL_OPEN, f[1]);
+    w.worker = 1;
+    assert_found(w, SW_POOL_OPEN, f[2]);
+    w.worker = 2;
+    assert_found(w, SW_POOL_OPEN, f[2]);
+    sw_pool_del(g_pool, &f[2]);
+    assert_found(w, SW_POOL_OPEN, f[1]);
+    sw_pool_del(g_pool, &f[1]);
+    assert_found(w, SW_POOL_OPEN, f[0]);
+}
+
+/* Two gateways that dialled each other: who looks at it from either end, one connection is never
+ * surplus, and each other one is at the end that dialled it. RFC 5923 8.1, 8.2 */
+static void test_pool_surplus_is_the_same_at_both_ends(void **state)
+{
+    (void)state;
+    enum { EACH = 3 };
+    struct sw_flow f[2][2 * EACH]; /* [end]: the first half was dialled by end 0 */
+    struct sw_pool *pool[2] = {g_pool, sw_pool_new()};
+    assert_non_null(pool[1]);
+    for (uint32_t i = 0; i < 2 * EACH; i++)
+        for (uint32_t end = 0; end < 2; end++) {
+            bool dialled = i / EACH == end;
+            f[end][i] = dialled ? conn(0, 100 + i) : accepted(0, 100 + i, 5061);
+            f[end][i].mutual = true;
+            f[end][i].order = 1000 - 7 * i % 11;
+            assert_int_equal(sw_pool_put(pool[end], &f[end][i], true), SW_OK);
+        }
+    for (uint32_t limit = 1; limit <= 2 * EACH; limit++) {
+        uint32_t stay = 0;
+        for (uint32_t i = 0; i < 2 * EACH; i++) {
+            bool closes[2];
+            for (int end = 0; end < 2; end++)
+                closes[end] = sw_pool_is_surplus(pool[end], &f[end][i], 0, limit);
+            assert_false(closes[i >= EACH ? 0 : 1]); /* not who accepted it */
+            stay += !closes[0] && !closes[1];
+        }
+        assert_int_equal(stay, limit);
+    }
+    sw_pool_free(pool[1]);
+}
+
+static void test_pool_surplus_counts_what_requests_may_use(void **state)
+{
+    (void)state;
+    struct sw_flow last = conn(0, 10), first = conn(0, 11);
+    last.mutual = first.mutual = true;
+    last.order = 2;
+    first.order = 1;
+    put(last, true);
+    put(first, false); /* being dialled */
+    assert_false(sw_pool_is_surplus(g_pool, &last, 0, 1));
+    put(first, true);
+    assert_true(sw_pool_is_surplus(g_pool, &last, 0, 1));
+    assert_false(sw_pool_is_surplus(g_pool, &first, 0, 1));
+    assert_true(sw_pool_is_surplus(g_pool, &first, 5, 1)); /* the identity changed */
+    sw_pool_del(g_pool, &first);
+    first = accepted(0, 11, 0); /* no alias */
+    first.order = 1;
+    put(first, true);
+    assert_false(sw_pool_is_surplus(g_pool, &last, 0, 1));
+    last.mutual = false; /* one-sided: the other end does not see it as we do */
+    first.alias_port = 5061;
+    put(first, true);
+    assert_false(sw_pool_is_surplus(g_pool, &last, 0, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +483,11 @@ int main(void)
         TEST(test_pool_entry_becomes_open_and_is_taken_out),
         TEST(test_pool_gives_nothing_that_does_not_fit),
         TEST(test_pool_gives_an_accepted_connection_only_to_who_takes_any),
+        TEST(test_pool_uses_an_alias_for_its_address_only),
+        TEST(test_pool_never_mixes_local_identities),
+        TEST(test_pool_takes_the_first_of_equal_connections),
+        TEST(test_pool_surplus_is_the_same_at_both_ends),
+        TEST(test_pool_surplus_counts_what_requests_may_use),
         TEST(test_pool_tells_verified_domains_apart),
         TEST(test_pool_holds_many_peers),
         TEST(test_pool_serves_threads_at_once),

@@ -23,7 +23,8 @@ static struct sw_side side_of(int peer, enum sw_transport transport, const char 
     return s;
 }
 
-/* docs/config.md "Inside a dialog": its flow, another connection, the next hop, the configured place */
+/* docs/config.md "Inside a dialog": its flow, another connection, the next hop, the configured
+ * place */
 static void test_target_dialog_goes_over_its_flow_first(void **state)
 {
     (void)state;
@@ -88,10 +89,57 @@ static void test_target_dialog_flow_is_used_as_reverse_says(void **state)
         peers[NOWHERE].reverse = (uint8_t)rows[i].reverse;
         s.outbound = rows[i].outbound;
         assert_int_equal(in_dialog(&s, "sip:c@198.51.100.8", ""), 0);
-        assert_int_equal(a.targets.t[0].prefer.generation != 0, rows[i].by_flow);
+        assert_int_equal(a.targets.t[0].any_of_peer, rows[i].by_flow);
         assert_int_equal(a.targets.count, 1 + rows[i].by_flow);
     }
-    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 480);
+    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 480); /* it is NEVER */
+}
+
+/* RFC 5923 8.2: a connection that the peer opened, only as an alias for the address that was found
+ */
+static void test_target_dialog_with_reverse_alias_takes_aliases_only(void **state)
+{
+    (void)state;
+    struct sw_side s = side_of(NOWHERE, SW_TLS, "198.51.100.9:7000");
+    peers[NOWHERE].reverse = SW_REVERSE_ALIAS;
+    s.outbound = false;
+    s.local_id = 77;
+    assert_int_equal(in_dialog(&s, "sip:c@198.51.100.8", ""), 0);
+    const struct sw_target *t = &a.targets.t[0];
+    assert_int_equal(a.targets.count, 1);
+    assert_target(0, NOWHERE, "198.51.100.8:5061");
+    assert_true(t->alias && !t->any_of_peer && sw_flow_id_eq(&t->prefer, &s.flow));
+    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
+    assert_int_equal(a.targets.count, 1);
+    assert_target(0, NOWHERE, "198.51.100.9:0");
+    assert_true(t->alias && !t->any_of_peer && sw_flow_id_eq(&t->prefer, &s.flow));
+    s.outbound = true; /* ours, over which responses came already */
+    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
+    assert_true(t->any_of_peer && t->local_id == 77);
+}
+
+/* RFC 5923 8.1, 8.2 */
+static void test_target_alias_is_for_tls_peers_that_are_configured_so(void **state)
+{
+    (void)state;
+    static const struct {
+        int peer;
+        enum sw_reverse reverse;
+        bool alias;
+    } rows[] = {{CARRIER, SW_REVERSE_ALIAS, true},
+                {CARRIER, SW_REVERSE_FLOW, false},
+                {CARRIER, SW_REVERSE_NEVER, false},
+                {PLAIN, SW_REVERSE_ALIAS, false}}; /* 9.3: never over TCP */
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const uint16_t to = (uint16_t)rows[i].peer;
+        peers[to].reverse = (uint8_t)rows[i].reverse;
+        routes[0] = (struct sw_route_conf){.from = SW_FROM_ANY, .to = &to, .to_count = 1};
+        conf.route_count = 1;
+        request(100 + BOTH, "MESSAGE", "sip:c@h", "");
+        assert_int_equal(ask(), 0);
+        assert_int_equal(a.targets.t[0].alias, rows[i].alias);
+        message_free(&a.x);
+    }
 }
 
 static void test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow(void **state)
@@ -125,6 +173,8 @@ int main(void)
         TEST(test_target_dialog_over_datagrams_has_one_place),
         TEST(test_target_dialog_next_hop_is_the_route_or_the_target),
         TEST(test_target_dialog_flow_is_used_as_reverse_says),
+        TEST(test_target_dialog_with_reverse_alias_takes_aliases_only),
+        TEST(test_target_alias_is_for_tls_peers_that_are_configured_so),
         TEST(test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow),
         TEST(test_target_dialog_sips_never_leaves_in_the_clear),
     };

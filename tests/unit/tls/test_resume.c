@@ -29,6 +29,32 @@ static void test_resume_keeps_what_was_proved(void **state)
     }
 }
 
+/* RFC 5923 9.1, 9.3: who was asked for a certificate then, and which identity it is now. RFC 5705
+ */
+static void test_resume_keeps_whether_a_certificate_was_shown(void **state)
+{
+    (void)state;
+    g_gateway->local_id = 5;
+    g_peer->local_id = 6;
+    for (unsigned i = 0; i < 4; i++) {
+        bool certificate = i & 1;
+        const struct link l = link_of(g_policies[i / 2], certificate);
+        uint32_t before = 0;
+        for (int again = 0; again < 3; again++) {
+            assert_int_equal(resumes(&l), again > 0);
+            assert_int_equal(sw_tls_has_shown(g_pair.client.t), certificate);
+            assert_int_equal(sw_tls_local_id(g_pair.client.t), certificate ? 6 : 0);
+            assert_int_equal(sw_tls_local_id(g_pair.server.t), 5);
+            uint32_t order = sw_tls_order(g_pair.client.t);
+            assert_int_equal(order, sw_tls_order(g_pair.server.t));
+            assert_int_not_equal(order, before);
+            before = order;
+        }
+        end(state);
+        begin(state);
+    }
+}
+
 static void test_resume_needs_a_scope_on_both_sides(void **state)
 {
     (void)state;
@@ -245,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_resume_keeps_what_was_proved),
+        TEST(test_resume_keeps_whether_a_certificate_was_shown),
         TEST(test_resume_needs_a_scope_on_both_sides),
         TEST(test_resume_of_a_listener_that_asks_tells_its_clients_apart),
         TEST(test_resume_client_offers_a_session_of_1_3_once),

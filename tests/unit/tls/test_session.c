@@ -165,6 +165,9 @@ static void test_session_asks_for_a_certificate_as_it_is_told(void **state)
         assert_int_equal(g_pair.server.status, SW_OK);
         struct sw_ident *id = sw_tls_take_ident(g_pair.server.t);
         assert_int_equal(id != NULL, shows && s.client_cert == SW_CERT_REQUEST);
+        assert_int_equal(sw_tls_has_shown(g_pair.client.t),
+                         shows && s.client_cert == SW_CERT_REQUEST); /* RFC 5923 9.1 */
+        assert_true(sw_tls_has_shown(g_pair.server.t));
         sw_ident_free(id);
         hang_up(state);
     }

@@ -1,0 +1,28 @@
+/* What `reverse: alias` needs: TLS, a certificate of ours, and on both ways the same names in it.
+ */
+#include "daemon/config.h"
+
+void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *d,
+                     const struct sw_peer_conf *p, const struct sw_conn_peer *cp)
+{
+    const struct sw_config *c = b->c;
+    const struct sw_tls_identity *shown =
+        p->listener < c->proxy.listener_count ? c->conn_listeners[p->listener].tls.identity : NULL;
+    const struct sw_tls_identity *ours = cp->tls.identity;
+    if (p->reverse != SW_REVERSE_ALIAS)
+        return;
+    if (!p->tls) {
+        sw_diag_note(b->diags, d->reverse.mark,
+                     "reverse: alias: only TLS connections are reused (RFC 5923 9.3)");
+    } else if (!ours) {
+        sw_diag_note(b->diags, d->reverse.mark,
+                     "reverse: alias: no certificate is shown to the peer, so no connection is "
+                     "reused (RFC 5923 9.1; give it an identity)");
+    } else if (shown && shown->local_id != ours->local_id) {
+        sw_diag_note(
+            b->diags, d->reverse.mark,
+            "reverse: alias: identity \"%s\" and that of listener \"%s\" have other names: "
+            "connections that the peer opens are reused only if it is shown the same names",
+            ours->name, c->conn_listeners[p->listener].name);
+    }
+}
