@@ -30,8 +30,10 @@ struct sw_want {
     uint32_t peer;            /* whose it must be */
     uint16_t listener;        /* whose address we come from */
     uint8_t transport;
-    bool any_of_peer;    /* an accepted connection of the peer from that address will do too */
-    uint32_t timeout_ms; /* 0: the executor's own limits */
+    bool any_of_peer;       /* an accepted connection of the peer from that address will do too */
+    uint32_t timeout_ms;    /* 0: the executor's own limits */
+    struct sw_slice domain; /* what it must prove if it is no peer, and `peer` is that name's id;
+                             * valid until the action is performed */
 };
 
 struct sw_lookup_act {

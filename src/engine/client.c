@@ -78,7 +78,7 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     c->ref = ref;
     c->flow = flow->id;
     c->remote = flow->remote;
-    c->peer = flow->peer;
+    c->peer = sw_flow_owner(flow);
     c->listener = flow->listener;
     c->transport = flow->transport;
     c->user = user;

@@ -1,6 +1,7 @@
 #include "proxy/fork.h"
 
 #include "proxy/response.h"
+#include "proxy/station.h"
 
 /* RFC 3261 18.1.1: above this a request leaves over a congestion-controlled transport. */
 enum { UDP_MAX_BYTES = 1300, TCP_TRY_MS = 2000 };
@@ -17,6 +18,7 @@ void sw_branch_done(struct sw_proxy *p, struct sw_branch *b)
     sw_timer_stop(&p->e->timers, &b->timer_c);
     sw_timer_stop(&p->e->timers, &b->answer);
     sw_send_drop(p->e, b->send);
+    sw_location_drop(p, b->location);
     b->state = SW_BRANCH_DONE;
     b->client = (struct sw_ref){0};
     if (c && sw_client_waiting(c))
@@ -33,7 +35,7 @@ static void advance(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 }
 
 /* What the end of an attempt leads to. In place of one that was passed over another is tried. */
-static void go_on(struct sw_proxy *p, struct sw_branch *b)
+void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_fork *f = b->fork;
     if (f->answered)
@@ -42,10 +44,10 @@ static void go_on(struct sw_proxy *p, struct sw_branch *b)
         advance(p, f, b->choice);
 }
 
-/* True if something is left to be tried when this branch does not answer. */
-static bool has_next(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c)
+bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
+                        const struct sw_choice *c)
 {
-    return !sw_fork_is_over(p, f) && (c->next < c->end || f->target_next < f->target_count);
+    return !sw_fork_is_over(p, f) && (sw_choice_left(c) || f->target_next < f->target_count);
 }
 
 static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
@@ -110,6 +112,7 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .transport = (uint8_t)t,
         .any_of_peer = b->target.any_of_peer,
         .timeout_ms = timeout_ms,
+        .domain = b->target.domain,
     };
     b->state = SW_BRANCH_OPENING;
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
@@ -122,6 +125,8 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     enum sw_status s = SW_LIMIT;
     if (!b)
         return false;
+    if (t->locate)
+        return sw_branch_locate(p, f, choice, t);
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);
@@ -140,7 +145,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
     }
-    if (has_next(p, f, choice) && t->timeout_ms)
+    if (sw_branch_has_next(p, f, choice) && t->timeout_ms)
         sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
     return true;
 }
@@ -170,8 +175,9 @@ static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum
         sw_field_text("transport", sw_transport_name((enum sw_transport)b->target.transport)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_text("call_id", b->fork->vitals.call_id),
-        sw_field_str("then", has_next(p, b->fork, b->choice) ? "the next target is tried"
-                                                             : "there is no further target"),
+        sw_field_str("then", sw_branch_has_next(p, b->fork, b->choice)
+                                 ? "the next target is tried"
+                                 : "there is no further target"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "target_unreachable", fields, 6);
 }
@@ -191,19 +197,20 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
     if (status == SW_OK)
         return;
     note_unreachable(p, b, status);
+    sw_branch_mark(p, &b->target, true);
     if (b->target.transport == SW_TLS && status == SW_PEER_REFUSED)
         b->choice->tls_refused = true;
     else if (b->target.transport == SW_TLS)
         b->choice->tls_failed = true;
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_client *c = sw_client_get(p->e, b->client);
-    if (b->state == SW_BRANCH_OPENING) { /* nothing was sent: it is as if it never was */
+    if (b->state <= SW_BRANCH_OPENING) { /* nothing was sent: it is as if it never was */
         sw_branch_done(p, b);
         return;
     }
@@ -271,14 +278,16 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     struct sw_fork *f = b->fork;
     struct sw_server *s = sw_server_get(p->e, f->server);
     sw_branch_done(p, b);
-    if (m->status == 503)
+    if (m->status == 503) {
         mark_down(p, b, m);
-    else if (!b->passed_over)
-        b->choice->next = b->choice->end;              /* "486 and the like are final" */
+        sw_branch_mark(p, &b->target, true);
+    } else if (!b->passed_over) {
+        sw_choice_close(b->choice); /* "486 and the like are final" */
+    }
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
     if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
-        go_on(p, b);
+        sw_branch_go_on(p, b);
         return;
     }
     bool best = !f->best_status || sw_response_rank(m->status) < sw_response_rank(f->best_status);
@@ -287,7 +296,7 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         sw_fork_cancel(p, f);
         return;
     }
-    bool last = m->status / 100 == 6 || !has_next(p, f, b->choice);
+    bool last = m->status / 100 == 6 || !sw_branch_has_next(p, f, b->choice);
     if (s && !f->answered && best && last && m->status != 503 && !sw_fork_pending(f)) {
         f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
         sw_response_forward(p, s, m, v, sw_slice("", 0));
@@ -295,7 +304,7 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         return;
     }
     sw_fork_consider(f, m->status, m, NULL);
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
@@ -303,6 +312,8 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
 {
     if (ended)
         b->client = (struct sw_ref){0};
+    if (!b->heard)
+        sw_branch_mark(p, &b->target, false);
     b->heard = true;
     sw_timer_stop(&p->e->timers, &b->answer);
     if (m->status < 200)
@@ -317,12 +328,14 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
  * it a second time. */
 static void skip_machine(const struct sw_branch *b)
 {
-    const struct sw_target *t = b->fork->targets;
     struct sw_choice *c = b->choice;
-    while (c->next < c->end && t[c->next].peer == b->target.peer &&
-           t[c->next].transport == b->target.transport &&
-           sw_endpoint_ip_eq(&t[c->next].remote, &b->target.remote))
-        c->next++;
+    while (sw_choice_left(c)) {
+        const struct sw_target *t = sw_choice_peek(b->fork, c);
+        if (t->locate || t->peer != b->target.peer || t->transport != b->target.transport ||
+            !sw_endpoint_ip_eq(&t->remote, &b->target.remote))
+            return;
+        sw_choice_skip(c);
+    }
 }
 
 void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status)
@@ -330,14 +343,16 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
+    if (!b->heard)
+        sw_branch_mark(p, &b->target, true);
     if (as_status == 408 && b->heard && !b->passed_over)
-        b->choice->next = b->choice->end;
+        sw_choice_close(b->choice);
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
     else if (as_status == 503 && b->target.transport == SW_TLS)
         b->choice->tls_failed = true;
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
@@ -360,7 +375,7 @@ static bool next_elsewhere(const struct sw_proxy *p, const struct sw_branch *b)
     const struct sw_choice was = *b->choice;
     if (b->state == SW_BRANCH_SENT)
         skip_machine(b);
-    if (has_next(p, b->fork, b->choice))
+    if (sw_branch_has_next(p, b->fork, b->choice))
         return true;
     *b->choice = was;
     return false;
@@ -371,7 +386,9 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     struct sw_fork *f = b->fork;
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
-    if (b->state == SW_BRANCH_OPENING) {
+    if (b->state == SW_BRANCH_SENT)
+        sw_branch_mark(p, &b->target, true);
+    if (b->state <= SW_BRANCH_OPENING) {
         if (b->target.transport == SW_TLS)
             b->choice->tls_failed = true;
         sw_branch_done(p, b);

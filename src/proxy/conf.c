@@ -124,6 +124,30 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
     return NULL;
 }
 
+const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
+                                                   struct sw_slice domain)
+{
+    char lower[256];
+    uint32_t low = 0, high = c->by_domain_count;
+    if (domain.n && domain.p[domain.n - 1] == '.')
+        domain.n--;
+    if (domain.n > sizeof(lower))
+        return NULL;
+    for (size_t i = 0; i < domain.n; i++)
+        lower[i] = sw_ascii_lower(domain.p[i]);
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (sw_slice_order(c->by_domain[mid].name, sw_slice(lower, domain.n)) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < c->by_domain_count && sw_domain_eq(c->by_domain[low].name, domain); low++)
+        if (c->peers[c->by_domain[low].peer].tls)
+            return &c->peers[c->by_domain[low].peer];
+    return NULL;
+}
+
 /* Peers have the lower half of the numbers and proved domains the upper one: nobody can find a
  * domain that is taken for a peer. */
 uint32_t sw_proxy_peer_id(struct sw_slice name)

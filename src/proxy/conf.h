@@ -62,6 +62,13 @@ enum sw_fork_rule {
     SW_FORK_PARALLEL, /* all at once */
 };
 
+/* Where a route leads that names no peers. */
+enum sw_lookup_rule {
+    SW_LOOKUP_NONE,
+    SW_LOOKUP_DNS,  /* to the next Route or the Request-URI: RFC 3261 16.6 step 6, 7 */
+    SW_LOOKUP_ENUM, /* to the URI that ENUM has for the number: RFC 6116 */
+};
+
 struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
@@ -69,9 +76,12 @@ struct sw_route_conf {
     const uint16_t *to;                   /* indices of peers, in the order of the file */
     const uint16_t *q;                    /* of each, 0 to SW_Q_MAX; NULL: all that */
     uint32_t to_count;
-    uint8_t fork;     /* enum sw_fork_rule */
-    uint16_t reject;  /* the response to give instead; 0: none */
-    bool unsupported; /* `to: location` and `to: dns` need what this version does not have */
+    uint8_t fork;           /* enum sw_fork_rule */
+    uint16_t reject;        /* the response to give instead; 0: none */
+    bool unsupported;       /* `to: location` needs what this version does not have */
+    uint8_t lookup;         /* enum sw_lookup_rule */
+    uint16_t listener;      /* of `lookup`: where connections come from */
+    struct sw_slice suffix; /* of SW_LOOKUP_ENUM: without dots at its ends */
 };
 
 struct sw_peer_name {
@@ -96,6 +106,7 @@ struct sw_proxy_conf {
     uint32_t uri_max;               /* bytes of a Request-URI or a Route's URI */
     uint32_t branches_max;          /* targets at which a request is tried */
     uint32_t source_messages_per_s; /* from one address that is nobody's, by UDP; 0: all */
+    uint32_t avoid_ms;              /* a place that failed is tried last; 0: it is not */
     uint32_t lateness_ms;           /* timers later than that: new requests get 503; 0: never */
     bool best_effort;               /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
@@ -117,6 +128,10 @@ void sw_proxy_conf_fini(struct sw_proxy_conf *c);
 
 /** The peer with this id, or NULL. */
 const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t id);
+
+/** The first TLS peer in the file with this domain, without regard to case, or NULL. */
+const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
+                                                   struct sw_slice domain);
 
 /** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
 uint32_t sw_proxy_peer_id(struct sw_slice name);

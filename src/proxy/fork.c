@@ -39,6 +39,9 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->came_ms = p->e->now_ms;
     f->in.ident = NULL; /* belongs to the connection, which may be another worker's */
     memcpy(t, targets->t, targets->count * sizeof(*t));
+    for (uint32_t i = 0; i < targets->count; i++)
+        if (t[i].suffix.n) /* the configuration may be another one when it is tried */
+            t[i].suffix = sw_arena_dup(&f->arena, t[i].suffix);
     f->targets = t;
     f->target_count = targets->count;
     f->breadth = q->breadth;
@@ -191,6 +194,8 @@ static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server 
         answer_local(p, f, s, 500, f->failure ? f->failure : "Next Hop Unavailable");
     else if (f->best_status && f->best.p && answer_stored(p, f, s))
         return;
+    else if (f->best_status && f->best_status != 408 && f->failure)
+        answer_local(p, f, s, f->best_status, f->failure);
     else if (f->best_status && f->best_status != 408) /* memory was out when it was to be kept */
         answer_local(p, f, s, 500, "Out Of Resources");
     else if (invite)
@@ -216,11 +221,12 @@ bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f)
 
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
-    while (!sw_fork_is_over(p, f) && c->next < c->end) {
-        const struct sw_target *t = &f->targets[c->next++];
+    while (!sw_fork_is_over(p, f) && sw_choice_left(c)) {
+        const struct sw_target *t = sw_choice_peek(f, c);
+        sw_choice_skip(c);
         if (t->clear && (!c->tls_refused || c->tls_failed))
             continue;
-        if (t->alternative)
+        if (t->alternative && !t->locate)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))
             return true;

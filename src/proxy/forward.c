@@ -74,8 +74,9 @@ static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
                          const struct sw_forward *f, const struct sw_routes *r)
 {
     const struct sw_seal seal = {{side_of(f->in), side_of(f->out)}};
-    bool sips =
-        f->v->uri.scheme == SW_SCHEME_SIPS || (r->count && r->next.scheme == SW_SCHEME_SIPS);
+    bool sips = f->v->uri.scheme == SW_SCHEME_SIPS ||
+                (r->count && r->next.scheme == SW_SCHEME_SIPS) ||
+                sw_slice_starts_case(f->target->uri, SW_SLICE("sips:"));
     sw_record_route_put(b, c, f->v->call_id, &seal, sips);
 }
 
@@ -86,7 +87,9 @@ static void edit_target(const struct sw_proxy_conf *c, const struct sw_forward *
 {
     struct sw_slice uri = r->uri.p ? r->uri : sw_msg_uri(f->m);
     size_t from = room->n;
-    if (f->target->retarget && !r->uri.p) {
+    if (f->target->uri.p && !r->uri.p)
+        uri = f->target->uri;
+    else if (f->target->retarget && !r->uri.p) {
         retarget(room, &f->v->uri, f->target, sw_proxy_peer(c, f->target->peer));
         uri = since(room, from);
     }

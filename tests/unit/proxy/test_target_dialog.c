@@ -55,22 +55,25 @@ static void test_target_dialog_next_hop_is_the_route_or_the_target(void **state)
 {
     (void)state;
     static const struct {
-        const char *uri, *rows, *hop; /* NULL: none that is an address */
+        const char *uri, *rows, *hop; /* NULL: none; "": a name, which the DNS is asked for */
     } rows[] = {
         {"sip:c@198.51.100.8", "", "198.51.100.8:5061"},
         {"sip:c@198.51.100.8:1", "Route: <sip:198.51.100.6:2;lr>\r\n", "198.51.100.6:2"},
         {"sip:c@h;maddr=198.51.100.5", "", "198.51.100.5:5061"},
         {"sip:c@[2001:db8::7]", "", "[2001:db8::7]:5061"},
-        {"sip:c@phone.test", "", NULL},
-        {"sip:c@198.51.100.8", "Route: <sip:p.test;lr>\r\n", NULL},
+        {"sip:c@phone.test", "", ""},
+        {"sip:c@198.51.100.8", "Route: <sip:p.test;lr>\r\n", ""},
         {"tel:+1", "", NULL},
     };
     struct sw_side s = side_of(NOWHERE, SW_TLS, "198.51.100.9:7000");
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         assert_int_equal(in_dialog(&s, rows[i].uri, rows[i].rows), 0);
         assert_int_equal(a.targets.count, rows[i].hop ? 2 : 1);
-        if (rows[i].hop)
+        if (rows[i].hop && rows[i].hop[0])
             assert_target(1, NOWHERE, rows[i].hop);
+        if (rows[i].hop)
+            assert_int_equal(a.targets.t[1].locate,
+                             rows[i].hop[0] ? SW_TARGET_PLAIN : SW_TARGET_HOP);
     }
 }
 
@@ -91,7 +94,7 @@ static void test_target_dialog_flow_is_used_as_reverse_says(void **state)
         assert_int_equal(a.targets.t[0].prefer.generation != 0, rows[i].by_flow);
         assert_int_equal(a.targets.count, 1 + rows[i].by_flow);
     }
-    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 480);
+    assert_int_equal(in_dialog(&s, "tel:+1", ""), 480);
 }
 
 static void test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow(void **state)

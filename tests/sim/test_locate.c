@@ -1,0 +1,605 @@
+/* Calls whose next hop is a name: the DNS is asked, the places are tried in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sim/raw.h"
+#include "sim/world.h"
+#include <stdlib.h>
+
+/* A PBX inside (UDP), a gateway, and partners outside that are found by DNS. */
+struct scene {
+    struct sim *sim;
+    struct gate gate;
+    struct zone zone;
+    struct raw *pbx, *one, *two;
+    struct sw_ident *ident_one, *ident_two;
+};
+
+enum { WORKERS = 2 };
+
+static struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule)
+{
+    struct sw_route_conf *r = conf_route(k, NULL, NULL);
+    r->lookup = (uint8_t)rule;
+    r->listener = 0;
+    r->suffix = SW_SLICE("e164.arpa");
+    return r;
+}
+
+static void scene_init(struct scene *x, const char *ident_one)
+{
+    struct conf *k = &x->gate.conf;
+    memset(x, 0, sizeof(*x));
+    x->sim = sim_new(5);
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_peer(k, "partner", NULL, SW_TLS, "partner.test");
+    conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    conf_route(k, "partner", "pbx", NULL);
+    x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
+    x->one = raw_new(x->sim, "one", "10.0.0.11:5061", SW_TLS);
+    x->two = raw_new(x->sim, "two", "10.0.0.12:5071", SW_TLS);
+    x->ident_one = x->one->node->ident = conf_ident(ident_one);
+    x->ident_two = x->two->node->ident = conf_ident("partner.test");
+}
+
+static void scene_start(struct scene *x)
+{
+    gate_start(&x->gate, x->sim, "gate", WORKERS, "example.test", 5);
+    x->gate.node->dns = (struct sim_dns){.zone = &x->zone, .delay_min_ms = 5, .delay_max_ms = 30};
+}
+
+/* To the end; then nothing is left. */
+static void scene_fini(struct scene *x)
+{
+    sim_run(x->sim, INT64_MAX);
+    gate_assert_idle(&x->gate);
+    raw_free(x->pbx);
+    raw_free(x->one);
+    raw_free(x->two);
+    gate_stop(&x->gate);
+    sim_free(x->sim);
+    free(x->ident_one);
+    free(x->ident_two);
+}
+
+static void partner_zone(struct zone *z)
+{
+    zone_naptr(z, "partner.test", 10, 10, "s", "SIP+D2U", "", "_sip._udp.partner.test");
+    zone_naptr(z, "partner.test", 20, 10, "s", "SIPS+D2T", "", "_sips._tcp.partner.test");
+    zone_srv(z, "_sips._tcp.partner.test", 1, 0, 5061, "one.hoster.test");
+    zone_srv(z, "_sips._tcp.partner.test", 2, 0, 5071, "two.hoster.test");
+    zone_address(z, "one.hoster.test", "10.0.0.11");
+    zone_address(z, "two.hoster.test", "10.0.0.12");
+}
+
+static void send_request(struct scene *x, const char *method, const char *uri, const char *call,
+                         const char *more)
+{
+    char text[2048];
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    sw_buf_str(&b, method);
+    sw_buf_lit(&b, " ");
+    sw_buf_str(&b, uri);
+    sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-");
+    sw_buf_str(&b, call);
+    sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\nFrom: <sip:a@pbx.test>;tag=1\r\nTo: <sip:b@c>\r\n"
+                   "Call-ID: ");
+    sw_buf_str(&b, call);
+    sw_buf_lit(&b, "\r\nCSeq: 1 ");
+    sw_buf_str(&b, method);
+    sw_buf_lit(&b, "\r\n");
+    sw_buf_str(&b, more);
+    sw_buf_lit(&b, "Content-Length: 0\r\n\r\n");
+    raw_send_bytes(x->pbx, "10.1.0.1:5060", SW_UDP, b.p, b.n);
+}
+
+static void run_ms(struct scene *x, int64_t ms)
+{
+    sim_run(x->sim, x->sim->now_ms + ms);
+}
+
+/* RFC 3263 4: NAPTR, SRV, address; the name that counts is the peer's: RFC 5922 4 */
+static void test_locate_finds_a_peer_by_its_domain(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "INVITE sip:bob@partner.test SIP/2.0"), 1);
+    assert_int_equal(raw_count(x.two, "INVITE"), 0);
+    raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK", "Contact: <sip:b@10.0.0.11>\r\n");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), 1);
+    scene_fini(&x);
+}
+
+/* "That request is sent to the next element in the list", with another branch: RFC 3263 4.3;
+ * CONFORMANCE 3263-3 */
+static void test_locate_tries_the_next_server(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* nobody there; another name; 503 */
+        struct scene x;
+        scene_init(&x, how == 1 ? "intruder.test" : "partner.test");
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+        scene_start(&x);
+        partner_zone(&x.zone);
+        x.one->node->deaf = how == 0;
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 2000);
+        if (how == 2)
+            raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "503 Busy", "");
+        run_ms(&x, 3000);
+        assert_int_equal(raw_count(x.one, "INVITE"), how == 2);
+        assert_int_equal(raw_count(x.two, "INVITE sip:bob@partner.test"), 1);
+        /* "MUST go to the same server": RFC 3263 4.4; CONFORMANCE 3263-4 */
+        raw_answer(x.two, raw_nth(x.two, "INVITE", 0), "486 Busy Here", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.two, "ACK"), 1);
+        assert_int_equal(raw_count(x.one, "ACK"), how == 2);
+        assert_true(raw_count(x.pbx, "SIP/2.0 486") >= 1); /* repeated until the ACK */
+        scene_fini(&x);
+    }
+}
+
+/* What failed is tried last for a while, and at last if all failed. */
+static void test_locate_avoids_what_failed(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    send_request(&x, "MESSAGE", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 500);
+    raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "503 Busy", "");
+    run_ms(&x, 500);
+    raw_answer(x.two, raw_nth(x.two, "MESSAGE", 0), "200 OK", "");
+    send_request(&x, "MESSAGE", "sip:bob@example.test", "c2", "");
+    run_ms(&x, 500);
+    assert_int_equal(raw_count(x.one, "MESSAGE"), 1);
+    assert_int_equal(raw_count(x.two, "MESSAGE"), 2);
+    raw_answer(x.two, raw_nth(x.two, "MESSAGE", 1), "503 Busy", "");
+    run_ms(&x, 500); /* both failed: the first one again */
+    assert_int_equal(raw_count(x.one, "MESSAGE"), 2);
+    raw_answer(x.one, raw_nth(x.one, "MESSAGE", 1), "200 OK", "");
+    run_ms(&x, 40000);
+    send_request(&x, "MESSAGE", "sip:bob@example.test", "c3", "");
+    run_ms(&x, 500); /* 30 s are over */
+    assert_int_equal(raw_count(x.one, "MESSAGE"), 3);
+    raw_answer(x.one, raw_nth(x.one, "MESSAGE", 2), "200 OK", "");
+    scene_fini(&x);
+}
+
+static void one_failure(void (*zone)(struct zone *z), const char *uri, enum sw_lookup_rule rule,
+                        const char *answer)
+{
+    struct scene x;
+    scene_init(&x, "partner.test");
+    if (rule)
+        route_lookup(&x.gate.conf, rule);
+    else
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    zone(&x.zone);
+    send_request(&x, "INVITE", uri, "c1", "");
+    run_ms(&x, 20000);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 100"), 1);
+    if (raw_count(x.pbx, answer) < 1)
+        for (unsigned i = 0; i < x.pbx->count; i++)
+            print_message("%s\n", x.pbx->got[i].text);
+    assert_true(raw_count(x.pbx, answer) >= 1);
+    scene_fini(&x);
+}
+
+static void zone_empty(struct zone *z)
+{
+    (void)z;
+}
+
+static void zone_forged(struct zone *z)
+{
+    zone_fail(z, "partner.test", SW_DNS_NAPTR, SW_DENIED_BOGUS);
+    zone_fail(z, "other.test", SW_DNS_NAPTR, SW_DENIED_BOGUS);
+}
+
+static void zone_silent(struct zone *z)
+{
+    zone_fail(z, "other.test", SW_DNS_NAPTR, SW_PEER_DNS);
+    zone_fail(z, "7.1.e164.arpa", SW_DNS_NAPTR, SW_PEER_DNS);
+}
+
+static void zone_no_tls(struct zone *z)
+{
+    zone_srv(z, "_sips._tcp.other.test", 0, 0, 0, "");
+}
+
+static void test_locate_says_why_it_failed(void **state)
+{
+    (void)state;
+    one_failure(zone_empty, "sip:bob@example.test", SW_LOOKUP_NONE,
+                "SIP/2.0 500 Next Hop Not In DNS");
+    one_failure(zone_forged, "sip:bob@example.test", SW_LOOKUP_NONE,
+                "SIP/2.0 500 DNS Answer Forged");
+    one_failure(zone_empty, "sip:bob@other.test", SW_LOOKUP_DNS,
+                "SIP/2.0 404 Domain Does Not Exist: other.test");
+    one_failure(zone_no_tls, "sip:bob@other.test", SW_LOOKUP_DNS,
+                "SIP/2.0 404 Domain Has No SIP Server: other.test");
+    one_failure(zone_silent, "sip:bob@other.test", SW_LOOKUP_DNS,
+                "SIP/2.0 500 DNS Does Not Answer: other.test");
+    one_failure(zone_forged, "sip:bob@other.test", SW_LOOKUP_DNS,
+                "SIP/2.0 500 DNS Answer Forged: other.test");
+    one_failure(zone_empty, "sip:bob@other.test;transport=udp", SW_LOOKUP_DNS,
+                "SIP/2.0 480 Domain Not Reachable From Here");
+    one_failure(zone_empty, "tel:+17", SW_LOOKUP_ENUM, "SIP/2.0 404 Number Not In ENUM");
+    one_failure(zone_silent, "tel:+17", SW_LOOKUP_ENUM, "SIP/2.0 500 DNS Does Not Answer");
+}
+
+/* A domain that is nobody's: over TLS, to whoever proves it. RFC 3261 16.6 step 7, RFC 5922 4 */
+static void test_locate_leads_to_strangers(void **state)
+{
+    (void)state;
+    for (int intruder = 0; intruder < 2; intruder++) {
+        struct scene x;
+        scene_init(&x, intruder ? "intruder.test" : "other.test");
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+        scene_start(&x);
+        zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+        zone_address(&x.zone, "one.hoster.test", "10.0.0.11");
+        send_request(&x, "INVITE", "sip:bob@other.test", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "INVITE sip:bob@other.test SIP/2.0"), !intruder);
+        if (!intruder) {
+            raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK",
+                       "Contact: <sip:b@10.0.0.11>\r\n");
+            run_ms(&x, 1000);
+            assert_true(raw_count(x.pbx, "SIP/2.0 200") >= 1); /* repeated until the ACK */
+        } else {
+            assert_true(raw_count(x.pbx, "SIP/2.0 500 Next Hop Did Not Prove Its Identity") >= 1);
+        }
+        scene_fini(&x);
+    }
+}
+
+/* The topmost Route that remains says where: RFC 3261 16.6 step 6, 7; and a peer's domain is the
+ * peer. */
+static void test_locate_follows_the_next_route(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    send_request(&x, "MESSAGE", "sip:bob@far.test", "c1",
+                 "Route: <sip:10.1.0.1;lr>\r\nRoute: <sip:partner.test;lr>\r\n");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "MESSAGE sip:bob@far.test SIP/2.0"), 1);
+    assert_string_equal(raw_header(raw_nth(x.one, "MESSAGE", 0), "Route"), "<sip:partner.test;lr>");
+    raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+    scene_fini(&x);
+}
+
+/* The number's URI takes the place of the Request-URI: RFC 6116 4, RFC 3261 16.5 */
+static void test_locate_asks_enum_first(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "other.test");
+    route_lookup(&x.gate.conf, SW_LOOKUP_ENUM);
+    scene_start(&x);
+    zone_naptr(&x.zone, "3.2.1.0.3.9.4.e164.arpa", 1, 1, "u", "E2U+sip",
+               "!^\\+49(.*)$!sip:\\1@other.test!", "");
+    zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+    zone_address(&x.zone, "one.hoster.test", "10.0.0.11");
+    send_request(&x, "MESSAGE", "tel:+49-30-123", "c1", "");
+    send_request(&x, "MESSAGE", "sip:+4930123@example.test;user=phone", "c2", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "MESSAGE sip:30123@other.test SIP/2.0"), 2);
+    for (unsigned i = 0; i < 2; i++)
+        raw_answer(x.one, raw_nth(x.one, "MESSAGE", i), "200 OK", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), 2);
+    scene_fini(&x);
+}
+
+/* A CANCEL while the DNS is being asked: nothing leaves. RFC 3261 9.1, 16.10 */
+static void test_locate_can_be_cancelled(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 2000;
+    send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 500);
+    send_request(&x, "CANCEL", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 500);
+    assert_true(raw_count(x.pbx, "SIP/2.0 487") >= 1);
+    run_ms(&x, 20000);
+    assert_int_equal(raw_count(x.one, "INVITE"), 0);
+    scene_fini(&x);
+}
+
+/* Answers that never come count as silence after a while. */
+static void test_locate_does_not_wait_for_ever(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    x.gate.node->dns.lost = 1000;
+    send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 12000);
+    assert_true(raw_count(x.pbx, "SIP/2.0 500 DNS Does Not Answer") >= 1);
+    scene_fini(&x);
+}
+
+/* A reload while the DNS is being asked: what waits goes on, with the new configuration. */
+static void test_locate_survives_a_reload(void **state)
+{
+    struct scene x;
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) { /* the peer is still there, or it is not */
+        scene_init(&x, "partner.test");
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+        scene_start(&x);
+        partner_zone(&x.zone);
+        x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 1000;
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 1500);
+        struct conf *next = malloc(sizeof(*next));
+        assert_non_null(next);
+        conf_init(next);
+        conf_listener(next, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+        conf_listener(next, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+        conf_peer(next, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+        if (!gone)
+            conf_peer(next, "partner", NULL, SW_TLS, "partner.test");
+        gate_adopt(&x.gate, next, 10);
+        run_ms(&x, 10000);
+        assert_int_equal(raw_count(x.one, "INVITE"), !gone);
+        if (gone)
+            assert_true(raw_count(x.pbx, "SIP/2.0 500") >= 1);
+        else
+            raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "486 Busy Here", "");
+        scene_fini(&x);
+    }
+}
+
+/* Pings go where the DNS says. */
+static void test_locate_pings_a_peer_without_address(void **state)
+{
+    struct scene x;
+    (void)state;
+    scene_init(&x, "partner.test");
+    x.gate.conf.peers[0].ping_ms = 30000;
+    scene_start(&x);
+    partner_zone(&x.zone);
+    run_ms(&x, 31000);
+    assert_int_equal(raw_count(x.one, "OPTIONS sip:partner.test SIP/2.0"), 1);
+    raw_answer(x.one, raw_nth(x.one, "OPTIONS", 0), "200 OK", "");
+    run_ms(&x, 1000);
+    assert_false(atomic_load(&x.gate.conf.state[0].ping_failed));
+    x.one->node->deaf = true; /* the next place is asked: RFC 3263 4.3 */
+    sim_break(x.sim, x.gate.node, x.one->node);
+    run_ms(&x, 32000);
+    assert_int_equal(raw_count(x.two, "OPTIONS sip:partner.test SIP/2.0"), 1);
+    raw_answer(x.two, raw_nth(x.two, "OPTIONS", 0), "200 OK", "");
+    run_ms(&x, 1000);
+    assert_false(atomic_load(&x.gate.conf.state[0].ping_failed));
+    zone_remove(&x.zone, "_sips._tcp.partner.test");
+    run_ms(&x, 35000);
+    assert_true(atomic_load(&x.gate.conf.state[0].ping_failed));
+    raw_free(x.pbx);
+    raw_free(x.one);
+    raw_free(x.two);
+    gate_stop(&x.gate);
+    sim_free(x.sim);
+    free(x.ident_one);
+    free(x.ident_two);
+}
+
+/* ---- inside dialogs, and on the way back ---- */
+
+/* A message of the pbx inside the dialog that a 200 made. */
+static void send_inside(struct scene *x, const char *method, const struct raw_message *ok,
+                        const char *uri, const char *cseq)
+{
+    char text[4096], routes[2048];
+    const char *row = ok->text;
+    struct sw_buf b = sw_buf(text, sizeof(text)), r = sw_buf(routes, sizeof(routes) - 1);
+    const char *rows[8];
+    int n = 0;
+    while ((row = strstr(row, "\r\nRecord-Route: ")) && n < 8)
+        rows[n++] = row += 16;
+    while (n--) { /* in reverse order: RFC 3261 12.1.2 */
+        sw_buf_lit(&r, "Route: ");
+        sw_buf_put(&r, rows[n], strcspn(rows[n], "\r"));
+        sw_buf_lit(&r, "\r\n");
+    }
+    sw_buf_str(&b, method);
+    sw_buf_char(&b, ' ');
+    sw_buf_str(&b, uri);
+    sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-in-");
+    sw_buf_str(&b, method);
+    sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\n");
+    sw_buf_slice(&b, sw_buf_view(&r));
+    sw_buf_lit(&b, "From: <sip:a@pbx.test>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: c1\r\nCSeq: ");
+    sw_buf_str(&b, cseq);
+    sw_buf_lit(&b, "\r\nContent-Length: 0\r\n\r\n");
+    raw_send_bytes(x->pbx, "10.1.0.1:5060", SW_UDP, b.p, b.n);
+}
+
+/* The Contact is a name: an ACK and a BYE find it when the dialog's connection is gone. RFC 3261
+ * 16.6 step 7, 12.2.1.1 */
+static void inside(enum sw_lookup_rule rule, const char *domain, const char *uri)
+{
+    struct scene x;
+    scene_init(&x, domain);
+    if (rule)
+        route_lookup(&x.gate.conf, rule);
+    else
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+    scene_start(&x);
+    partner_zone(&x.zone);
+    zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+    send_request(&x, "INVITE", uri, "c1", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "INVITE"), 1);
+    char contact[128];
+    struct sw_buf b = sw_buf(contact, sizeof(contact) - 1);
+    sw_buf_lit(&b, "Contact: <sip:b@");
+    sw_buf_str(&b, domain);
+    sw_buf_lit(&b, ">\r\n");
+    contact[b.n] = 0;
+    raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK", contact);
+    run_ms(&x, 300);
+    const struct raw_message *ok = raw_nth(x.pbx, "SIP/2.0 200", 0);
+    char target[64];
+    struct sw_buf u = sw_buf(target, sizeof(target) - 1);
+    sw_buf_lit(&u, "sip:b@");
+    sw_buf_str(&u, domain);
+    target[u.n] = 0;
+    sim_break(x.sim, x.gate.node, x.one->node);
+    run_ms(&x, 100);
+    send_inside(&x, "ACK", ok, target, "1 ACK");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "ACK"), 1);
+    sim_break(x.sim, x.gate.node, x.one->node);
+    run_ms(&x, 100);
+    send_inside(&x, "BYE", ok, target, "2 BYE");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "BYE"), 1);
+    raw_answer(x.one, raw_nth(x.one, "BYE", 0), "200 OK", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), 2);
+    scene_fini(&x);
+}
+
+static void test_locate_finds_the_other_side_of_a_dialog(void **state)
+{
+    (void)state;
+    inside(SW_LOOKUP_NONE, "partner.test", "sip:bob@example.test");
+    inside(SW_LOOKUP_DNS, "other.test", "sip:bob@other.test");
+}
+
+/* "the server examines the value of the sent-by": RFC 3263 5, RFC 3261 18.2.2; CONFORMANCE 3261-18
+ */
+static void test_locate_finds_who_asked_by_its_sent_by(void **state)
+{
+    (void)state;
+    static const char request[] =
+        "INVITE sip:bob@example.test SIP/2.0\r\n"
+        "Via: SIP/2.0/TLS partner.test;branch=z9hG4bK-r\r\nMax-Forwards: 70\r\n"
+        "From: <sip:a@partner.test>;tag=1\r\nTo: <sip:b@example.test>\r\nCall-ID: r\r\n"
+        "CSeq: 1 INVITE\r\nContact: <sip:a@partner.test>\r\nContent-Length: 0\r\n\r\n";
+    for (int dead = 0; dead < 2; dead++) { /* the first place, or the second one */
+        struct scene x;
+        scene_init(&x, "partner.test");
+        struct raw *sender = raw_new(x.sim, "sender", "10.0.0.13:9999", SW_TLS);
+        sender->node->ident = x.ident_one;
+        scene_start(&x);
+        partner_zone(&x.zone);
+        x.one->node->deaf = dead;
+        raw_send(sender, "10.0.0.1:5061", SW_TLS, request);
+        run_ms(&x, 500);
+        assert_int_equal(raw_count(x.pbx, "INVITE"), 1);
+        sim_break(x.sim, x.gate.node, sender->node);
+        run_ms(&x, 100);
+        raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 0), "486 Busy Here", "");
+        run_ms(&x, 3000);
+        assert_true(raw_count(dead ? x.two : x.one, "SIP/2.0 486") >= 1);
+        assert_int_equal(raw_count(sender, "SIP/2.0 486"), 0);
+        scene_fini(&x);
+        raw_free(sender);
+    }
+}
+
+/* Of a list, a target whose name servers are silent is passed over like one that is: its `timeout`.
+ */
+static void test_locate_goes_on_to_the_next_target_of_a_route(void **state)
+{
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        struct scene x;
+        scene_init(&x, "partner.test");
+        conf_peer(&x.gate.conf, "spare", "10.0.0.12:5071", SW_TLS, "spare.test");
+        conf_route(&x.gate.conf, "pbx", "partner", "spare", NULL);
+        scene_start(&x);
+        free(x.ident_two);
+        x.ident_two = x.two->node->ident = conf_ident("spare.test");
+        x.gate.node->dns.lost = silent ? 1000 : 0;
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 6000);
+        assert_int_equal(raw_count(x.two, "INVITE sip:bob@spare.test"), 1);
+        raw_answer(x.two, raw_nth(x.two, "INVITE", 0), "486 Busy Here", "");
+        scene_fini(&x);
+    }
+}
+
+/* Calls over a bad way to the name server: each ends, and nothing is left. */
+static void test_locate_at_random_leaves_nothing(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        struct scene x;
+        char id[16];
+        scene_init(&x, "partner.test");
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+        scene_start(&x);
+        partner_zone(&x.zone);
+        x.sim->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        x.gate.node->dns = (struct sim_dns){
+            .zone = &x.zone, .delay_max_ms = 3000, .lost = seed % 3 * 100, .failed = seed % 4 * 50};
+        for (int i = 0; i < 10; i++) {
+            struct sw_buf b = sw_buf(id, sizeof(id) - 1);
+            sw_buf_u64(&b, (uint64_t)i);
+            id[b.n] = 0;
+            send_request(&x, "INVITE", "sip:bob@example.test", id, "");
+            run_ms(&x, (int64_t)sim_random(x.sim, 4000));
+            if (sim_random(x.sim, 2))
+                send_request(&x, "CANCEL", "sip:bob@example.test", id, "");
+            if (sim_random(x.sim, 3) == 0)
+                sim_break(x.sim, x.gate.node, x.one->node);
+        }
+        scene_fini(&x);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_locate_finds_a_peer_by_its_domain),
+        cmocka_unit_test(test_locate_tries_the_next_server),
+        cmocka_unit_test(test_locate_avoids_what_failed),
+        cmocka_unit_test(test_locate_says_why_it_failed),
+        cmocka_unit_test(test_locate_leads_to_strangers),
+        cmocka_unit_test(test_locate_follows_the_next_route),
+        cmocka_unit_test(test_locate_asks_enum_first),
+        cmocka_unit_test(test_locate_can_be_cancelled),
+        cmocka_unit_test(test_locate_does_not_wait_for_ever),
+        cmocka_unit_test(test_locate_survives_a_reload),
+        cmocka_unit_test(test_locate_pings_a_peer_without_address),
+        cmocka_unit_test(test_locate_finds_the_other_side_of_a_dialog),
+        cmocka_unit_test(test_locate_finds_who_asked_by_its_sent_by),
+        cmocka_unit_test(test_locate_goes_on_to_the_next_target_of_a_route),
+        cmocka_unit_test(test_locate_at_random_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
