@@ -232,6 +232,20 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
     return NULL;
 }
 
+static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
+                           const struct sw_tls_params *tls, struct sw_conn **out)
+{
+    const struct sw_conn_listener *l = &s->conf.listeners[flow->listener];
+    int fd = sw_sock_connect(&flow->remote, &l->address, l->freebind);
+    if (fd < 0)
+        return sw_sock_status(errno);
+    enum sw_status st = make(s, fd, flow, tls, SW_WANT_WRITE, out);
+    if (st != SW_OK)
+        return st;
+    enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
+    return SW_OK;
+}
+
 enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                             enum sw_transport transport, const struct sw_endpoint *remote,
                             struct sw_conn **out)
@@ -246,16 +260,37 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
-    const struct sw_conn_listener *l = &s->conf.listeners[listener];
-    int fd = sw_sock_connect(remote, &l->address, l->freebind);
-    if (fd < 0)
-        return sw_sock_status(errno);
-    enum sw_status st =
-        make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
-    if (st != SW_OK)
-        return st;
-    enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
-    return SW_OK;
+    return dial(s, &flow, transport == SW_TLS ? &p->tls : NULL, out);
+}
+
+enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct sw_slice domain,
+                                     uint16_t listener, const struct sw_endpoint *remote,
+                                     struct sw_conn **out)
+{
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .listener = listener,
+        .transport = SW_TLS,
+        .outbound = true,
+    };
+    if (listener >= s->conf.listener_count || !remote->port || domain.n == 0 ||
+        domain.n >= SW_CONN_DOMAIN_MAX || !s->conf.listeners[listener].out.trust)
+        return SW_SYS_UNREACHABLE;
+    struct sw_conn_stranger *x = sw_slab_get(&s->slab, sizeof(*x));
+    if (!x)
+        return SW_LIMIT_MEMORY;
+    memcpy(x->domain, domain.p, domain.n);
+    x->domain[domain.n] = '\0';
+    x->tls = s->conf.listeners[listener].out;
+    x->tls.server_name = x->domain; /* RFC 5922 7.8, RFC 9325 3.7 */
+    *out = NULL;
+    enum sw_status st = dial(s, &flow, &x->tls, out);
+    if (st == SW_OK)
+        (*out)->stranger = x;
+    else
+        sw_slab_put(&s->slab, x, sizeof(*x));
+    return st;
 }
 
 enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
@@ -290,6 +325,8 @@ static void tell_unknown_name(struct sw_conns *s, struct sw_conn *c)
 static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
 {
     const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
+    if (!p && c->stranger) /* what it is judged by is the listener's, also after a reload */
+        return &s->conf.listeners[c->flow.listener].out;
     return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
 }
 
@@ -445,6 +482,7 @@ void sw_conns_sweep(struct sw_conns *s)
         forget(s, &c->part, &c->part_n, &c->part_cap);
         forget(s, &c->out, &c->out_n, &c->out_cap);
         sw_slab_put(&s->slab, c->wire, c->wire_n);
+        sw_slab_put(&s->slab, c->stranger, sizeof(*c->stranger));
         sw_table_del(&s->table, c->ref);
     }
 }

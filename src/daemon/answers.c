@@ -210,7 +210,7 @@ static const char *peer_health(const struct sw_peer_conf *p, const struct sw_pee
         return "down: 503 with Retry-After";
     if (atomic_load_explicit(&s->ping_failed, memory_order_relaxed))
         return "down: OPTIONS is not answered";
-    return p->ping_ms && p->address_count ? "up" : "not asked";
+    return p->ping_ms && (p->address_count || p->domain_count) ? "up" : "not asked";
 }
 
 /* When TLS with it was last verified, by the wall clock; 0: not since the start. */

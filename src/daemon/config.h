@@ -113,6 +113,8 @@ void sw_config_trust(struct sw_config_build *b);  /* identities, trust entries, 
 void sw_config_listen(struct sw_config_build *b); /* listeners */
 void sw_config_peers(struct sw_config_build *b);  /* peers */
 void sw_config_routes(struct sw_config_build *b); /* domains, routes */
+void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive *d,
+                      struct sw_route_conf *r); /* routes to where the DNS says */
 void sw_config_dns(struct sw_config_build *b);    /* dns */
 void sw_config_misc(
     struct sw_config_build *b); /* workers, log, limits, seal, what is not acted on */

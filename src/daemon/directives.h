@@ -36,7 +36,7 @@ struct sw_peer_directive {
 
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method, fork;
+    struct sw_text from, user, domain, method, fork, listen, suffix;
     struct sw_texts to;
     struct sw_number reject;
 };
@@ -78,7 +78,7 @@ struct sw_limits_directive {
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,
-        lateness, dns_questions, dns_cache;
+        lateness, avoid, dns_questions, dns_cache;
 };
 
 struct sw_directives {
