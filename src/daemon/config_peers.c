@@ -109,6 +109,11 @@ static void addresses(struct sw_config_build *b, const struct sw_peer_directive 
                      "peer \"%s\" has neither address nor domain: it is reached only over "
                      "connections that it opened itself",
                      d->name.s.p ? d->name.s.p : "");
+    if (p->address_count == 0 && !p->tls && !d->source.given)
+        sw_diag_warning(b->diags, d->mark,
+                        "peer \"%s\" has no address and no source: it can be called, and what it "
+                        "sends itself is nobody's (give it a source)",
+                        d->name.s.p ? d->name.s.p : "");
 }
 
 static void sources(struct sw_config_build *b, const struct sw_peer_directive *d,

@@ -205,7 +205,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.status = s;
     a->verdict.why = in.why;
     a->verdict.got = in.got;
-    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(in.got) : 0;
+    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(p->conf, in.got) : 0;
     struct sw_peer_state *state = sw_proxy_state(p, sw_proxy_peer(p->conf, in.peer));
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);

@@ -76,7 +76,7 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
         return false;
     if (!sw_proxy_peer(p->conf, s->cookie.peer)) {
         domain = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
-        if (!domain.p || sw_proxy_domain_id(domain) != s->cookie.peer)
+        if (!domain.p || sw_proxy_domain_id(p->conf, domain) != s->cookie.peer)
             return false;
     }
     return open_at(p, s, &x->locate->place[s->place++].remote, domain);

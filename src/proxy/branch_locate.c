@@ -148,7 +148,7 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
         t->timeout_ms = peer->timeout_ms;
         return;
     }
-    t->peer = sw_proxy_domain_id(domain);
+    t->peer = sw_proxy_domain_id(p->conf, domain);
     t->domain = domain;
 }
 

@@ -68,6 +68,16 @@ static void index_peer(struct sw_proxy_conf *c, uint16_t i)
         c->wide[c->wide_count++] = i;
 }
 
+static struct sw_sip_key domain_key(const struct sw_proxy_conf *c)
+{
+    const struct sw_slice label = SW_SLICE("sipward domain");
+    uint8_t digest[SW_SHA256_BYTES];
+    struct sw_sip_key key;
+    sw_hmac(&c->seal_key, &label, 1, digest);
+    memcpy(&key, digest, sizeof(key));
+    return key;
+}
+
 enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
 {
     size_t names = 1, sources = 1, peers = c->peer_count + 1;
@@ -85,6 +95,7 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
         sw_proxy_conf_fini(c);
         return SW_LIMIT_MEMORY;
     }
+    c->domain_key = domain_key(c);
     for (uint32_t i = 0; i < c->peer_count; i++)
         index_peer(c, (uint16_t)i);
     qsort(c->by_domain, c->by_domain_count, sizeof(*c->by_domain), name_order);
@@ -157,13 +168,12 @@ uint32_t sw_proxy_peer_id(struct sw_slice name)
     return id > SW_PEER_VERIFIED ? id : id + 2;
 }
 
-uint32_t sw_proxy_domain_id(struct sw_slice domain)
+uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain)
 {
-    struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x646f6d61696e2021)};
     struct sw_siphash h;
     if (domain.n && domain.p[domain.n - 1] == '.')
         domain.n--;
-    sw_siphash_init(&h, fixed);
+    sw_siphash_init(&h, c->domain_key);
     sw_siphash_slice_lower(&h, domain);
     return (uint32_t)sw_siphash_end(&h).a | UINT32_C(0x80000000);
 }

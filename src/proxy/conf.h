@@ -5,6 +5,7 @@
 
 #include "base/flow.h"
 #include "crypto/hmac.h"
+#include "crypto/siphash.h"
 #include "sip/domain.h"
 
 enum sw_unknown { SW_UNKNOWN_DROP, SW_UNKNOWN_REJECT };
@@ -110,6 +111,7 @@ struct sw_proxy_conf {
     uint32_t lateness_ms;           /* timers later than that: new requests get 503; 0: never */
     bool best_effort;               /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
+    struct sw_sip_key domain_key;     /* from the seal key */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */
     uint16_t *by_range;               /* peers with a range among their sources */
@@ -136,8 +138,12 @@ const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c
 /** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
 uint32_t sw_proxy_peer_id(struct sw_slice name);
 
-/** The id of a proved domain that is no peer's, without regard to case: never the id of a peer. */
-uint32_t sw_proxy_domain_id(struct sw_slice domain);
+/**
+ * The id of a proved domain that is no peer's, without regard to case: never the id of a peer. It
+ * depends on the seal key: nobody can make a domain whose id is that of another one, and have a
+ * connection to it used for that.
+ */
+uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain);
 
 /**
  * True if a host, with this port or (0) without, is one of ours: a domain of ours, or the address

@@ -63,7 +63,7 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
         return true;
     }
     struct sw_target t = stranger(r, SW_TARGET_HOP);
-    t.peer = peer ? peer->id : sw_proxy_domain_id(host);
+    t.peer = peer ? peer->id : sw_proxy_domain_id(p->conf, host);
     if (peer) {
         t.listener = peer->listener;
         t.timeout_ms = peer->timeout_ms;
@@ -95,7 +95,7 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     struct sw_target x = *t;
     struct sw_slice host = sw_target_host(u);
     bool known = sw_proxy_peer(p->conf, t->peer);
-    if (!sw_uri_is_sip(u) || (!known && sw_proxy_domain_id(host) != t->peer))
+    if (!sw_uri_is_sip(u) || (!known && sw_proxy_domain_id(p->conf, host) != t->peer))
         return;
     x.locate = SW_TARGET_HOP;
     add(targets, &x);

@@ -553,6 +553,33 @@ static void test_locate_goes_on_to_the_next_target_of_a_route(void **state)
     }
 }
 
+/* "or has no SRV": in the clear only if nothing is there, never for a forged or missing answer.
+ * docs/config.md "In the clear" */
+static void test_locate_leads_into_the_clear_only_if_nothing_is_there(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* no name; forged; silent */
+        struct scene x;
+        scene_init(&x, "partner.test");
+        struct raw *clear = raw_new(x.sim, "clear", "10.1.0.21:5060", SW_UDP);
+        x.gate.conf.peers[0].best_effort = x.gate.conf.proxy.best_effort = true;
+        x.gate.conf.peers[0].clear_address = sim_endpoint("10.1.0.21:5060");
+        conf_route(&x.gate.conf, "pbx", "partner", NULL);
+        scene_start(&x);
+        if (how == 1)
+            zone_forged(&x.zone);
+        if (how == 2)
+            zone_fail(&x.zone, "partner.test", SW_DNS_NAPTR, SW_PEER_DNS);
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 300);
+        assert_int_equal(raw_count(clear, "INVITE") > 0, how == 0);
+        if (how == 0)
+            raw_answer(clear, raw_nth(clear, "INVITE", 0), "486 Busy Here", "");
+        scene_fini(&x);
+        raw_free(clear);
+    }
+}
+
 /* Calls over a bad way to the name server: each ends, and nothing is left. */
 static void test_locate_at_random_leaves_nothing(void **state)
 {
@@ -599,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_locate_finds_the_other_side_of_a_dialog),
         cmocka_unit_test(test_locate_finds_who_asked_by_its_sent_by),
         cmocka_unit_test(test_locate_goes_on_to_the_next_target_of_a_route),
+        cmocka_unit_test(test_locate_leads_into_the_clear_only_if_nothing_is_there),
         cmocka_unit_test(test_locate_at_random_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

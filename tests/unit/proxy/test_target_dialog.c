@@ -23,7 +23,8 @@ static struct sw_side side_of(int peer, enum sw_transport transport, const char 
     return s;
 }
 
-/* docs/config.md "Inside a dialog": its flow, another connection, the next hop, the configured place */
+/* docs/config.md "Inside a dialog": its flow, another connection, the next hop, the configured
+ * place */
 static void test_target_dialog_goes_over_its_flow_first(void **state)
 {
     (void)state;
@@ -101,7 +102,7 @@ static void test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow(vo
 {
     (void)state;
     struct sw_side s = side_of(CARRIER, SW_TLS, "198.51.100.9:7000");
-    s.peer = sw_proxy_domain_id(SW_SLICE("stranger.test"));
+    s.peer = sw_proxy_domain_id(&conf, SW_SLICE("stranger.test"));
     assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
     assert_int_equal(a.targets.count, 1);
     assert_int_equal(a.targets.t[0].peer, s.peer);
