@@ -8,8 +8,8 @@
 #include "sip/locate.h"
 
 enum {
-    /* 64 MiB of a worker's memory; more than that many names are not being looked up at once unless
-     * the name servers are silent */
+    /* 32 MiB of a worker's memory, with ENUM 48; more than that many are not under way at once
+     * unless the name servers are silent */
     SW_LOCATIONS_MAX = 2048,
     /* Then what is not answered counts as silence: an INVITE's caller gives up after 32 s. */
     SW_LOCATION_WAIT_MS = 10000,

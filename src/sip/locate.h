@@ -10,7 +10,7 @@
 
 /* What one location may cost, whatever the answers are. */
 enum {
-    SW_LOCATE_QUESTIONS_MAX = 32, /* the NAPTR, a service per transport, two per server */
+    SW_LOCATE_QUESTIONS_MAX = 30, /* the NAPTR, the services, two per server */
     SW_LOCATE_RECORDS_MAX = 64,   /* of one answer that are looked at: real ones have a handful */
     SW_LOCATE_SERVICES_MAX = 4,   /* NAPTR records that are followed */
     SW_LOCATE_SERVERS_MAX = 12,   /* SRV records that are followed, the first in their order */
