@@ -18,13 +18,13 @@ CLOSED = 1  # a port where nobody listens
 class Lab:
     """A gateway whose carrier, peer.test, has no address, and a name server that knows it."""
 
-    def __init__(self, scene, zones, routes=None, dnssec="off", signed=(), extra="", peers=""):
+    def __init__(self, scene, zones, routes=None, dnssec="off", signed=(), workers=1):
         self.scene = scene
         self.dns = Dns(scene.folder, zones=zones, signed=signed)
-        text = scene.config(routes=routes, extra=extra + f"\ndns: {{servers: [127.0.0.1:{self.dns.port}], "
+        text = scene.config(workers, routes=routes, extra=f"dns: {{servers: [127.0.0.1:{self.dns.port}], "
                             f"dnssec: {dnssec}, anchor: {self.dns.anchor}, timeout: 2s}}\n")
         text = text.replace(f"    address: 127.0.0.1:{scene.carrier_port}\n", "")
-        self.gw = Gateway(scene.folder, text.replace("peers:\n", "peers:\n" + peers, 1))
+        self.gw = Gateway(scene.folder, text)
         self.pbx = None
 
     def __enter__(self):
@@ -61,16 +61,20 @@ def serve(scene, cert=None):
     return sip.Server(**(cert or scene.carrier_tls()))
 
 
-def test_peer_is_found_by_naptr_srv_and_address(scene):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_peer_is_found_by_naptr_srv_and_address(scene, workers):
     """RFC 3263 4.1, 4.2; the SRV target is not the name that counts: RFC 5922 4."""
     carrier = serve(scene)
-    with Lab(scene, {"peer.test": carrier_zone(scene, carrier.port), "hoster.test": HOSTER}) as lab:
-        lab.send()
-        s = carrier.accept()
-        m = s.recv()
-        assert m.line == "MESSAGE sip:bob@peer.test SIP/2.0"
-        s.send(sip.response(m, 200))
-        assert lab.pbx.final().status == 200
+    zones = {"peer.test": carrier_zone(scene, carrier.port), "hoster.test": HOSTER}
+    with Lab(scene, zones, workers=workers) as lab:
+        s = None
+        for _ in range(8):
+            lab.send()
+            s = s or carrier.accept()
+            m = s.recv()
+            assert m.line == "MESSAGE sip:bob@peer.test SIP/2.0"
+            s.send(sip.response(m, 200))
+            assert lab.pbx.final().status == 200
         opened = lab.gw.wait_event("connection_open")[0]
         assert (opened["peer"], opened["server_name"], opened["remote"]) == (
             "carrier", "peer.test", f"127.0.0.1:{carrier.port}")

@@ -272,6 +272,48 @@ static void test_locate_leads_to_strangers(void **state)
     }
 }
 
+/* What a stranger was asked, another one cannot answer, though both have proved a domain. */
+static void test_locate_lets_a_stranger_answer_for_itself_only(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        struct scene x;
+        char text[2048];
+        scene_init(&x, "other.test");
+        free(x.ident_two);
+        x.ident_two = x.two->node->ident = conf_ident(same ? "other.test" : "evil.test");
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+        scene_start(&x);
+        zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+        zone_address(&x.zone, "one.hoster.test", "10.0.0.11");
+        send_request(&x, "MESSAGE", "sip:bob@other.test", "c1", "");
+        run_ms(&x, 1000);
+        const struct raw_message *m = raw_nth(x.one, "MESSAGE", 0);
+        assert_non_null(m);
+        struct sw_buf b = sw_buf(text, sizeof(text));
+        sw_buf_lit(&b, "SIP/2.0 200 OK\r\n");
+        static const char *const names[] = {"Via", "From", "To", "Call-ID", "CSeq"};
+        const char *row = m->text;
+        while ((row = strstr(row, "\r\nVia: "))) { /* both of them */
+            row += 2;
+            sw_buf_put(&b, row, strcspn(row, "\r"));
+            sw_buf_lit(&b, "\r\n");
+        }
+        for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+            sw_buf_str(&b, names[i]);
+            sw_buf_lit(&b, ": ");
+            sw_buf_str(&b, raw_header(m, names[i]));
+            sw_buf_lit(&b, "\r\n");
+        }
+        sw_buf_lit(&b, "Content-Length: 0\r\n\r\n");
+        raw_send_bytes(x.two, "10.0.0.1:5061", SW_TLS, b.p, b.n);
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), same);
+        assert_int_equal(gate_counted(&x.gate, SW_COUNT_FOREIGN_RESPONSES), !same);
+        scene_fini(&x);
+    }
+}
+
 /* The topmost Route that remains says where: RFC 3261 16.6 step 6, 7; and a peer's domain is the
  * peer. */
 static void test_locate_follows_the_next_route(void **state)
@@ -617,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_locate_avoids_what_failed),
         cmocka_unit_test(test_locate_says_why_it_failed),
         cmocka_unit_test(test_locate_leads_to_strangers),
+        cmocka_unit_test(test_locate_lets_a_stranger_answer_for_itself_only),
         cmocka_unit_test(test_locate_follows_the_next_route),
         cmocka_unit_test(test_locate_asks_enum_first),
         cmocka_unit_test(test_locate_can_be_cancelled),
