@@ -33,7 +33,7 @@ bench:
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory all
 	@$(MESON) setup --reconfigure $(BUILD) >/dev/null
-	@ninja -C $(BUILD) sipward-load libsipward-count-alloc.so bench/parse/sipward-parse
+	@ninja -C $(BUILD) sipward-load sipward-bare libsipward-count-alloc.so bench/parse/sipward-parse
 	@$(PYTHON) bench/bench.py --binary $(BUILD)/sipward
 
 install: all

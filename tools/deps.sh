@@ -3,7 +3,7 @@
 # As root it installs; otherwise it says what is missing.
 set -eu
 
-build="gcc make meson ninja-build pkg-config libssl-dev libyaml-dev libjansson-dev libcurl4-openssl-dev libunbound-dev"
+build="gcc make meson ninja-build pkg-config libssl-dev libyaml-dev libjansson-dev libcurl4-openssl-dev libpcre2-dev libunbound-dev"
 demo="python3 openssl kamailio kamailio-tls-modules baresip-core"
 bench="python3 openssl libosip2-dev libsofia-sip-ua-dev iproute2 keepalived"
 test="python3 python3-pytest python3-pytest-xdist openssl clang llvm libclang-rt-14-dev libcmocka-dev sip-tester kamailio kamailio-tls-modules baresip-core git libengine-pkcs11-openssl softhsm2 iproute2 keepalived nsd ldnsutils"

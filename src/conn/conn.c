@@ -120,8 +120,11 @@ static void enter(struct sw_conns *s, struct sw_conn *c, enum sw_conn_state stat
         sw_timer_stop(&s->timers, &c->timer);
 }
 
-static void watch(struct sw_conns *s, struct sw_conn *c, unsigned want)
+void sw_conn_watch(struct sw_conns *s, struct sw_conn *c, unsigned want)
 {
+    if (c->watched == want)
+        return;
+    c->watched = (uint8_t)want;
     sw_loop_change(s->loop, c->fd, want, (uint64_t)c->ref.generation << 32 | c->ref.slot);
 }
 
@@ -165,6 +168,7 @@ static enum sw_status make(struct sw_conns *s, int fd, const struct sw_flow *flo
     enum sw_status st = tls ? start_tls(s, c, tls) : SW_OK;
     if (st == SW_OK)
         st = sw_loop_add(s->loop, fd, want, (uint64_t)ref.generation << 32 | ref.slot);
+    c->watched = (uint8_t)want;
     if (st != SW_OK) {
         sw_conn_drop(s, c);
         return st;
@@ -207,6 +211,7 @@ void sw_conn_let_go(struct sw_conns *s, struct sw_conn *c)
 
 enum sw_status sw_conn_take_back(struct sw_conns *s, struct sw_conn *c)
 {
+    c->watched = SW_WANT_READ;
     return sw_loop_add(s->loop, c->fd, SW_WANT_READ,
                        (uint64_t)c->ref.generation << 32 | c->ref.slot);
 }
@@ -300,7 +305,7 @@ enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
         return st;
     c->flow.local = sw_sock_local(c->fd);
     sw_sock_limit_unacknowledged(c->fd, s->conf.limits.unacknowledged_ms);
-    watch(s, c, SW_WANT_READ);
+    sw_conn_watch(s, c, SW_WANT_READ);
     enter(s, c, c->tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return SW_OK;
 }
@@ -309,8 +314,24 @@ void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c)
 {
     if (!sw_list_empty(&c->steps))
         return;
-    watch(s, c, 0);
     sw_list_add(c->flow.outbound ? &s->steps_out : &s->steps_in, &c->steps);
+}
+
+/* New ones stand behind those that are muted. */
+static void mute(struct sw_conns *s, struct sw_list *steps)
+{
+    for (struct sw_list *n = steps->prev; n != steps; n = n->prev) {
+        struct sw_conn *c = SW_CONTAINER(n, struct sw_conn, steps);
+        if (!c->watched)
+            return;
+        sw_conn_watch(s, c, 0);
+    }
+}
+
+void sw_conn_mute_steps(struct sw_conns *s)
+{
+    mute(s, &s->steps_out);
+    mute(s, &s->steps_in);
 }
 
 /* Told before the client answers: one that checks names ends the connection now. */
@@ -336,7 +357,7 @@ static enum sw_status wait_for_answer(struct sw_conns *s, struct sw_conn *c)
     enum sw_status st = sw_tls_keep_fed(c->tls);
     if (st != SW_OK)
         return st;
-    watch(s, c, c->want_write ? SW_WANT_WRITE : 0);
+    sw_conn_watch(s, c, c->want_write ? SW_WANT_WRITE : 0);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.answer_ms);
     c->waits = true;
     s->waiting++;
@@ -347,7 +368,7 @@ static enum sw_status wait_for_answer(struct sw_conns *s, struct sw_conn *c)
  * be let in where none is asked for. */
 static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
 {
-    watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
+    sw_conn_watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     c->flow.ident = sw_tls_take_ident(c->tls);
     enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;
@@ -367,7 +388,7 @@ enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c)
     tell_unknown_name(s, c);
     enum sw_status sent = sw_conn_flush(s, c);
     if (st == SW_AGAIN && sent == SW_OK)
-        watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
+        sw_conn_watch(s, c, SW_WANT_READ | (c->want_write ? SW_WANT_WRITE : 0));
     if (st != SW_OK)
         return st == SW_AGAIN && sent != SW_OK ? sent : st;
     if (sent != SW_OK)
@@ -451,7 +472,7 @@ void sw_conn_close(struct sw_conns *s, struct sw_conn *c, bool peer_closed)
         return;
     }
     shutdown(c->fd, SHUT_WR);
-    watch(s, c, SW_WANT_READ);
+    sw_conn_watch(s, c, SW_WANT_READ);
     enter(s, c, SW_CONN_CLOSING, CLOSING_MS);
 }
 

@@ -125,6 +125,7 @@ struct sw_conn {
     bool is_paused;
     bool halfopen;          /* it counts among the handshakes of its source */
     uint8_t renegotiations; /* that the peer asked for and that were told */
+    uint8_t watched;        /* enum sw_loop_want, as the loop was told last */
     uint32_t this_second;   /* messages taken in `second` */
     int64_t second;
     uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
@@ -242,8 +243,14 @@ SW_MUST_USE enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn 
  */
 SW_MUST_USE enum sw_status sw_conn_handshake(struct sw_conns *s, struct sw_conn *c);
 
-/** Puts a handshake that has something to do in its queue, and stops watching it meanwhile. */
+/** Puts a handshake that has something to do in its queue. */
 void sw_conn_queue_step(struct sw_conns *s, struct sw_conn *c);
+
+/** The turn is over: what is left in the queues is not watched until its step is done. */
+void sw_conn_mute_steps(struct sw_conns *s);
+
+/** Tells the loop what is waited for, unless it knows. */
+void sw_conn_watch(struct sw_conns *s, struct sw_conn *c, unsigned want);
 
 /** The identity holds: messages may pass, for `peer`. */
 void sw_conn_admit(struct sw_conns *s, struct sw_conn *c, uint32_t peer, uint32_t domain_id);

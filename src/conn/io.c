@@ -10,10 +10,9 @@ enum { WIRE_BYTES = 64 * 1024, DISCARD_BYTES = 4096 };
 
 static void watch(struct sw_conns *s, struct sw_conn *c)
 {
-    sw_loop_change(s->loop, c->fd,
-                   (c->is_paused || c->waits ? 0u : SW_WANT_READ) |
-                       (c->want_write ? SW_WANT_WRITE : 0u),
-                   (uint64_t)c->ref.generation << 32 | c->ref.slot);
+    sw_conn_watch(s, c,
+                  (c->is_paused || c->waits ? 0u : SW_WANT_READ) |
+                      (c->want_write ? SW_WANT_WRITE : 0u));
 }
 
 static enum sw_status take_output(struct sw_conns *s, struct sw_conn *c);
@@ -282,7 +281,8 @@ enum sw_status sw_conn_send(struct sw_conns *s, struct sw_conn *c, const struct 
     }
     char *to = c->out + c->out_n;
     for (size_t i = 0; i < count; i++) {
-        memcpy(to, segs[i].p, segs[i].n);
+        if (segs[i].n) /* none: memory was out when the bytes were to be kept */
+            memcpy(to, segs[i].p, segs[i].n);
         to += segs[i].n;
     }
     c->out_n += (uint32_t)total;

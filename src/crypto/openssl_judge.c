@@ -295,7 +295,7 @@ static bool digest_of(X509_STORE_CTX *ctx, const uint8_t leaf[SW_SHA256_BYTES],
     uint8_t run[2][SW_SHA256_BYTES];
     memcpy(run[0], leaf, SW_SHA256_BYTES);
     for (int i = 0; i < sk_X509_num(sent); i++) {
-        if (X509_digest(sk_X509_value(sent, i), EVP_sha256(), run[1], NULL) != 1)
+        if (!sw_x509_sha256(sk_X509_value(sent, i), run[1]))
             return false;
         if (memcmp(run[1], leaf, SW_SHA256_BYTES) != 0) /* it is not always among them */
             sw_sha256(run, sizeof(run), run[0]);
@@ -319,8 +319,7 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
     *out = (struct sw_trust_verdict){.error = X509_V_ERR_CERT_UNTRUSTED};
     /* whose connection it is is not known yet: which purposes it needs is judged with the peer */
     if (X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) != 1 ||
-        X509_digest(leaf, EVP_sha256(), leaf_sha256, NULL) != 1 ||
-        !digest_of(ctx, leaf_sha256, key.sha256)) {
+        !sw_x509_sha256(leaf, leaf_sha256) || !digest_of(ctx, leaf_sha256, key.sha256)) {
         out->error = X509_V_ERR_OUT_OF_MEM;
     } else {
         struct judging j = {

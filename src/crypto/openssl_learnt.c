@@ -130,8 +130,7 @@ static bool digest_of(X509 *x, X509 *issuer, uint8_t what[32])
         uint8_t cert[32], key[32];
     } both;
     unsigned n;
-    return X509_digest(x, EVP_sha256(), both.cert, &n) == 1 &&
-           sw_x509_key_sha256(issuer, both.key) &&
+    return sw_x509_sha256(x, both.cert) && sw_x509_key_sha256(issuer, both.key) &&
            EVP_Digest(&both, sizeof(both), what, &n, EVP_sha256(), NULL) == 1;
 }
 

@@ -87,8 +87,12 @@ bool sw_x509_weak_signature(X509 *x);
 /** The same of the signature on a list or an answer. */
 bool sw_weak_algorithm(const X509_ALGOR *a);
 
+/** SHA-256 of the certificate; false: memory is out. */
+bool sw_x509_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES]);
+
 /** SHA-256 of the SubjectPublicKeyInfo, as RFC 7469 2.4 has it; false: memory is out. */
 bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES]);
+
 /** The kind of a key, such as "EC P-256" or "RSA 2048"; empty without a key. */
 void sw_pkey_name(EVP_PKEY *key, char *out, size_t cap);
 

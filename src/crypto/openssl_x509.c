@@ -382,18 +382,43 @@ bool sw_weak_algorithm(const X509_ALGOR *a)
     return !md || EVP_MD_get_size(md) * 4 < STRENGTH_LEAST; /* half of the bits: collisions */
 }
 
-bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
+static EVP_MD *g_sha256; /* as long as the process lives */
+
+static void find_sha256(void)
 {
-    unsigned char *der = NULL;
-    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
-    bool ok = n > 0 && EVP_Digest(der, (size_t)n, out, NULL, EVP_sha256(), NULL) == 1;
+    g_sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+}
+
+/* The method, found once: the library looks for it by name in each digest of a certificate. */
+static const EVP_MD *sha256(void)
+{
+    static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+    return CRYPTO_THREAD_run_once(&once, find_sha256) == 1 && g_sha256 ? g_sha256 : EVP_sha256();
+}
+
+static bool sha256_of(unsigned char *der, int n, uint8_t out[SW_SHA256_BYTES])
+{
+    bool ok = n > 0 && EVP_Digest(der, (size_t)n, out, NULL, sha256(), NULL) == 1;
     OPENSSL_free(der);
     return ok;
 }
 
+bool sw_x509_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509(x, &der);
+    return sha256_of(der, n, out);
+}
+
+bool sw_x509_key_sha256(X509 *x, uint8_t out[SW_SHA256_BYTES])
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    return sha256_of(der, n, out);
+}
+
 static void facts(X509 *x, struct sw_cert_facts *f)
 {
-    unsigned n = sizeof(f->sha256);
     memset(f, 0, sizeof(*f));
     name_line(X509_get_subject_name(x), f->subject, sizeof(f->subject));
     name_line(X509_get_issuer_name(x), f->issuer, sizeof(f->issuer));
@@ -408,7 +433,7 @@ static void facts(X509 *x, struct sw_cert_facts *f)
     f->uses = sw_x509_uses(x);
     f->weak_key = sw_x509_weak_key(x);
     f->weak_signature = sw_x509_weak_signature(x);
-    if (X509_digest(x, EVP_sha256(), f->sha256, &n) != 1)
+    if (!sw_x509_sha256(x, f->sha256))
         memset(f->sha256, 0, sizeof(f->sha256));
     f->not_before_s = sw_asn1_time_s(X509_get0_notBefore(x));
     f->not_after_s = sw_asn1_time_s(X509_get0_notAfter(x));
@@ -525,7 +550,6 @@ static struct sw_ident *pack(X509 *x, const struct sw_cert_name *names, uint32_t
                              const uint32_t *vouched, uint32_t vouched_count)
 {
     size_t text = 0;
-    unsigned n = SW_SHA256_BYTES;
     for (uint32_t i = 0; i < count; i++)
         text += names[i].text.n;
     struct sw_ident *id = calloc(1, sizeof(*id) + count * sizeof(*names) +
@@ -551,8 +575,7 @@ static struct sw_ident *pack(X509 *x, const struct sw_cert_name *names, uint32_t
     id->vouched_count = vouched_count;
     id->uses = uses;
     id->not_after_s = sw_asn1_time_s(X509_get0_notAfter(x));
-    if (X509_digest(x, EVP_sha256(), id->fingerprint, &n) != 1 ||
-        !sw_x509_key_sha256(x, id->key_sha256)) {
+    if (!sw_x509_sha256(x, id->fingerprint) || !sw_x509_key_sha256(x, id->key_sha256)) {
         free(id);
         return NULL;
     }

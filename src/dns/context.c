@@ -21,6 +21,10 @@ struct sw_dns_context {
 static const struct {
     const char *name, *value;
 } options[] = {
+    /* the library says of these that no name is there, though some networks have them: RFC 6761
+     * 6.2, RFC 8375; what the hosts file has of them is kept */
+    {"local-zone:", "test. transparent"},
+    {"local-zone:", "home.arpa. transparent"},
     {"outgoing-range:", "256"}, /* the library's 16 would let a few silent servers stop all */
     {"outgoing-num-tcp:", "16"},
     {"num-queries-per-thread:", "4096"},
@@ -74,14 +78,6 @@ static int set_dnssec(struct ub_ctx *ub, const struct sw_dns_conf *c)
     return c->anchor[0] ? ub_ctx_add_ta_file(ub, c->anchor) : 0;
 }
 
-/* Names that the library answers by itself, though some networks have them: their servers decide.
- * RFC 6761 6.2, RFC 8375. With the first such call the library reads its configuration. */
-static int set_own_names(struct ub_ctx *ub)
-{
-    int e = ub_ctx_zone_remove(ub, "test.");
-    return e == 0 ? ub_ctx_zone_remove(ub, "home.arpa.") : e;
-}
-
 struct sw_dns_context *sw_dns_context_new(const struct sw_dns_conf *c, sw_dns_done_fn *done,
                                           const char **why)
 {
@@ -103,8 +99,8 @@ struct sw_dns_context *sw_dns_context_new(const struct sw_dns_conf *c, sw_dns_do
         e = set_dnssec(x->ub, c);
     if (e == 0)
         e = ub_ctx_async(x->ub, 1); /* with a thread */
-    if (e == 0)
-        e = set_own_names(x->ub);
+    if (e == 0) /* any call that reads the configuration now, and not with the first question */
+        e = ub_ctx_zone_remove(x->ub, "sipward.invalid.");
     if (e == 0)
         return x;
     *why = e == UB_INITFAIL && c->anchor[0] ? "the trust anchor cannot be read" : ub_strerror(e);

@@ -70,11 +70,12 @@ static void say(const struct sw_dns_question *q, const struct sw_dns_answer *a, 
     bool bogus = a->status == SW_DENIED_BOGUS;
     SW_LOG(SW_LEVEL_WARN, bogus ? "dns_bogus" : "dns_failed", sw_field_str("name", q->name),
            sw_field_str("type", sw_dns_type_name(q->type)), sw_field_str("why", why ? why : ""),
-           sw_field_str("help", bogus ? "nothing is believed of it: is it forged, are its "
-                                        "signatures out of date, does a server on the way drop "
-                                        "them, or does dns.anchor not fit?"
-                                      : "do the servers of dns.servers, or of the system, answer "
-                                        "this question?"));
+           sw_field_str("help",
+                        bogus ? "nothing is believed of it: is it forged, are its signatures out "
+                                "of date, does dns.anchor not fit? a resolver that drops "
+                                "signatures needs other dns.servers, or dns.dnssec: off"
+                              : "do the servers of dns.servers, or of the system, answer this "
+                                "question?"));
 }
 
 static void answered(struct sw_dns_call *call, const struct sw_dns_answer *a, const char *why)
@@ -134,10 +135,11 @@ static void drop_era(struct sw_flight *f, struct sw_flight_era *e)
     free(e);
 }
 
-void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf)
+void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf, int64_t now_ms)
 {
     struct sw_flight_era *was = now_of(f);
-    was->until_ms = f->now_ms + was->conf.timeout_ms;
+    f->now_ms = now_ms;
+    was->until_ms = now_ms + was->conf.timeout_ms;
     if (!add_era(f, conf))
         SW_LOG(SW_LEVEL_ERROR, "dns_kept", sw_field_str("why", "memory is out"),
                sw_field_str("help", "the servers and anchors of before are used: reload again"));
@@ -148,11 +150,14 @@ static bool have_context(struct sw_flight *f, struct sw_flight_era *e)
     const char *why;
     if (e->context)
         return true;
+    if (e->again_ms > f->now_ms)
+        return false;
     e->context = sw_dns_context_new(&e->conf, answered, &why);
     if (e->context) {
         f->u.watch(f->u.watcher, sw_dns_context_fd(e->context), true);
         return true;
     }
+    e->again_ms = f->now_ms + SW_FLIGHT_AGAIN_MS;
     SW_LOG(SW_LEVEL_ERROR, "dns_unusable", sw_field_str("why", why),
            sw_field_str("help", "sipward check says what is wrong in dns"));
     return false;

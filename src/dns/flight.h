@@ -10,6 +10,7 @@
 
 enum {
     SW_FLIGHT_BUCKETS = 1024,
+    SW_FLIGHT_AGAIN_MS = 5000, /* a context that could not be made is tried again then */
     SW_FLIGHT_TOLD_MS = 10000, /* a limit that is reached is said that often */
 };
 
@@ -27,6 +28,7 @@ struct sw_flight_era {
     struct sw_list queries;
     struct sw_dns_context *context; /* NULL: none was needed yet */
     struct sw_dns_conf conf;
+    int64_t again_ms; /* it could not be made: not before then */
     int64_t until_ms; /* retired: all who asked have their answer then */
 };
 
@@ -50,8 +52,9 @@ SW_MUST_USE enum sw_status sw_flight_init(struct sw_flight *f, const struct sw_d
 /** Nobody is answered any more. */
 void sw_flight_fini(struct sw_flight *f);
 
-/** Another configuration. If memory is out the old one stays, which is told. */
-void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf);
+/** Another configuration; what is in flight has its time limit still. If memory is out the old one
+ * stays, which is told. */
+void sw_flight_adopt(struct sw_flight *f, const struct sw_dns_conf *conf, int64_t now_ms);
 
 /** Asks, or joins who asked the same; answers at once if neither can be. */
 void sw_flight_ask(struct sw_flight *f, const struct sw_dns_question *q,

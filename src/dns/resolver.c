@@ -42,7 +42,7 @@ static void adopt(struct sw_resolver *r)
     r->changed = false;
     pthread_mutex_unlock(&r->lock);
     if (changed)
-        sw_flight_adopt(&r->flight, &conf);
+        sw_flight_adopt(&r->flight, &conf, sw_clock_ms());
 }
 
 /* True if there was one: it may only have said that a flag was set. */

@@ -1,5 +1,7 @@
 #include "tls/openssl_kept.h"
 
+#include "crypto/openssl_types.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -31,10 +33,10 @@ static bool join_leaf(struct sw_tls_kept_table *t, struct sw_tls_kept *x)
 {
     X509 *cert = SSL_SESSION_get0_peer(x->session);
     union {
-        unsigned char digest[EVP_MAX_MD_SIZE];
+        uint8_t digest[SW_SHA256_BYTES];
         struct sw_key key; /* a digest serves as the hash, too */
     } name = {{0}};
-    if (cert && X509_digest(cert, EVP_sha256(), name.digest, NULL) != 1)
+    if (cert && !sw_x509_sha256(cert, name.digest))
         return false;
     struct sw_map_node *n = sw_map_get(&t->leaves, name.key);
     x->leaf = n ? SW_CONTAINER(n, struct sw_tls_kept_leaf, node) : calloc(1, sizeof(*x->leaf));

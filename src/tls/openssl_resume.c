@@ -72,7 +72,8 @@ void sw_tls_past_context(const struct sw_tls_past *p, const struct sw_tls_identi
                               p->policy->max_version};
     size_t n = 0;
     for (int i = 0; shown && i < KEYS_MAX; shown = shown->also, i++)
-        X509_digest(sw_x509(shown->chain.c[0]), EVP_sha256(), leaf[i], NULL);
+        if (!sw_x509_sha256(sw_x509(shown->chain.c[0]), leaf[i]))
+            memcpy(leaf[i], &p, sizeof(p)); /* then it is no other's: nothing is resumed */
     parts[n++] = sw_slice((const char *)facts, sizeof(facts));
     add_text(parts, &n, q->scope);
     for (unsigned kind = 0; kind < SW_TLS_LISTS; kind++)

@@ -185,6 +185,7 @@ static bool handshakes(struct sw_worker *w)
         if (w->pending_count)
             sw_worker_pending(w);
     }
+    sw_conn_mute_steps(&w->conns);
     return !sw_list_empty(out) || !sw_list_empty(in);
 }
 

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
 from lab.dns import Dns
-from lab.gateway import BINARY, SANITIZERS, run
+from lab.gateway import BINARY, SANITIZERS, free_port, run
 from test_reload import ctl, rewrite
 
 ASK = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "tests", "support-ask")
@@ -229,6 +230,15 @@ def test_a_silent_server_costs_each_asker_the_time_limit(tmp_path):
             assert time.monotonic() < until, "it does not come back"
 
 
+def test_a_server_that_answers_takes_the_place_of_silent_and_absent_ones(tmp_path):
+    with Dns(tmp_path, {"example.test": ZONE}, name="one") as dns, Dns(tmp_path, {"example.test": ZONE}, name="two") as silent:
+        silent.silence()
+        servers = f"127.0.0.1:{silent.port},127.0.0.1:{free_port()},127.0.0.1:{dns.port}"
+        with Asker(dns, server=servers) as asker:
+            rows = asker.answers(*(f"n{i}.many.example.test A" for i in range(40)))
+        assert all(v[0] == "ok" for _, v in rows), rows
+
+
 def test_it_stops_at_once_while_questions_are_in_flight(tmp_path):
     with Dns(tmp_path, {"example.test": ZONE}, signed=["example.test"]) as dns:
         dns.silence()
@@ -242,7 +252,7 @@ def test_it_stops_at_once_while_questions_are_in_flight(tmp_path):
 
 def test_another_configuration_counts_for_what_is_asked_from_then_on(dns, tmp_path):
     """And answers of before still come."""
-    with Dns(tmp_path, {"example.test": "gw A 198.51.100.1"}) as other, Asker(dns, timeout_ms=3000) as asker:
+    with Dns(tmp_path, {"example.test": "gw A 198.51.100.1"}) as other, Asker(dns, timeout_ms=20000) as asker:
         other.silence()
         asker.say(f"set 127.0.0.1:{other.port} off -", "gw.example.test A")
         asker.taken()
@@ -260,6 +270,50 @@ def test_an_anchor_that_cannot_be_read_answers_nothing(dns, tmp_path):
     for anchor in (str(bad), str(tmp_path / "missing")):
         with Asker(dns, "opportunistic", anchor) as asker:
             assert asker.answer("example.test A")[0] == "peer_dns"
+
+
+def test_large_answers_come_over_tcp_and_too_large_ones_are_none(tmp_path):
+    """RFC 7766 5: what is cut in a datagram is asked for again; limit SW_DNS_ANSWER_MAX"""
+    def records(name, count):
+        return "\n".join(f"{name} SRV {i} 0 5061 server-{i}.with.a.name.of.some.length" for i in range(count))
+    zone = f"{records('some', 200)}\n{records('many', 800)}"
+    with Dns(tmp_path, {"example.test": zone}) as dns, Asker(dns) as asker:
+        got = asker.answer("some.example.test SRV")
+        assert got[:2] == ("ok", "ok") and len(got[4]) == 200
+        assert asker.answer("many.example.test SRV") == ("peer_dns", "ok", False, 5, [])
+
+
+SYSTEM = """
+import os, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from lab.dns import Dns
+from lab.gateway import SANITIZERS
+folder, ask = sys.argv[2:]
+def run(*args): subprocess.run(args, check=True)
+run("ip", "link", "set", "lo", "up")
+for name, text in (("resolv.conf", "nameserver 127.0.0.1\\n"), ("hosts", "192.0.2.99 here.example.test\\n")):
+    path = os.path.join(folder, name)
+    open(path, "w").write(text)
+    run("mount", "--bind", path, "/etc/" + name)
+with Dns(folder, {"example.test": "gw A 192.0.2.2"}, port=53):
+    for mode in ("off", "opportunistic", "require"):
+        questions = b"gw.example.test A\\nwait\\nhere.example.test A\\nwait\\n"
+        subprocess.run([ask, "-", mode, "-", "5000", "10"], check=True, input=questions)
+"""
+
+
+def test_without_servers_those_of_the_system_are_asked_and_its_hosts_file(tmp_path):
+    if subprocess.run(["unshare", "-rnm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("namespaces are not permitted")
+    tools = os.path.join(os.path.dirname(__file__), "..", "..", "tools")
+    out = subprocess.run(["unshare", "-rnm", sys.executable, "-c", SYSTEM, tools, str(tmp_path), ASK],
+                         capture_output=True, text=True, timeout=60, check=False,
+                         env=dict(os.environ, **SANITIZERS))
+    assert out.returncode == 0 and not out.stderr, out.stderr
+    found = re.findall(r"(\w+)\.example\.test A (\w+) .*?\|?([\d.]*)\n", out.stdout)
+    used = [("gw", "ok", "192.0.2.2"), ("here", "ok", "192.0.2.99")]
+    assert [x[:2] for x in found] == [x[:2] for x in used] * 2 + [("gw", "denied_bogus"), ("here", "denied_bogus")]
+    assert all(f"|{x[2]}\n" in out.stdout for x in used)
 
 
 # ---- the gateway's own keys

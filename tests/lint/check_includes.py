@@ -45,6 +45,7 @@ LIBRARIES = [
     (r"<sys/epoll\.h>", r"^loop/"),
     (r"<curl/", r"^fetch/download\.c$"),
     (r"<unbound\.h>", r"^dns/context\.c$"),
+    (r"<pcre2\.h>", r"^sip/pattern\.c$"),
     (r"<yaml\.h>", r"^daemon/schema\.c$"),
     (r"<sys/socket\.h>", r"^loop/"),
     (r"<netinet/", r"^loop/"),

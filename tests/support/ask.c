@@ -1,9 +1,10 @@
-/* The resolver by itself: ask SERVER|- off|opportunistic|require ANCHOR|- TIMEOUT_MS QUESTIONS_MAX
+/* The resolver by itself: ask SERVER,...|- off|opportunistic|require ANCHOR|- TIMEOUT_MS
+ * QUESTIONS_MAX
  *
  * Each line of standard input is a command:
  *   NAME TYPE     asks; the answer is a line on standard output, whenever it comes
  *   wait          until all who asked are answered; then "waited"
- *   set SERVER|- off|opportunistic|require ANCHOR|-   another configuration
+ *   set SERVER,...|- off|opportunistic|require ANCHOR|-   another configuration
  *   stop          ends at once, as the end of the input does
  * An answer: JOB NAME TYPE STATUS HOW secure|insecure TTL VERSION, then the records, each behind
  * "|". */
@@ -70,9 +71,15 @@ static void answered(void *user, const struct sw_dns_asker *who, const struct sw
 static void configure(struct sw_dns_conf *c, const char *server, const char *dnssec,
                       const char *anchor)
 {
-    c->server_count = strcmp(server, "-") != 0;
-    if (c->server_count && !sw_endpoint_parse(sw_slice_str(server), 53, &c->servers[0]))
-        exit(2);
+    struct sw_slice one, rest = sw_slice_str(strcmp(server, "-") == 0 ? "" : server);
+    for (c->server_count = 0; rest.n; c->server_count++) {
+        const char *comma = memchr(rest.p, ',', rest.n);
+        one = sw_slice(rest.p, comma ? (size_t)(comma - rest.p) : rest.n);
+        rest = sw_slice_from(rest, comma ? one.n + 1 : one.n);
+        if (c->server_count == SW_DNS_SERVERS_MAX ||
+            !sw_endpoint_parse(one, 53, &c->servers[c->server_count]))
+            exit(2);
+    }
     c->dnssec = strcmp(dnssec, "off") == 0       ? SW_DNSSEC_OFF
                 : strcmp(dnssec, "require") == 0 ? SW_DNSSEC_REQUIRE
                                                  : SW_DNSSEC_OPPORTUNISTIC;
