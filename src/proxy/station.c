@@ -59,7 +59,7 @@ static void ask(struct sw_proxy *p, struct sw_location *x)
     if (x->number) {
         q = sw_enum_next(x->number);
         if (q && !put_question(p, x, STEP_ENUM, q))
-            sw_enum_answer(x->number, &none);
+            sw_enum_answer(x->number, &none, p->e->slab);
         if (x->number->end != SW_ENUM_FOUND)
             return;
         if (!x->locate->step_count && x->locate->end == SW_LOCATE_GOES_ON)
@@ -130,7 +130,7 @@ struct sw_location *sw_location_answered(struct sw_proxy *p, const struct sw_eve
     if (!x || !ev->answer || sw_location_over(x))
         return NULL;
     if (step == STEP_ENUM && x->number)
-        sw_enum_answer(x->number, ev->answer);
+        sw_enum_answer(x->number, ev->answer, p->e->slab);
     else if (step != STEP_ENUM)
         sw_locate_answer(x->locate, step, ev->answer, &p->e->prng);
     ask(p, x);
@@ -142,7 +142,7 @@ void sw_location_due(struct sw_proxy *p, struct sw_location *x)
     static const struct sw_dns_answer none = {.status = SW_PEER_TIMEOUT};
     uint32_t step;
     while (x->number && sw_enum_next(x->number))
-        sw_enum_answer(x->number, &none);
+        sw_enum_answer(x->number, &none, p->e->slab);
     if (x->number && x->number->end != SW_ENUM_FOUND)
         return;
     while (x->locate->end == SW_LOCATE_GOES_ON) {

@@ -89,7 +89,7 @@ static bool is_sip_uri(struct sw_slice text)
 
 /* What a record leads to. NULL: `rule` is filled; else why it is left out. */
 static const char *read_rule(const struct sw_enum *x, const struct sw_dns_naptr *r,
-                             struct sw_enum_rule *rule)
+                             struct sw_enum_rule *rule, struct sw_slab *slab)
 {
     struct sw_buf b = sw_buf(rule->text, SW_ENUM_URI_MAX);
     rule->order = r->order;
@@ -104,16 +104,16 @@ static const char *read_rule(const struct sw_enum *x, const struct sw_dns_naptr 
         return "services other than SIP are left out";
     if (!sw_slice_eq_case(r->flags, SW_SLICE("u")))
         return "a record has other flags than \"u\"";
-    switch (sw_ere_substitute(r->regexp, sw_slice_str(x->number), &b)) {
+    switch (sw_ere_substitute(r->regexp, sw_slice_str(x->number), slab, &b)) {
     case SW_OK:
         rule->text[b.n] = 0;
         return is_sip_uri(sw_buf_view(&b)) ? NULL : "a record does not lead to a sip URI";
     case SW_AGAIN:
         return "the regexp of a record does not match the number";
     case SW_PEER_SYNTAX:
-        return "the regexp of a record cannot be read";
+        return "the regexp of a record cannot be read, or is too large";
     default:
-        return "the regexp of a record is too large";
+        return "memory is out, or a URI is too long";
     }
 }
 
@@ -137,14 +137,15 @@ static bool insert(struct sw_enum *x, uint8_t own, const struct sw_enum_rule *ru
     return true;
 }
 
-static void read_records(struct sw_enum *x, const struct sw_dns_answer *answer)
+static void read_records(struct sw_enum *x, const struct sw_dns_answer *answer,
+                         struct sw_slab *slab)
 {
     struct sw_slice rest = answer->records, rdata;
     struct sw_dns_naptr r;
     struct sw_enum_rule rule;
     uint8_t own = 0;
     for (int i = 0; i < SW_ENUM_RECORDS_MAX && sw_dns_next(&rest, &rdata) == SW_OK; i++) {
-        const char *why = sw_dns_read_naptr(rdata, &r) == SW_OK ? read_rule(x, &r, &rule)
+        const char *why = sw_dns_read_naptr(rdata, &r) == SW_OK ? read_rule(x, &r, &rule, slab)
                                                                 : "a record cannot be read";
         if (why)
             x->note = why;
@@ -184,14 +185,14 @@ static void follow(struct sw_enum *x)
         finish(x, SW_ENUM_NO_NUMBER, "ENUM knows no SIP URI for the number");
 }
 
-void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer)
+void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struct sw_slab *slab)
 {
     if (x->end != SW_ENUM_GOES_ON)
         return;
     x->status[x->asked - 1] = (uint16_t)(answer->status == SW_AGAIN ? SW_PEER_DNS : answer->status);
     x->records[x->asked - 1] = answer->count;
     if (answer->status == SW_OK)
-        read_records(x, answer);
+        read_records(x, answer, slab);
     follow(x);
 }
 

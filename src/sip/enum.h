@@ -4,6 +4,7 @@
 #define SW_SIP_ENUM_H
 
 #include "base/dns.h"
+#include "base/slab.h"
 #include "sip/uri.h"
 
 enum {
@@ -54,8 +55,8 @@ void sw_enum_start(struct sw_enum *x, const char *number, struct sw_slice suffix
 /** The question to be asked now, once; NULL: it is over. */
 const struct sw_dns_question *sw_enum_next(const struct sw_enum *x);
 
-/** Takes the answer to that. RFC 6116 3.4, 5.2.1 */
-void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer);
+/** Takes the answer to that; `slab` is used for the moment. RFC 6116 3.4, 5.2.1 */
+void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struct sw_slab *slab);
 
 /** Appends what came of it, question by question. */
 void sw_enum_put_reason(struct sw_buf *b, const struct sw_enum *x);

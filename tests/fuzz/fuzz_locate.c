@@ -45,15 +45,20 @@ static void run(struct sw_locate *x, struct sw_slice s)
 static void run_enum(struct sw_slice s)
 {
     struct sw_enum *x = malloc(sizeof(*x));
+    struct sw_slab slab;
     struct sw_uri u;
     int asked = 0;
+    sw_slab_init(&slab);
     sw_enum_start(x, "+4930123456", SW_SLICE("e164.arpa"));
     while (sw_enum_next(x)) {
         if (++asked > SW_ENUM_CHAIN_MAX + 1)
             abort();
         struct sw_dns_answer a = answer(&s);
-        sw_enum_answer(x, &a);
+        sw_enum_answer(x, &a, &slab);
     }
+    if (slab.used_bytes)
+        abort();
+    sw_slab_fini(&slab);
     if (x->end == SW_ENUM_FOUND &&
         (sw_uri_parse(sw_slice_str(x->uri), &u, NULL) != SW_OK || !sw_uri_is_sip(&u)))
         abort();
