@@ -56,6 +56,11 @@ void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive
     else if (d->listen.s.p)
         sw_diag_error(b->diags, d->listen.mark,
                       "listen: goes with to: dns and to: enum (a peer has a listen of its own)");
+    if (r->lookup != SW_LOOKUP_NONE && (r->from == SW_FROM_ANY || r->from == SW_FROM_VERIFIED))
+        sw_diag_warning(b->diags, d->mark,
+                        "to: %s lets whoever a trusted CA gave a certificate have requests relayed "
+                        "to every domain (from: the peers that may)",
+                        d->to.t[0].s.p);
     if (r->lookup == SW_LOOKUP_ENUM)
         suffix(b, d, r);
     else if (d->suffix.s.p)

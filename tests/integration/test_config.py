@@ -333,3 +333,21 @@ def test_own_tls_policies_are_judged(scene, ciphers, kind, message):
 def test_times_have_an_end(scene, value, ok):
     out = check(scene, scene.config() + f"limits:\n  idle: {value}\n")
     assert ("cannot be read" not in out.stderr) == ok, out.stderr
+
+
+@pytest.mark.parametrize("route,message", [
+    ("{to: dns}", "to: dns lets whoever a trusted CA gave a certificate have requests relayed to every domain"),
+    ("{from: verified, to: enum}", "to: enum lets whoever a trusted CA gave a certificate"),
+    ("{from: pbx, to: dns}", None),
+])
+def test_an_open_relay_is_told(scene, route, message):
+    out = check(scene, scene.config(routes=f"  - {route}\n"))
+    assert out.returncode == 0, out.stderr
+    assert (": warning: " + message in out.stderr) if message else "relayed" not in out.stderr
+
+
+def test_a_peer_that_is_found_by_dns_needs_a_source_without_tls(scene):
+    text = scene.config().replace(f"    address: 127.0.0.1:{scene.pbx_port}\n    transport: udp\n    source: [127.0.0.0/8]",
+                                  "    domain: pbx.test\n    transport: udp", 1)
+    out = check(scene, text)
+    assert out.returncode == 0 and 'peer "pbx" has no address and no source' in out.stderr, out.stderr
