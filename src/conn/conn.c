@@ -279,6 +279,8 @@ enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct s
         .transport = SW_TLS,
         .outbound = true,
     };
+    if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
+        domain.n--;
     if (listener >= s->conf.listener_count || !remote->port || domain.n == 0 ||
         domain.n >= SW_CONN_DOMAIN_MAX || !s->conf.listeners[listener].out.trust)
         return SW_SYS_UNREACHABLE;

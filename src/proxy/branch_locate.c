@@ -152,14 +152,25 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
     t->domain = domain;
 }
 
-/* ENUM names the Request-URI anew, and so who is wanted. */
+/* ENUM names the Request-URI anew, and so who is wanted. False: that is nobody, or ourselves. */
 static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target *t,
                         const struct sw_location *x)
 {
     struct sw_uri u;
+    struct sw_endpoint ip;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
-    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK)
+    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK) {
+        sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
+    }
+    if (sw_proxy_is_ours(p->conf, sw_target_host(&u), u.port)) {
+        sw_fork_consider(f, 404, NULL, "Number Leads Back Here");
+        return false;
+    }
+    if (sw_endpoint_ip_parse(sw_target_host(&u), &ip)) { /* no certificate proves that */
+        sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
+        return false;
+    }
     name_owner(p, t, sw_target_host(&u));
     return true;
 }
@@ -208,9 +219,9 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
     if (!found)
         failed(p, f, c, target, x);
-    else if (!list || (x->number && !take_number(p, f, &t, x)))
+    else if (!list)
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
-    else {
+    else if (!x->number || take_number(p, f, &t, x)) {
         take_places(p, c, list, &t, x->locate);
         note_located(p, f, &t, x, c);
     }

@@ -170,6 +170,11 @@ def test_stranger_is_called_by_dns_and_proves_its_domain(scene):
         assert s.recv().method == "ACK"
         opened = lab.gw.wait_event("connection_open")[0]
         assert (opened["peer"], opened["identity"], opened["server_name"]) == ("verified", "other.test", "other.test")
+        lab.send("MESSAGE", "sip:bob@OTHER.test.")  # the same domain: the same connection
+        m = s.recv()
+        assert m.line == "MESSAGE sip:bob@OTHER.test. SIP/2.0"
+        s.send(sip.response(m, 200))
+        assert lab.pbx.final().status == 200
         s.close()
         lab.gw.wait_event("connection_closed")
         lab.pbx.send(in_dialog(ok, "BYE", "sip:bob@other.test", lab.pbx.port, cseq=2), lab.scene.inside)

@@ -130,6 +130,13 @@ static void zone_no_tls(struct zone *z)
     zone_srv(z, "_sips._tcp.other.test", 0, 0, 0, "");
 }
 
+static void zone_back(struct zone *z)
+{
+    zone_naptr(z, "7.1.e164.arpa", 1, 1, "u", "E2U+sip", "!^.*$!sip:x@example.test!", "");
+    zone_naptr(z, "8.1.e164.arpa", 1, 1, "u", "E2U+sip", "!^.*$!sip:x@10.0.0.11!", "");
+    zone_address(z, "example.test", "10.0.0.11");
+}
+
 static void test_locate_says_why_it_failed(void **state)
 {
     (void)state;
@@ -149,6 +156,8 @@ static void test_locate_says_why_it_failed(void **state)
                 "SIP/2.0 480 Domain Not Reachable From Here");
     one_failure(zone_empty, "tel:+17", SW_LOOKUP_ENUM, "SIP/2.0 404 Number Not In ENUM");
     one_failure(zone_silent, "tel:+17", SW_LOOKUP_ENUM, "SIP/2.0 500 DNS Does Not Answer");
+    one_failure(zone_back, "tel:+17", SW_LOOKUP_ENUM, "SIP/2.0 404 Number Leads Back Here");
+    one_failure(zone_back, "tel:+18", SW_LOOKUP_ENUM, "SIP/2.0 404 Number Leads To No Domain");
 }
 
 /* A domain that is nobody's: over TLS, to whoever proves it. RFC 3261 16.6 step 7, RFC 5922 4 */
