@@ -142,6 +142,37 @@ def test_silent_name_server_is_told(scene):
         lab.dns.speak()
 
 
+@pytest.mark.parametrize("transports,records", [
+    ("udp", '_sip._udp SRV 1 0 {dead} a\n_sip._udp SRV 2 0 {port} a\na A 127.0.0.1'),
+    ("[udp, tcp]", '@ NAPTR 1 1 "s" "SIP+D2T" "" _sip._tcp\n_sip._tcp SRV 1 0 {port} a\na A 127.0.0.1'),
+])
+def test_peer_without_tls_is_found(scene, transports, records):
+    """RFC 3263 4.1: the transports that the peer may have; a dead port is told by ICMP or a refused connection."""
+    tcp = sip.Server()
+    port = scene.pbx_port if transports == "udp" else tcp.port
+    dns = Dns(scene.folder, zones={"pbx.test": records.format(dead=CLOSED, port=port)})
+    text = scene.config(extra=f"dns: {{servers: [127.0.0.1:{dns.port}], dnssec: off}}\n").replace(
+        f"    address: 127.0.0.1:{scene.pbx_port}\n    transport: udp",
+        f"    domain: pbx.test\n    transport: {transports}")
+    udp = sip.Udp(scene.pbx_port)
+    with dns, Gateway(scene.folder, text):
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("INVITE"))
+        pbx = udp if transports == "udp" else tcp.accept()
+        invite = pbx.recv()
+        assert invite.line == "INVITE sip:bob@pbx.test SIP/2.0"
+        pbx.send(sip.response(invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{port}>"))
+        ok = c.final()
+        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        for cseq, method in ((1, "ACK"), (2, "BYE")):
+            c.send(sip.request(method, f"sip:bob@127.0.0.1:{port}", headers=routes, call_id=ok["call-id"], cseq=cseq,
+                               to_tag=";tag=callee"))
+            m = pbx.recv(want=lambda m, method=method: m.method == method)
+        pbx.send(sip.response(m, 200))
+        assert c.final().status == 200
+    udp.close()
+
+
 TO_DNS = "  - {from: pbx, to: dns}\n  - {from: verified, to: pbx}\n"
 
 
