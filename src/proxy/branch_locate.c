@@ -172,6 +172,12 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
         return false;
     }
     name_owner(p, t, sw_target_host(&u));
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    bool sips = u.scheme == SW_SCHEME_SIPS;
+    if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
+        sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
+        return false;
+    }
     return true;
 }
 

@@ -36,13 +36,30 @@ static bool put_question(struct sw_proxy *p, const struct sw_location *x, uint32
     return a;
 }
 
+/* A peer's addresses stand "instead of DNS". */
+static bool configured(const struct sw_proxy *p, struct sw_locate *x, struct sw_slice host)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, host);
+    for (uint32_t i = 0; peer && i < peer->address_count && i < SW_LOCATE_PLACES_MAX; i++) {
+        struct sw_locate_place *at = &x->place[x->place_count++];
+        *at =
+            (struct sw_locate_place){.remote = peer->addresses[i], .transport = SW_TLS, .step = -1};
+        at->remote.port = at->remote.port ? at->remote.port : sw_transport_port(SW_TLS);
+    }
+    if (x->place_count)
+        x->end = SW_LOCATE_FOUND;
+    return x->place_count > 0;
+}
+
 /* The goal that a URI found by ENUM is. */
-static void locate_uri(struct sw_location *x)
+static void locate_uri(const struct sw_proxy *p, struct sw_location *x)
 {
     struct sw_uri u;
     struct sw_locate_goal g = x->rest;
     if (sw_uri_parse(sw_slice_str(x->number->uri), &u, NULL) != SW_OK)
         return; /* it was read before */
+    if (configured(p, x->locate, u.maddr.n ? u.maddr : u.host))
+        return;
     g.host = u.maddr.n ? u.maddr : u.host;
     g.port = u.port;
     g.transport = u.transport;
@@ -63,7 +80,7 @@ static void ask(struct sw_proxy *p, struct sw_location *x)
         if (x->number->end != SW_ENUM_FOUND)
             return;
         if (!x->locate->step_count && x->locate->end == SW_LOCATE_GOES_ON)
-            locate_uri(x);
+            locate_uri(p, x);
     }
     while ((q = sw_locate_next(x->locate, &step)))
         if (!put_question(p, x, step, q))

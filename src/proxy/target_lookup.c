@@ -58,6 +58,15 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
                          "the URI has an address in place of a domain, and no certificate proves "
                          "that",
                          "the sender must use the domain; or make the address a peer's");
+    if (peer && sw_request_is_sips(q) && peer->sips == SW_SIPS_DENY)
+        return sw_refuse(out, 416, NULL, "the domain is a peer's, which has sips: deny",
+                         "let the sender use a sip URI, or set sips: allow for the peer");
+    if (peer && !sw_request_is_sips(q) && peer->sips == SW_SIPS_REQUIRE) {
+        sw_refuse(out, 480, NULL, "the domain is a peer's, which has sips: require",
+                  "let the sender use a sips URI, or set sips: allow for the peer");
+        out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
+        return false;
+    }
     if (peer && peer->address_count) { /* "instead of DNS" */
         sw_target_add_peer(p, peer, SW_Q_MAX, q, targets);
         return true;

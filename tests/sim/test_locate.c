@@ -270,6 +270,30 @@ static void test_locate_asks_enum_first(void **state)
     scene_fini(&x);
 }
 
+/* What ENUM leads to may be a peer's domain: then the peer's own rules hold, and its address. */
+static void test_locate_keeps_a_peers_rules(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* by number; by domain; a peer that wants sips */
+        struct scene x;
+        scene_init(&x, "spare.test");
+        conf_peer(&x.gate.conf, "spare", "10.0.0.11:5061", SW_TLS, "spare.test")->sips =
+            how == 2 ? SW_SIPS_REQUIRE : SW_SIPS_ALLOW;
+        route_lookup(&x.gate.conf, how ? SW_LOOKUP_DNS : SW_LOOKUP_ENUM);
+        scene_start(&x); /* spare.test is not in the DNS */
+        zone_naptr(&x.zone, "7.1.e164.arpa", 1, 1, "u", "E2U+sip", "!^.*$!sip:x@spare.test!", "");
+        send_request(&x, "MESSAGE", how ? "sip:x@Spare.test" : "tel:+17", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "MESSAGE sip:x@"), how < 2);
+        if (how < 2)
+            raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        run_ms(&x, 500);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), how < 2);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 480"), how == 2);
+        scene_fini(&x);
+    }
+}
+
 /* A CANCEL while the DNS is being asked: nothing leaves. RFC 3261 9.1, 16.10 */
 static void test_locate_can_be_cancelled(void **state)
 {
@@ -376,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_locate_lets_a_stranger_answer_for_itself_only),
         cmocka_unit_test(test_locate_follows_the_next_route),
         cmocka_unit_test(test_locate_asks_enum_first),
+        cmocka_unit_test(test_locate_keeps_a_peers_rules),
         cmocka_unit_test(test_locate_can_be_cancelled),
         cmocka_unit_test(test_locate_does_not_wait_for_ever),
         cmocka_unit_test(test_locate_survives_a_reload),
