@@ -61,6 +61,12 @@ struct sw_flow {
         *ident; /* what its certificate proved; NULL: none. Valid on the owner only */
 };
 
+/** What stands for a flow's owner: the id of a peer, or that of the domain that was proved. */
+static inline uint32_t sw_flow_owner(const struct sw_flow *flow)
+{
+    return flow->peer == SW_PEER_VERIFIED ? flow->domain_id : flow->peer;
+}
+
 static inline bool sw_transport_reliable(enum sw_transport t)
 {
     return t != SW_UDP;

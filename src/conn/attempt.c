@@ -12,7 +12,7 @@ static const char *peer_name(const struct sw_conns *s, const struct sw_flow *flo
     const struct sw_conn_peer *p = sw_conn_peer_find(s, flow->peer);
     if (p)
         return p->name;
-    return flow->peer == SW_PEER_VERIFIED ? "verified" : "nobody";
+    return flow->peer == SW_PEER_VERIFIED || flow->peer > INT32_MAX ? "verified" : "nobody";
 }
 
 struct sw_field sw_attempt_shown(const struct sw_tls_info *info)

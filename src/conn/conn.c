@@ -245,6 +245,20 @@ uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
     return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
 }
 
+static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
+                           const struct sw_tls_params *tls, struct sw_conn **out)
+{
+    const struct sw_conn_listener *l = &s->conf.listeners[flow->listener];
+    int fd = sw_sock_connect(&flow->remote, &l->address, l->freebind);
+    if (fd < 0)
+        return sw_sock_status(errno);
+    enum sw_status st = make(s, fd, flow, tls, SW_WANT_WRITE, out);
+    if (st != SW_OK)
+        return st;
+    enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
+    return SW_OK;
+}
+
 enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                             enum sw_transport transport, const struct sw_endpoint *remote,
                             struct sw_conn **out)
@@ -260,21 +274,48 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
-    const struct sw_conn_listener *l = &s->conf.listeners[listener];
     struct sw_load *load;
     if (!sw_conn_place(p, SW_LOAD_TO, true, &load))
         return SW_LIMIT_PEER;
-    int fd = sw_sock_connect(remote, &l->address, l->freebind);
-    enum sw_status st =
-        fd < 0 ? sw_sock_status(errno)
-               : make(s, fd, &flow, transport == SW_TLS ? &p->tls : NULL, SW_WANT_WRITE, out);
+    enum sw_status st = dial(s, &flow, transport == SW_TLS ? &p->tls : NULL, out);
     if (st != SW_OK) {
         sw_load_disconnect(&load, SW_LOAD_TO);
         return st;
     }
     (*out)->load = load;
-    enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
     return SW_OK;
+}
+
+enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct sw_slice domain,
+                                     uint16_t listener, const struct sw_endpoint *remote,
+                                     struct sw_conn **out)
+{
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .listener = listener,
+        .transport = SW_TLS,
+        .outbound = true,
+    };
+    if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
+        domain.n--;
+    if (listener >= s->conf.listener_count || !remote->port || domain.n == 0 ||
+        domain.n >= SW_CONN_DOMAIN_MAX || !s->conf.listeners[listener].out.trust)
+        return SW_SYS_UNREACHABLE;
+    struct sw_conn_stranger *x = sw_slab_get(&s->slab, sizeof(*x));
+    if (!x)
+        return SW_LIMIT_MEMORY;
+    memcpy(x->domain, domain.p, domain.n);
+    x->domain[domain.n] = '\0';
+    x->tls = s->conf.listeners[listener].out;
+    x->tls.server_name = x->domain; /* RFC 5922 7.8, RFC 9325 3.7 */
+    *out = NULL;
+    enum sw_status st = dial(s, &flow, &x->tls, out);
+    if (st == SW_OK)
+        (*out)->stranger = x;
+    else
+        sw_slab_put(&s->slab, x, sizeof(*x));
+    return st;
 }
 
 enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
@@ -325,6 +366,8 @@ static void tell_unknown_name(struct sw_conns *s, struct sw_conn *c)
 static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
 {
     const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
+    if (!p && c->stranger) /* what it is judged by is the listener's, also after a reload */
+        return &s->conf.listeners[c->flow.listener].out;
     return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
 }
 
@@ -502,6 +545,7 @@ void sw_conns_sweep(struct sw_conns *s)
         forget(s, &c->part, &c->part_n, &c->part_cap);
         forget(s, &c->out, &c->out_n, &c->out_cap);
         sw_slab_put(&s->slab, c->wire, c->wire_n);
+        sw_slab_put(&s->slab, c->stranger, sizeof(*c->stranger));
         sw_table_del(&s->table, c->ref);
     }
 }

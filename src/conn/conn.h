@@ -43,6 +43,9 @@ struct sw_conn_limits {
     uint32_t answer_ms;    /* how long an answer about a revocation is waited for */
 };
 
+/* The longest domain name, and its NUL: RFC 1035 2.3.4 */
+enum { SW_CONN_DOMAIN_MAX = 256 };
+
 /* How to accept on a listener. */
 struct sw_conn_listener {
     const char *name;
@@ -50,6 +53,14 @@ struct sw_conn_listener {
     uint8_t transport;
     bool freebind;            /* its address comes and goes */
     struct sw_tls_params tls; /* with transport TLS */
+    struct sw_tls_params out; /* likewise: how to dial one who is no peer, from here */
+};
+
+/* Somebody who is no peer and that we dial: whom it must prove to be. It lives as long as its
+ * connection. */
+struct sw_conn_stranger {
+    struct sw_tls_params tls;
+    char domain[SW_CONN_DOMAIN_MAX];
 };
 
 /* How to dial a peer. */
@@ -93,8 +104,9 @@ struct sw_waiter {
 struct sw_conn {
     struct sw_flow flow; /* as everyone may see it */
     struct sw_ref ref;
-    struct sw_tls *tls;    /* NULL: plain */
-    struct sw_load *load;  /* of its peer, in which it counts; NULL: it does not */
+    struct sw_tls *tls;                /* NULL: plain */
+    struct sw_conn_stranger *stranger; /* we dialled one who is no peer; NULL: not so */
+    struct sw_load *load;              /* of its peer, in which it counts; NULL: it does not */
     struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
     struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
@@ -200,6 +212,21 @@ enum sw_status sw_conn_take_back(struct sw_conns *s, struct sw_conn *c);
 
 /** Drops a connection that was let go of, but for its socket: that is another worker's. */
 void sw_conn_leave(struct sw_conns *s, struct sw_conn *c);
+
+/**
+ * Starts to dial one who is no peer, over TLS, with what the listener shows and believes; `peer` is
+ * the id of the domain that must be proved. Its sessions are not resumed. As sw_conn_dial.
+ */
+SW_MUST_USE enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer,
+                                                 struct sw_slice domain, uint16_t listener,
+                                                 const struct sw_endpoint *remote,
+                                                 struct sw_conn **out);
+
+/** What one that we dialled must prove if it is no peer; empty: it is one, or dialled us. */
+static inline struct sw_slice sw_conn_domain(const struct sw_conn *c)
+{
+    return c->stranger ? sw_slice_str(c->stranger->domain) : sw_slice("", 0);
+}
 
 /** Starts to dial. SW_LIMIT_PEER: not begun; SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO,
  * SW_SYS_UNREACHABLE, SW_PEER_REFUSED */

@@ -27,7 +27,7 @@ const char *sw_answer_health(const struct sw_peer_conf *p, const struct sw_peer_
                  atomic_load_explicit(&s->load->failed, memory_order_relaxed), why ? why : "-");
         return text;
     }
-    return p->ping_ms && p->address_count ? "up" : "not asked";
+    return p->ping_ms && (p->address_count || p->domain_count) ? "up" : "not asked";
 }
 
 int64_t sw_answer_since_s(const struct sw_peer_state *s, int64_t now_ms)

@@ -1,6 +1,7 @@
 /* Identities of a configuration: certificates and keys, and what a listener shows by server name.
  */
 #include "cert/load.h"
+#include "crypto/siphash.h"
 #include "daemon/config.h"
 
 /* ---- loading ---- */
@@ -101,6 +102,15 @@ static void check_staple(struct sw_config_build *b, const struct sw_identity_dir
                                                  : "staple: false, or ask its CA");
 }
 
+static uint32_t name_id(struct sw_slice name)
+{
+    const struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x6e616d6520696421)};
+    struct sw_siphash h;
+    sw_siphash_init(&h, fixed); /* nodes that share a seal_key have the same */
+    sw_siphash_slice_lower(&h, name);
+    return (uint32_t)sw_siphash_end(&h).a;
+}
+
 /* Certificates with the same names stand for the same local identity, whatever their keys and
  * dates: a renewed one keeps its connections, one with other names has none of them. RFC 5923 9.3
  */
@@ -109,7 +119,7 @@ static uint32_t local_id_of(const struct sw_tls_identity *id)
     struct sw_ident *ident = id->chain.count ? sw_ident_new(id->chain.c[0], NULL, 0) : NULL;
     uint32_t sum = 0;
     for (uint32_t i = 0; ident && i < ident->name_count; i++)
-        sum += sw_proxy_domain_id(ident->names[i].text); /* in any order */
+        sum += name_id(ident->names[i].text); /* in any order */
     if (ident && !ident->name_count)
         memcpy(&sum, ident->fingerprint, sizeof(sum));
     sw_ident_free(ident);

@@ -106,6 +106,8 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
         cl->tls.identity->chain.count)
         warn_unproved(b, d, l);
     cl->tls.trust = listener_trust(b, d);
+    cl->out = (struct sw_tls_params){
+        .policy = cl->tls.policy, .identity = cl->tls.identity, .trust = cl->tls.trust};
     if (!d->trust.count && cl->tls.client_cert == SW_CERT_REQUIRE)
         sw_diag_error(b->diags, d->mark,
                       "a listener that requires client certificates believes nobody (trust must be "

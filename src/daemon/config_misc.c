@@ -86,6 +86,7 @@ static void limits(struct sw_config_build *b)
     l->connections = limit(b, &d->connections, 100000, 1, 10000000);
     l->connections_per_peer = limit(b, &d->connections_per_peer, 0, 1, 1024);
     struct sw_proxy_conf *p = &b->c->proxy;
+    p->avoid_ms = limit(b, &d->avoid, 30000, 0, 3600000);
     p->lateness_ms = limit(b, &d->lateness, 500, 0, 60000);
     p->headers_max = limit(b, &d->headers, 256, 32, SW_HDRS_MAX);
     p->uri_max = limit(b, &d->uri_bytes, 8 * KIB, KIB / 2, HEADER_MAX);

@@ -104,11 +104,16 @@ static void addresses(struct sw_config_build *b, const struct sw_peer_directive 
                 d->address.t[i].s.p);
     p->addresses = list;
     p->address_count = (uint32_t)d->address.count;
-    if (p->address_count == 0)
+    if (p->address_count == 0 && p->domain_count == 0)
         sw_diag_note(b->diags, d->mark,
-                     "peer \"%s\" has no address: this version has no DNS yet, and reaches it only "
-                     "over connections that it opened itself",
+                     "peer \"%s\" has neither address nor domain: it is reached only over "
+                     "connections that it opened itself",
                      d->name.s.p ? d->name.s.p : "");
+    if (p->address_count == 0 && !p->tls && !d->source.given)
+        sw_diag_warning(b->diags, d->mark,
+                        "peer \"%s\" has no address and no source: it can be called, and what it "
+                        "sends itself is nobody's (give it a source)",
+                        d->name.s.p ? d->name.s.p : "");
 }
 
 static void sources(struct sw_config_build *b, const struct sw_peer_directive *d,

@@ -79,16 +79,20 @@ static void to(struct sw_config_build *b, const struct sw_route_directive *d,
         any.has_order |= place.has_order;
         if (!t->s.p)
             continue;
-        if (sw_text_is(t, "location") || sw_text_is(t, "dns")) {
-            r->unsupported = true;
+        if (sw_text_is(t, "location") || sw_text_is(t, "dns") || sw_text_is(t, "enum")) {
+            r->lookup = sw_text_is(t, "dns")    ? SW_LOOKUP_DNS
+                        : sw_text_is(t, "enum") ? SW_LOOKUP_ENUM
+                                                : SW_LOOKUP_NONE;
+            r->unsupported = r->lookup == SW_LOOKUP_NONE;
             if (place.has_q || place.has_weight || place.has_order)
                 sw_diag_error(b->diags, t->mark, "to: %s has no %s (peers have)", t->s.p,
                               place.has_q        ? "q"
                               : place.has_weight ? "weight"
                                                  : "order");
-            sw_diag_note(b->diags, t->mark,
-                         "to: %s: this version does not act on it yet, what matches gets 480",
-                         t->s.p);
+            if (r->unsupported)
+                sw_diag_note(b->diags, t->mark,
+                             "to: %s: this version does not act on it yet, what matches gets 480",
+                             t->s.p);
             if (d->to.count > 1)
                 sw_diag_error(b->diags, t->mark, "to: %s stands alone or not at all", t->s.p);
             continue;
@@ -126,6 +130,7 @@ static void one_route(struct sw_config_build *b, const struct sw_route_directive
     if (d->fork.s.p && d->to.count < 2)
         sw_diag_warning(b->diags, d->fork.mark, "fork: has no effect with less than two peers");
     to(b, d, r);
+    sw_config_lookup(b, d, r);
     if (r->from == SW_FROM_ANY && d->to.given)
         sw_diag_warning(b->diags, d->mark,
                         "from: any also takes in every domain that a certificate of a trusted CA "

@@ -140,6 +140,8 @@ static const struct sw_key_def route_keys[] = {
      NULL},
     {"choose", SW_KEY_TEXT, offsetof(struct sw_route_directive, choose), false,
      "order|weight|least-loaded|hash", NULL},
+    {"listen", SW_KEY_TEXT, offsetof(struct sw_route_directive, listen), false, NULL, NULL},
+    {"suffix", SW_KEY_TEXT, offsetof(struct sw_route_directive, suffix), false, NULL, NULL},
 };
 static const struct sw_schema route_schema = SCHEMA("a route", route_keys, sw_route_directive);
 
@@ -234,6 +236,7 @@ static const struct sw_key_def limits_keys[] = {
      false, NULL, NULL},
     {"source_messages_per_second", SW_KEY_COUNT,
      offsetof(struct sw_limits_directive, source_messages_per_second), false, NULL, NULL},
+    {"avoid", SW_KEY_DURATION, offsetof(struct sw_limits_directive, avoid), false, NULL, NULL},
     {"lateness", SW_KEY_DURATION, offsetof(struct sw_limits_directive, lateness), false, NULL,
      NULL},
     {"dns_questions", SW_KEY_COUNT, offsetof(struct sw_limits_directive, dns_questions), false,

@@ -56,7 +56,7 @@ struct sw_to_directive {
 
 struct sw_route_directive {
     struct sw_mark mark;
-    struct sw_text from, user, domain, method, fork, user_regex, choose;
+    struct sw_text from, user, domain, method, fork, user_regex, choose, listen, suffix;
     struct sw_texts to, header, source;
     struct sw_number reject;
     struct sw_set_directive set;
@@ -99,7 +99,7 @@ struct sw_limits_directive {
     struct sw_number header_bytes, headers, uri_bytes, body_bytes, output_bytes;
     struct sw_number connections, connections_per_peer, transactions, branches, calls;
     struct sw_number handshakes_per_source, messages_per_second, source_messages_per_second,
-        lateness, dns_questions, dns_cache;
+        lateness, avoid, dns_questions, dns_cache;
 };
 
 struct sw_directives {

@@ -23,7 +23,7 @@ static void fill(struct sw_snapshot *s, uint32_t instance)
 {
     const struct sw_config *c = &s->config;
     count_connections(s);
-    s->gateway = (struct sw_gateway_live){.proxy = &c->proxy, .peers = s->peers};
+    s->gateway = (struct sw_gateway_live){.proxy = &c->proxy, .peers = s->peers, .avoid = s->avoid};
     s->live.step = &s->gateway;
     s->live.connections_per_peer = c->limits.connections_per_peer;
     s->live.dns_cache = c->dns_cache;
@@ -75,8 +75,11 @@ static enum sw_status make_states(struct sw_snapshot *s, const struct sw_snapsho
 {
     const struct sw_proxy_conf *c = &s->config.proxy;
     s->peers = calloc(c->peer_count + 1, sizeof(*s->peers));
-    if (!s->peers)
+    s->avoid = calloc(1, sizeof(*s->avoid));
+    if (!s->peers || !s->avoid)
         return SW_LIMIT_MEMORY;
+    if (before)
+        sw_avoid_copy(before->avoid, s->avoid);
     for (uint32_t i = 0; i < c->peer_count; i++) {
         const struct sw_peer_state *was = before ? state_in(before, c->peers[i].id) : NULL;
         s->peers[i].load = was ? sw_load_ref(was->load) : sw_load_new();
@@ -136,6 +139,7 @@ void sw_snapshot_free(struct sw_snapshot *s)
     sw_config_free(&s->config);
     sw_revocations_unref(s->learnt);
     free(s->peers);
+    free(s->avoid);
     free(s);
 }
 

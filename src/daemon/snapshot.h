@@ -10,6 +10,7 @@
 struct sw_snapshot {
     struct sw_config config;
     struct sw_peer_state *peers; /* in the order of the configuration's */
+    struct sw_avoid *avoid;      /* places that failed */
     struct sw_gateway_live gateway;
     struct sw_worker_conf live;
     struct sw_revocations *learnt; /* the same for all */

@@ -34,7 +34,9 @@ struct sw_want {
     bool any_of_peer;  /* an accepted connection of the peer from that address will do too */
     bool alias;        /* one whose peer takes requests for `remote` over it will do: RFC 5923 */
     uint32_t local_id; /* with any_of_peer: our identity on it; else it is the peer's one of now */
-    uint32_t timeout_ms; /* 0: the executor's own limits */
+    uint32_t timeout_ms;    /* 0: the executor's own limits */
+    struct sw_slice domain; /* what it must prove if it is no peer, and `peer` is that name's id;
+                             * valid until the action is performed */
 };
 
 struct sw_lookup_act {

@@ -80,7 +80,7 @@ struct sw_client *sw_client_new(struct sw_engine *e, enum sw_method method,
     c->remote = flow->remote;
     if (reliable && !flow->outbound)
         c->remote.port = flow->alias_port; /* where another connection would go; 0: nowhere */
-    c->peer = flow->peer;
+    c->peer = sw_flow_owner(flow);
     c->local_id = flow->local_id;
     c->listener = flow->listener;
     c->transport = flow->transport;

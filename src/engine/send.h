@@ -16,9 +16,11 @@ struct sw_send {
     char *bytes; /* from the slab; NULL: the user's */
     struct sw_ref ref;
     struct sw_ref server;
+    struct sw_ref location; /* the user's: where it may go next */
     uint32_t n;
     uint8_t owner; /* enum sw_send_owner */
     uint8_t user_kind;
+    uint8_t place;           /* of the location: the next one */
     struct sw_cookie cookie; /* what it was sent with first */
     struct sw_timer timer;   /* 64*T1: the answer to OPEN may be lost in a full mailbox */
 };

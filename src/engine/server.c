@@ -89,7 +89,7 @@ struct sw_server *sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
     s->ref = ref;
     s->flow = flow->id;
     s->remote = sw_server_reply_to(flow, &v->via);
-    s->peer = flow->peer;
+    s->peer = sw_flow_owner(flow);
     s->local_id = flow->local_id;
     s->listener = flow->listener;
     s->transport = flow->transport;

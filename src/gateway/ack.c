@@ -1,5 +1,6 @@
 #include "gateway/ack.h"
 
+#include "gateway/reroute.h"
 #include "proxy/alias.h"
 #include "proxy/sips.h"
 
@@ -63,6 +64,10 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         return;
     }
     const struct sw_target *t = &targets.t[0];
+    if (t->locate && t->transport == SW_UDP) { /* no connection that it could wait for */
+        sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
+        return;
+    }
     struct sw_flow out = flow_of(p, t);
     const struct sw_forward f = {
         .m = q->m,
@@ -91,28 +96,6 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     sw_proxy_count(p, SW_COUNT_RELAYED);
 }
 
-/* Where an ACK goes when its dialog's connection is gone: the next Route or the Request-URI, if
- * they are numeric, else where the peer is configured to be. */
-static bool ack_next_hop(struct sw_proxy *p, const struct sw_send *s, struct sw_endpoint *out)
-{
-    struct sw_msg m;
-    struct sw_uri u;
-    struct sw_addr a;
-    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
-    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
-    if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
-        return false;
-    struct sw_values values = sw_values(&m, SW_HDR_ROUTE);
-    struct sw_slice uri = sw_values_addr(&values, &a) == SW_OK ? a.uri : sw_msg_uri(&m);
-    if (sw_uri_parse(uri, &u, NULL) == SW_OK && sw_endpoint_ip_parse(u.host, out)) {
-        out->port = u.port ? u.port : sw_transport_port((enum sw_transport)s->cookie.transport);
-        return true;
-    }
-    if (peer && peer->address_count)
-        *out = peer->addresses[0];
-    return peer && peer->address_count;
-}
-
 void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
 {
     const struct sw_cookie *k = &failed->cookie;
@@ -129,32 +112,10 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         want.any_of_peer = !want.remote.port;
         want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
     } else if (!response)
-        want.remote.port = 0; /* first whatever the peer has open; see sw_parked_opened */
+        want.remote.port = 0; /* first whatever the peer has open; see sw_reroute */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
         sw_send_park_bytes(p->e, response ? SW_SEND_RESPONSE : SW_SEND_ACK, failed, &want) != SW_OK)
         sw_proxy_count(p, SW_COUNT_UNDELIVERED);
-}
-
-/* The second try of an ACK: a new connection to its next hop. */
-static bool try_next_hop(struct sw_proxy *p, struct sw_send *s)
-{
-    struct sw_want want = {
-        .job = s->ref,
-        .peer = s->cookie.peer,
-        .listener = s->cookie.listener,
-        .transport = s->cookie.transport,
-        .alias = sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
-    };
-    if (s->owner != SW_SEND_ACK || s->cookie.why != SW_FOR_ACK || s->user_kind ||
-        !ack_next_hop(p, s, &want.remote))
-        return false;
-    struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
-    if (!a)
-        return false;
-    s->user_kind = 1;
-    a->open = want;
-    sw_send_wait(p->e, s);
-    return true;
 }
 
 static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_status status)
@@ -188,7 +149,7 @@ void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_eve
     struct sw_server *server = s->owner == SW_SEND_RESPONSE ? sw_server_get(p->e, s->server) : NULL;
     struct sw_cookie once = {.why = SW_FOR_NOTHING};
     if (status != SW_OK) {
-        if (try_next_hop(p, s))
+        if (sw_reroute(p, s))
             return;
         note_lost(p, s, status);
         if (server)
@@ -203,5 +164,6 @@ void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_eve
         if (server)
             server->flow = ev->flow->id; /* what follows goes there at once */
     }
+    sw_location_drop(p, s->location);
     sw_send_drop(p->e, s->ref);
 }

@@ -3,6 +3,7 @@
 #include "gateway/ack.h"
 #include "gateway/list.h"
 #include "gateway/request.h"
+#include "gateway/reroute.h"
 #include "gateway/response.h"
 #include "gateway/trace.h"
 #include "proxy/ingress.h"
@@ -16,8 +17,11 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
     g->pings = conf->pings;
     g->proxy =
         (struct sw_proxy){.e = &g->engine, .conf = conf->live.proxy, .peers = conf->live.peers};
+    g->proxy.avoid = conf->live.avoid;
     sw_list_init(&g->proxy.forks);
     enum sw_status s = sw_engine_init(&g->engine, &conf->engine, &g->slab, now_ms);
+    if (s == SW_OK)
+        s = sw_table_init(&g->proxy.locations, sizeof(struct sw_location), SW_LOCATIONS_MAX);
     if (s == SW_OK)
         s = sw_sources_init(&g->sources, conf->live.proxy->source_messages_per_s,
                             conf->engine.table_key);
@@ -34,6 +38,7 @@ void sw_gateway_fini(struct sw_gateway *g)
     while (!sw_list_empty(&g->proxy.forks))
         sw_fork_free(&g->proxy, SW_CONTAINER(g->proxy.forks.next, struct sw_fork, node));
     sw_health_fini(&g->health, &g->proxy);
+    sw_locations_fini(&g->proxy);
     sw_sources_fini(&g->sources);
     sw_calls_fini(&g->proxy.calls);
     sw_engine_fini(&g->engine);
@@ -108,11 +113,37 @@ static void opened(struct sw_proxy *p, const struct sw_event *ev)
         sw_ping_opened(p, user, ev->status, ev->flow);
 }
 
+/* The location is over: its user takes what it found, and drops it. */
+static void located(struct sw_proxy *p, struct sw_location *x)
+{
+    if (x->user_kind == SW_USER_BRANCH)
+        sw_branch_located(p, x->user);
+    else if (x->user_kind == SW_USER_PING)
+        sw_ping_located(p, x->user);
+    else
+        sw_reroute_located(p, x);
+}
+
 /* The answer to an OPEN never came: its mailbox was full. */
 static void never_opened(struct sw_proxy *p, struct sw_ref job)
 {
     const struct sw_event ev = {.kind = SW_EV_OPENED, .status = SW_PEER_TIMEOUT, .job = job};
     opened(p, &ev);
+}
+
+static void timed_out(struct sw_proxy *p, struct sw_location *x)
+{
+    if (sw_location_over(x))
+        return; /* kept for its places */
+    sw_location_due(p, x);
+    located(p, x);
+}
+
+static void answered(struct sw_proxy *p, const struct sw_event *ev)
+{
+    struct sw_location *x = sw_location_answered(p, ev);
+    if (x)
+        located(p, x);
 }
 
 static void time_passed(struct sw_proxy *p)
@@ -142,6 +173,8 @@ static void time_passed(struct sw_proxy *p)
                 sw_branch_timer_c(p, SW_CONTAINER(due.timer, struct sw_branch, timer_c));
             else if (due.timer->kind == SW_TK_ANSWER)
                 sw_branch_timeout(p, SW_CONTAINER(due.timer, struct sw_branch, answer));
+            else if (due.timer->kind == SW_TK_LOCATE)
+                timed_out(p, SW_CONTAINER(due.timer, struct sw_location, timer));
             else
                 sw_ping_due(p, SW_CONTAINER(due.timer, struct sw_ping, timer));
             break;
@@ -175,7 +208,9 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     const struct sw_peer_conf *wanted = flow->outbound ? sw_proxy_peer(p->conf, flow->peer) : NULL;
     struct sw_ingress in = {0};
     enum sw_status s = SW_OK;
-    if (flow->outbound && !wanted)
+    if (flow->outbound && !wanted && ev->domain.n)
+        s = sw_ingress_stranger(p->conf, ev->domain, flow, &in);
+    else if (flow->outbound && !wanted)
         s = SW_DENIED;
     else if (flow->outbound)
         s = sw_ingress_outbound(p->conf, wanted, flow, &in);
@@ -191,7 +226,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.status = s;
     a->verdict.why = in.why;
     a->verdict.got = in.got;
-    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(in.got) : 0;
+    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(p->conf, in.got) : 0;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
     struct sw_peer_state *state = sw_proxy_state(p, peer);
@@ -209,6 +244,7 @@ static void adopt(struct sw_gateway *g, const struct sw_gateway_live *live)
     const struct sw_proxy_conf *old = p->conf;
     p->conf = live->proxy;
     p->peers = live->peers;
+    p->avoid = live->avoid;
     if (g->sources.sets)
         g->sources.per_s = p->conf->source_messages_per_s;
     else if (sw_sources_init(&g->sources, p->conf->source_messages_per_s, g->sources.key) != SW_OK)
@@ -277,7 +313,9 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
         if (g->pings)
             sw_health_listener(&g->health, p, ev->listener, ev->status == SW_OK);
         break;
-    case SW_EV_ANSWER: /* nothing asks yet */
+    case SW_EV_ANSWER:
+        answered(p, ev);
+        break;
     case SW_EV_DRAIN:
         break;
     }

@@ -11,6 +11,7 @@
 struct sw_gateway_live {
     const struct sw_proxy_conf *proxy;
     struct sw_peer_state *peers; /* shared by all workers, one per peer */
+    struct sw_avoid *avoid;      /* shared likewise; NULL: nothing is avoided */
 };
 
 struct sw_gateway_conf {

@@ -9,7 +9,8 @@
 static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)
 {
     return !sw_transport_secure((enum sw_transport)c->transport) ||
-           (sw_transport_secure((enum sw_transport)flow->transport) && flow->peer == c->peer);
+           (sw_transport_secure((enum sw_transport)flow->transport) &&
+            sw_flow_owner(flow) == c->peer);
 }
 
 static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const struct sw_flow *flow,

@@ -5,6 +5,7 @@
 #include "proxy/passive.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
+#include "proxy/station.h"
 
 /* RFC 3261 18.1.1: above this a request leaves over a congestion-controlled transport. */
 enum { UDP_MAX_BYTES = 1300, TCP_TRY_MS = 2000 };
@@ -22,6 +23,7 @@ void sw_branch_done(struct sw_proxy *p, struct sw_branch *b)
     sw_timer_stop(&p->e->timers, &b->answer);
     sw_send_drop(p->e, b->send);
     sw_load_leave(&b->load, SW_LOAD_TO);
+    sw_location_drop(p, b->location);
     b->state = SW_BRANCH_DONE;
     b->client = (struct sw_ref){0};
     if (c && sw_client_waiting(c))
@@ -38,7 +40,7 @@ static void advance(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 }
 
 /* What the end of an attempt leads to. In place of one that was passed over another is tried. */
-static void go_on(struct sw_proxy *p, struct sw_branch *b)
+void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_fork *f = b->fork;
     if (f->answered)
@@ -47,19 +49,21 @@ static void go_on(struct sw_proxy *p, struct sw_branch *b)
         advance(p, f, b->choice);
 }
 
-static bool one_has_room(const struct sw_proxy *p, const struct sw_fork *f, uint32_t at,
-                         uint32_t end)
+static bool one_has_room(const struct sw_proxy *p, const struct sw_fork *f,
+                         const struct sw_target *t, uint32_t at, uint32_t end)
 {
-    while (at < end && !sw_limit_has_room(p, f->targets[at].peer, f->exempt))
+    while (at < end && !sw_limit_has_room(p, t[at].peer, f->exempt))
         at++;
     return at < end;
 }
 
-/* True if something is left to be tried when this branch does not answer. */
-static bool has_next(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c)
+bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
+                        const struct sw_choice *c)
 {
-    return !sw_fork_is_over(p, f) && (one_has_room(p, f, c->next, c->end) ||
-                                      one_has_room(p, f, f->target_next, f->target_count));
+    return !sw_fork_is_over(p, f) &&
+           (one_has_room(p, f, c->found, c->found_next, c->found_end) ||
+            one_has_room(p, f, f->targets, c->next, c->end) ||
+            one_has_room(p, f, f->targets, f->target_next, f->target_count));
 }
 
 static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct sw_branch *b)
@@ -73,7 +77,7 @@ static bool is_to_blame(const struct sw_branch *b)
 {
     const struct sw_choice *c = b->choice;
     return b->target.remote.port &&
-           (c->next == c->end || b->fork->targets[c->next].peer != b->target.peer);
+           (!sw_choice_left(c) || sw_choice_peek(b->fork, c)->peer != b->target.peer);
 }
 
 static void no_answer(struct sw_proxy *p, const struct sw_branch *b, const char *why)
@@ -148,6 +152,7 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .alias = b->target.alias,
         .local_id = b->target.local_id,
         .timeout_ms = timeout_ms,
+        .domain = b->target.domain,
     };
     b->state = SW_BRANCH_OPENING;
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
@@ -183,6 +188,8 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     struct sw_load *load;
     uint16_t retry_s;
     enum sw_status s = SW_LIMIT;
+    if (t->locate)
+        return sw_branch_locate(p, f, choice, t);
     if (!sw_limit_to(p, t->peer, f->exempt, &load, &retry_s)) {
         f->retry_s = retry_s;
         sw_fork_consider(f, 503, NULL, NULL);
@@ -215,7 +222,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         sw_fork_consider(f, 503, NULL, failure_reason(s));
         return false;
     }
-    if (has_next(p, f, choice) && t->timeout_ms)
+    if (sw_branch_has_next(p, f, choice) && t->timeout_ms)
         sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
     return true;
 }
@@ -231,8 +238,9 @@ static void note_unreachable(struct sw_proxy *p, const struct sw_branch *b, enum
         sw_field_text("transport", sw_transport_name((enum sw_transport)b->target.transport)),
         sw_field_str("status", sw_status_name(status)),
         sw_field_text("call_id", b->fork->vitals.call_id),
-        sw_field_str("then", has_next(p, b->fork, b->choice) ? "the next target is tried"
-                                                             : "there is no further target"),
+        sw_field_str("then", sw_branch_has_next(p, b->fork, b->choice)
+                                 ? "the next target is tried"
+                                 : "there is no further target"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "target_unreachable", fields, 6);
 }
@@ -253,19 +261,20 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
         return;
     note_unreachable(p, b, status);
     sw_clear_outcome(b->choice, &b->target, status == SW_PEER_REFUSED);
+    sw_branch_mark(p, &b->target, true);
     if (status == SW_LIMIT_PEER)
         f->retry_s = SW_LIMIT_LATER_S;
     else if (status != SW_SYS_AWAY && sw_status_class(status) != SW_CLASS_LIMIT)
         no_answer(p, b, failure_reason(status));
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_cancel(struct sw_proxy *p, struct sw_branch *b)
 {
     struct sw_client *c = sw_client_get(p->e, b->client);
-    if (b->state == SW_BRANCH_OPENING) { /* nothing was sent: it is as if it never was */
+    if (b->state <= SW_BRANCH_OPENING) { /* nothing was sent: it is as if it never was */
         sw_branch_done(p, b);
         return;
     }
@@ -340,14 +349,16 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     struct sw_fork *f = b->fork;
     struct sw_server *s = sw_server_get(p->e, f->server);
     sw_branch_done(p, b);
-    if (m->status == 503)
+    if (m->status == 503) {
         mark_down(p, b, m);
-    else if (!b->passed_over)
-        b->choice->next = b->choice->end;              /* "486 and the like are final" */
+        sw_branch_mark(p, &b->target, true);
+    } else if (!b->passed_over) {
+        sw_choice_close(b->choice); /* "486 and the like are final" */
+    }
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
     if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
-        go_on(p, b);
+        sw_branch_go_on(p, b);
         return;
     }
     bool best = !f->best_status || sw_response_rank(m->status) < sw_response_rank(f->best_status);
@@ -356,7 +367,7 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         sw_fork_cancel(p, f);
         return;
     }
-    bool last = m->status / 100 == 6 || !has_next(p, f, b->choice);
+    bool last = m->status / 100 == 6 || !sw_branch_has_next(p, f, b->choice);
     if (s && !f->answered && best && last && m->status != 503 && !sw_fork_pending(f)) {
         f->answered = true; /* the straight way: nothing to compare with, nothing to keep */
         sw_response_forward(p, s, m, v, b->target.peer, sw_slice("", 0));
@@ -364,7 +375,7 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
         return;
     }
     consider(b, m);
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg *m,
@@ -372,6 +383,8 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
 {
     if (ended)
         b->client = (struct sw_ref){0};
+    if (!b->heard)
+        sw_branch_mark(p, &b->target, false);
     b->heard = true;
     sw_clear_outcome(b->choice, &b->target, false);
     sw_timer_stop(&p->e->timers, &b->answer);
@@ -389,12 +402,14 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
  * it a second time. */
 static void skip_machine(const struct sw_branch *b)
 {
-    const struct sw_target *t = b->fork->targets;
     struct sw_choice *c = b->choice;
-    while (c->next < c->end && t[c->next].peer == b->target.peer &&
-           t[c->next].transport == b->target.transport &&
-           sw_endpoint_ip_eq(&t[c->next].remote, &b->target.remote))
-        c->next++;
+    while (sw_choice_left(c)) {
+        const struct sw_target *t = sw_choice_peek(b->fork, c);
+        if (t->locate || t->peer != b->target.peer || t->transport != b->target.transport ||
+            !sw_endpoint_ip_eq(&t->remote, &b->target.remote))
+            return;
+        sw_choice_skip(c);
+    }
 }
 
 void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status)
@@ -402,8 +417,10 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
+    if (!b->heard)
+        sw_branch_mark(p, &b->target, true);
     if (as_status == 408 && b->heard && !b->passed_over)
-        b->choice->next = b->choice->end;
+        sw_choice_close(b->choice);
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
     sw_clear_outcome(b->choice, &b->target, false);
@@ -412,7 +429,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     else if (as_status == 408 && !b->heard && !b->passed_over)
         no_answer(p, b, "it does not answer requests");
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
-    go_on(p, b);
+    sw_branch_go_on(p, b);
 }
 
 void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
@@ -435,7 +452,7 @@ static bool next_elsewhere(const struct sw_proxy *p, const struct sw_branch *b)
     const struct sw_choice was = *b->choice;
     if (b->state == SW_BRANCH_SENT)
         skip_machine(b);
-    if (has_next(p, b->fork, b->choice))
+    if (sw_branch_has_next(p, b->fork, b->choice))
         return true;
     *b->choice = was;
     return false;
@@ -447,7 +464,9 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
     no_answer(p, b, "it does not answer requests in time");
-    if (b->state == SW_BRANCH_OPENING) {
+    if (b->state == SW_BRANCH_SENT)
+        sw_branch_mark(p, &b->target, true);
+    if (b->state <= SW_BRANCH_OPENING) {
         sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");

@@ -100,6 +100,16 @@ static void hide_keys(struct sw_proxy_conf *c)
         sw_siv_key_init(&c->hide_key[i + 1], &c->seal_older[i], label);
 }
 
+static struct sw_sip_key domain_key(const struct sw_proxy_conf *c)
+{
+    const struct sw_slice label = SW_SLICE("sipward domain");
+    uint8_t digest[SW_SHA256_BYTES];
+    struct sw_sip_key key;
+    sw_hmac(&c->seal_key, &label, 1, digest);
+    memcpy(&key, digest, sizeof(key));
+    return key;
+}
+
 enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
 {
     size_t names = 1, sources = 1, peers = c->peer_count + 1;
@@ -118,6 +128,7 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
         sw_proxy_conf_fini(c);
         return SW_LIMIT_MEMORY;
     }
+    c->domain_key = domain_key(c);
     for (uint32_t i = 0; i < c->peer_count; i++)
         index_peer(c, (uint16_t)i);
     hide_keys(c);
@@ -162,6 +173,30 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
     return NULL;
 }
 
+const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
+                                                   struct sw_slice domain)
+{
+    char lower[256];
+    uint32_t low = 0, high = c->by_domain_count;
+    if (domain.n && domain.p[domain.n - 1] == '.')
+        domain.n--;
+    if (domain.n > sizeof(lower))
+        return NULL;
+    for (size_t i = 0; i < domain.n; i++)
+        lower[i] = sw_ascii_lower(domain.p[i]);
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (sw_slice_order(c->by_domain[mid].name, sw_slice(lower, domain.n)) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < c->by_domain_count && sw_domain_eq(c->by_domain[low].name, domain); low++)
+        if (c->peers[c->by_domain[low].peer].tls)
+            return &c->peers[c->by_domain[low].peer];
+    return NULL;
+}
+
 /* Peers have the lower half of the numbers and proved domains the upper one: nobody can find a
  * domain that is taken for a peer. */
 uint32_t sw_proxy_peer_id(struct sw_slice name)
@@ -171,13 +206,12 @@ uint32_t sw_proxy_peer_id(struct sw_slice name)
     return id > SW_PEER_VERIFIED ? id : id + 2;
 }
 
-uint32_t sw_proxy_domain_id(struct sw_slice domain)
+uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain)
 {
-    struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x646f6d61696e2021)};
     struct sw_siphash h;
     if (domain.n && domain.p[domain.n - 1] == '.')
         domain.n--;
-    sw_siphash_init(&h, fixed);
+    sw_siphash_init(&h, c->domain_key);
     sw_siphash_slice_lower(&h, domain);
     return (uint32_t)sw_siphash_end(&h).a | UINT32_C(0x80000000);
 }

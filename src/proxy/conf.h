@@ -4,6 +4,8 @@
 #define SW_PROXY_CONF_H
 
 #include "base/flow.h"
+#include "crypto/hmac.h"
+#include "crypto/siphash.h"
 #include "crypto/siv.h"
 #include "sip/domain.h"
 
@@ -98,6 +100,13 @@ enum sw_choose {
     SW_CHOOSE_HASH,         /* the same one for the same Call-ID */
 };
 
+/* Where a route leads that names no peers. */
+enum sw_lookup_rule {
+    SW_LOOKUP_NONE,
+    SW_LOOKUP_DNS,  /* to the next Route or the Request-URI: RFC 3261 16.6 step 6, 7 */
+    SW_LOOKUP_ENUM, /* to the URI that ENUM has for the number: RFC 6116 */
+};
+
 struct sw_route_conf {
     uint8_t from;                         /* enum sw_from */
     uint16_t from_peer;                   /* index of a peer */
@@ -112,7 +121,10 @@ struct sw_route_conf {
     uint16_t reject;                   /* the response to give instead; 0: none */
     const struct sw_rule_match *match; /* further conditions; NULL: none. proxy/rules.h */
     const struct sw_rule_set *set;     /* what is changed; NULL: nothing */
-    bool unsupported; /* `to: location` and `to: dns` need what this version does not have */
+    bool unsupported;                  /* `to: location` needs what this version does not have */
+    uint8_t lookup;                    /* enum sw_lookup_rule */
+    uint16_t listener;                 /* of `lookup`: where connections come from */
+    struct sw_slice suffix;            /* of SW_LOOKUP_ENUM: without dots at its ends */
 };
 
 struct sw_peer_name {
@@ -142,9 +154,11 @@ struct sw_proxy_conf {
     uint32_t uri_max;               /* bytes of a Request-URI or a Route's URI */
     uint32_t branches_max;          /* targets at which a request is tried */
     uint32_t source_messages_per_s; /* from one address that is nobody's, by UDP; 0: all */
+    uint32_t avoid_ms;              /* a place that failed is tried last; 0: it is not */
     uint32_t lateness_ms;           /* timers later than that: new requests get 503; 0: never */
     bool best_effort;               /* a peer has security: best-effort */
     /* made by sw_proxy_conf_index */
+    struct sw_sip_key domain_key;     /* from the seal key */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */
     uint16_t *by_range;               /* peers with a range among their sources */
@@ -169,11 +183,19 @@ void sw_proxy_conf_fini(struct sw_proxy_conf *c);
 /** The peer with this id, or NULL. */
 const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t id);
 
+/** The first TLS peer in the file with this domain, without regard to case, or NULL. */
+const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
+                                                   struct sw_slice domain);
+
 /** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
 uint32_t sw_proxy_peer_id(struct sw_slice name);
 
-/** The id of a proved domain that is no peer's, without regard to case: never the id of a peer. */
-uint32_t sw_proxy_domain_id(struct sw_slice domain);
+/**
+ * The id of a proved domain that is no peer's, without regard to case: never the id of a peer. It
+ * depends on the seal key: nobody can make a domain whose id is that of another one, and have a
+ * connection to it used for that.
+ */
+uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain);
 
 /**
  * True if a host, with this port or (0) without, is one of ours: a domain of ours, or the address

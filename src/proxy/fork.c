@@ -42,12 +42,15 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     f->came_ms = p->e->now_ms;
     f->in.ident = NULL; /* belongs to the connection, which may be another worker's */
     memcpy(t, targets->t, targets->count * sizeof(*t));
+    for (uint32_t i = 0; i < targets->count; i++)
+        if (t[i].suffix.n) /* the configuration may be another one when it is tried */
+            t[i].suffix = sw_arena_dup(&f->arena, t[i].suffix);
     f->targets = t;
     f->target_count = targets->count;
     f->breadth = q->breadth;
     f->challenges_end = &f->challenges;
     f->loop = sw_policy_loop_hash(p, q);
-    f->in_name = sw_arena_dup(&f->arena, sw_proved_stranger(q->flow));
+    f->in_name = sw_arena_dup(&f->arena, sw_proved_stranger(p->conf, q->flow));
     f->exempt = sw_limit_exempt(q);
     sw_list_init(&f->branches);
     if (targets->rewrite)
@@ -206,6 +209,8 @@ static void answer_best(struct sw_proxy *p, struct sw_fork *f, struct sw_server 
         answer_local(p, f, s, 500, f->failure ? f->failure : "Next Hop Unavailable");
     else if (f->best_status && f->best.p && answer_stored(p, f, s))
         return;
+    else if (f->best_status && f->best_status != 408 && f->failure)
+        answer_local(p, f, s, f->best_status, f->failure);
     else if (f->best_status && f->best_status != 408) /* memory was out when it was to be kept */
         answer_local(p, f, s, 500, "Out Of Resources");
     else if (invite)
@@ -253,14 +258,15 @@ static bool has_failed_since(const struct sw_proxy *p, const struct sw_fork *f,
 
 bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c)
 {
-    while (!sw_fork_is_over(p, f) && c->next < c->end) {
-        const struct sw_target *t = &f->targets[c->next++];
+    while (!sw_fork_is_over(p, f) && sw_choice_left(c)) {
+        const struct sw_target *t = sw_choice_peek(f, c);
+        sw_choice_skip(c);
         if (t->clear && !sw_clear_may_be_tried(p, f, c, t))
             continue;
         if (has_failed_since(p, f, c, t))
             continue;
         c->peer = t->peer;
-        if (t->alternative)
+        if (t->alternative && !t->locate)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);
         if (sw_branch_start(p, f, c, t))
             return true;

@@ -11,19 +11,22 @@
 enum { SW_TIMER_C_MS = 185 * 1000 };
 
 enum sw_branch_state {
-    SW_BRANCH_OPENING, /* parked at OPEN: waits for a connection */
-    SW_BRANCH_SENT,    /* a client transaction runs */
-    SW_BRANCH_DONE,    /* over */
+    SW_BRANCH_LOCATING, /* the DNS is asked where the target is */
+    SW_BRANCH_OPENING,  /* parked at OPEN: waits for a connection */
+    SW_BRANCH_SENT,     /* a client transaction runs */
+    SW_BRANCH_DONE,     /* over */
 };
 
 /* One place that a request may go to, with the alternatives that are tried in its stead. */
 struct sw_choice {
-    uint32_t next, end; /* what is left of it in fork.targets */
-    uint32_t breadth;   /* its share of Max-Breadth: RFC 5393 5.3.3 */
-    uint32_t peer;      /* whose targets are being tried; 0: nobody's yet */
-    uint32_t tls_peer;  /* whose TLS targets were tried last: */
-    bool tls_refused;   /* all of them were refused at connect */
-    bool tls_failed;    /* one was not: nothing leaves in the clear */
+    uint32_t next, end;            /* what is left of it in fork.targets */
+    const struct sw_target *found; /* places that the DNS has for one of them: they come first */
+    uint32_t found_next, found_end;
+    uint32_t breadth;  /* its share of Max-Breadth: RFC 5393 5.3.3 */
+    uint32_t peer;     /* whose targets are being tried; 0: nobody's yet */
+    uint32_t tls_peer; /* whose TLS targets were tried last: */
+    bool tls_refused;  /* all of them were refused at connect */
+    bool tls_failed;   /* one was not: nothing leaves in the clear */
 };
 
 struct sw_branch {
@@ -35,6 +38,7 @@ struct sw_branch {
     struct sw_ref send;     /* its parked send while it waits for a connection */
     struct sw_ref client;   /* its transaction; generation 0: none */
     struct sw_load *load;   /* in which it counts; NULL: it does not */
+    struct sw_ref location; /* what it waits for while it is located */
     struct sw_target target;
     struct sw_call_side out; /* what the request left over */
     uint8_t state;           /* enum sw_branch_state */
@@ -99,6 +103,54 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
 
 /** A CANCEL for the request came: cancels what is pending. RFC 3261 16.10 */
 void sw_fork_cancel(struct sw_proxy *p, struct sw_fork *f);
+
+/** True if a choice has alternatives left. */
+static inline bool sw_choice_left(const struct sw_choice *c)
+{
+    return c->found_next < c->found_end || c->next < c->end;
+}
+
+/** The next alternative of a choice that has some left. */
+static inline const struct sw_target *sw_choice_peek(const struct sw_fork *f,
+                                                     const struct sw_choice *c)
+{
+    return c->found_next < c->found_end ? &c->found[c->found_next] : &f->targets[c->next];
+}
+
+static inline void sw_choice_skip(struct sw_choice *c)
+{
+    if (c->found_next < c->found_end)
+        c->found_next++;
+    else
+        c->next++;
+}
+
+/** Nothing else of it is tried. */
+static inline void sw_choice_close(struct sw_choice *c)
+{
+    c->next = c->end;
+    c->found_next = c->found_end;
+}
+
+/**
+ * Asks the DNS for the places of a target. False: nothing is waited for; what was found, if
+ * anything, are the next alternatives of the choice. RFC 3263 4
+ */
+bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
+                      const struct sw_target *t);
+
+/** The location of a branch is over. */
+void sw_branch_located(struct sw_proxy *p, struct sw_branch *b);
+
+/** A branch that knows its places, or will never know them, gives way to the next alternative. */
+void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b);
+
+/** True if something is left to be tried when a branch of the choice does not answer. */
+bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
+                        const struct sw_choice *c);
+
+/** What came of a place that the DNS had is remembered for a while: others are tried first. */
+void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed);
 
 /** The answer to a branch's OPEN. */
 void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,

@@ -58,7 +58,8 @@ static void record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
                          const struct sw_forward *f, const struct sw_routes *r, bool hidden)
 {
     const struct sw_seal seal = {{side_of(f->in), side_of(f->out)}};
-    bool sips = sw_tls_is_demanded(f->v, r);
+    bool sips =
+        sw_tls_is_demanded(f->v, r) || sw_slice_starts_case(f->target->uri, SW_SLICE("sips:"));
     if (hidden)
         sw_hide_put_record_route(b, c, f->m, f->v->call_id, &seal, sips);
     else
@@ -88,7 +89,9 @@ static void edit_target(const struct sw_proxy_conf *c, const struct sw_forward *
     struct sw_slice uri = r->uri.p ? r->uri : sw_msg_uri(f->m);
     size_t from = room->n;
     bool rewrite = f->rewrite && (f->rewrite->user.p || f->rewrite->host.p);
-    if ((f->target->retarget || rewrite) && !r->uri.p) {
+    if (f->target->uri.p && !r->uri.p) {
+        uri = f->target->uri;
+    } else if ((f->target->retarget || rewrite) && !r->uri.p) {
         char text[SW_ENDPOINT_TEXT_MAX];
         sw_rewrite_uri(room, &f->v->uri, f->rewrite, host_of(c, f, text));
         uri = since(room, from);

@@ -4,6 +4,7 @@
 
 #include "engine/send.h"
 #include "proxy/passive.h"
+#include "proxy/station.h"
 #include <stdlib.h>
 
 enum { PING_MAX_BYTES = 2048 };
@@ -15,12 +16,14 @@ static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct
 
 static bool is_asked(const struct sw_peer_conf *peer)
 {
-    return peer->ping_ms && peer->address_count;
+    return peer->ping_ms && (peer->address_count || peer->domain_count);
 }
 
 static void again(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
+    sw_location_drop(p, ping->location);
+    ping->location = (struct sw_ref){0};
     if (is_asked(peer))
         sw_timer_start(&p->e->timers, &ping->timer, p->e->now_ms + peer->ping_ms);
 }
@@ -52,7 +55,12 @@ static void hand_over(struct sw_proxy *p, struct sw_ping *from, struct sw_ping *
 {
     struct sw_client *c = sw_client_get(p->e, from->client);
     struct sw_send *s = sw_send_get(p->e, from->send);
+    struct sw_location *x = sw_location_get(p, from->location);
     sw_timer_stop(&p->e->timers, &from->timer);
+    if (x && to)
+        x->user = to;
+    else if (x)
+        sw_location_drop(p, from->location);
     if (c) {
         c->user = to;
         c->user_kind = to ? SW_USER_PING : 0;
@@ -64,6 +72,8 @@ static void hand_over(struct sw_proxy *p, struct sw_ping *from, struct sw_ping *
     if (to) {
         to->client = from->client;
         to->send = from->send;
+        to->location = from->location;
+        to->place = from->place;
     }
 }
 
@@ -84,7 +94,7 @@ void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_pr
     }
     for (uint32_t i = 0; i < count; i++)
         if (pings[i].timer.queue == SW_TIMER_IDLE && !pings[i].client.generation &&
-            !pings[i].send.generation)
+            !pings[i].send.generation && !pings[i].location.generation)
             again(p, &pings[i]);
     free(h->pings);
     h->pings = pings;
@@ -171,15 +181,10 @@ static void ask(struct sw_proxy *p, struct sw_ping *ping, const struct sw_flow *
         again(p, ping);
 }
 
-void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
+static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint to,
+                   enum sw_transport t)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
-    enum sw_transport t = peer->tls ? SW_TLS : peer->udp ? SW_UDP : SW_TCP;
-    struct sw_endpoint to = peer->addresses[0];
-    if (p->away[peer->listener]) {
-        again(p, ping);
-        return;
-    }
     to.port = to.port ? to.port : sw_transport_port(t);
     if (t == SW_UDP) {
         const struct sw_flow flow = {
@@ -199,6 +204,57 @@ void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
                                  .alias = sw_alias_used(peer)};
     if (sw_send_park(p->e, ping, SW_USER_PING, &want, &ping->send) != SW_OK)
         again(p, ping);
+}
+
+/* The next place of a peer without address: like any request, RFC 3263 4.3. False: all were asked.
+ */
+static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_location *x = sw_location_get(p, ping->location);
+    if (!x || !sw_location_over(x) || ping->place >= x->locate->place_count)
+        return false;
+    const struct sw_locate_place *at = &x->locate->place[ping->place++];
+    ask_at(p, ping, at->remote, (enum sw_transport)at->transport);
+    return true;
+}
+
+/* A peer without address is where the DNS says. */
+static void locate(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    const struct sw_locate_goal goal = {
+        .host = peer->domains[0],
+        .tls_only = peer->tls,
+        .have = (uint8_t)(peer->tls * SW_LOCATE_BIT(SW_TLS) | peer->udp * SW_LOCATE_BIT(SW_UDP) |
+                          peer->tcp * SW_LOCATE_BIT(SW_TCP)),
+        .families = sw_location_families(p->conf, peer->listener),
+    };
+    struct sw_location *x = sw_location_start(p, &goal, ping, SW_USER_PING);
+    if (!x) {
+        again(p, ping);
+        return;
+    }
+    ping->location = x->ref;
+    if (sw_location_over(x))
+        sw_ping_located(p, ping);
+}
+
+void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
+{
+    ping->place = 0;
+    if (!ask_next_place(p, ping))
+        sw_ping_answered(p, ping, 0);
+}
+
+void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    if (p->away[peer->listener])
+        again(p, ping);
+    else if (peer->address_count)
+        ask_at(p, ping, peer->addresses[0], peer->tls ? SW_TLS : peer->udp ? SW_UDP : SW_TCP);
+    else
+        locate(p, ping);
 }
 
 void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status status,
@@ -223,6 +279,8 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
         again(p, ping);
         return;
     }
+    if (failed && ask_next_place(p, ping))
+        return;
     bool changed =
         atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed;
     if (!failed)

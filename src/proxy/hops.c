@@ -17,13 +17,13 @@ struct sw_call_side sw_call_side(const struct sw_flow *flow)
     };
 }
 
-struct sw_slice sw_proved_stranger(const struct sw_flow *flow)
+struct sw_slice sw_proved_stranger(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     struct sw_slice domain;
     if (flow->peer == SW_PEER_VERIFIED && flow->ident)
         for (uint32_t i = 0; i < flow->ident->name_count; i++)
             if (sw_domain_identity(flow->ident, i, &domain) &&
-                sw_proxy_domain_id(domain) == flow->domain_id)
+                sw_proxy_domain_id(c, domain) == flow->domain_id)
                 return domain;
     return sw_slice("", 0);
 }

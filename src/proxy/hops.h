@@ -14,7 +14,7 @@ struct sw_call_side sw_call_side(const struct sw_flow *flow);
 
 /** A domain that is no peer's, as the request's sender proved it; in the certificate's bytes.
  * Empty: it is a peer's, or not known on this worker. */
-struct sw_slice sw_proved_stranger(const struct sw_flow *flow);
+struct sw_slice sw_proved_stranger(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 
 /** An INVITE that may create a dialog was answered with 2xx: its hops are told to the log and kept.
  */

@@ -306,3 +306,30 @@ enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flo
             *domain = i + 1;
     return *domain || p->verify != SW_VERIFY_CHAIN ? SW_PROOF_NAME : SW_PROOF_CHAIN;
 }
+
+enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c, struct sw_slice domain,
+                                   const struct sw_flow *flow, struct sw_ingress *out)
+{
+    const char *unfit_why = "no trust entry of the listener vouches for it";
+    *out = (struct sw_ingress){.peer = SW_PEER_VERIFIED, .got = domain};
+    if (!flow->ident || !sw_transport_secure((enum sw_transport)flow->transport)) {
+        out->why = "the server showed no certificate";
+        return SW_DENIED_IDENTITY;
+    }
+    if (sw_proxy_peer_of_domain(c, domain)) {
+        out->why = "the domain has become a peer's";
+        return SW_DENIED;
+    }
+    if (!sw_domain_proves(flow->ident, domain, SW_VERIFY_DOMAIN, &flow->remote)) {
+        out->why = "the certificate proves another name than the domain that was located";
+        out->got = first_identity(flow->ident);
+        return SW_DENIED_IDENTITY;
+    }
+    for (uint32_t i = 0; i < flow->ident->vouched_count && unfit_why; i++)
+        unfit_why =
+            unfit(sw_ident_uses(flow->ident, flow->ident->vouched[i]), SW_PURPOSES_STRICT, true);
+    out->why = unfit_why ? unfit_why : "its certificate proves the domain that was located";
+    return !unfit_why                       ? SW_OK
+           : flow->ident->vouched_count > 0 ? SW_DENIED_PURPOSE
+                                            : SW_DENIED_IDENTITY;
+}

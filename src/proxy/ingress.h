@@ -39,4 +39,12 @@ SW_MUST_USE enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c,
 enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flow *flow,
                                uint32_t *domain);
 
+/**
+ * The same for a server that is no peer: it must prove `domain`, which went into the DNS, and a
+ * trust entry of its listener vouch for it as a server. RFC 5922 4, 7.3
+ */
+SW_MUST_USE enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c,
+                                               struct sw_slice domain, const struct sw_flow *flow,
+                                               struct sw_ingress *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/load.h"
 #include "engine/client.h"
 #include "engine/server.h"
+#include "proxy/avoid.h"
 #include "proxy/calls.h"
 #include "proxy/conf.h"
 #include "proxy/rroute.h"
@@ -22,6 +23,8 @@ struct sw_proxy {
     struct sw_engine *e;
     const struct sw_proxy_conf *conf;
     struct sw_peer_state *peers; /* shared by all workers */
+    struct sw_avoid *avoid;      /* likewise; NULL: nothing is avoided */
+    struct sw_table locations;   /* struct sw_location: see proxy/station.h */
     bool *away;                  /* per listener, for pings: its address is not on this machine */
     struct sw_list forks;        /* all response contexts */
     struct sw_calls calls;       /* the last answered calls */
@@ -30,11 +33,12 @@ struct sw_proxy {
 };
 
 /* Kinds of sw_client.user, and of timers beyond the engine's. */
-enum sw_proxy_user { SW_USER_BRANCH = 1, SW_USER_PING };
+enum sw_proxy_user { SW_USER_BRANCH = 1, SW_USER_PING, SW_USER_PARKED };
 enum sw_proxy_timer {
     SW_TK_TIMER_C = SW_TK_USER, /* in a branch */
     SW_TK_ANSWER,               /* in a branch: `timeout` of its peer */
     SW_TK_PING,                 /* in a ping */
+    SW_TK_LOCATE,               /* in a location */
 };
 
 /** Counts one of what `c` stands for. */

@@ -120,3 +120,19 @@ size_t sw_rewrite_room(const struct sw_rewrite *w)
     enum { SCHEME_PORT_AND_PHONE = 32 };
     return SCHEME_PORT_AND_PHONE + (w ? 3 * w->user.n + w->host.n : 0);
 }
+
+bool sw_rewrite_target(const struct sw_uri *u, const struct sw_rewrite *w, struct sw_arena *arena,
+                       struct sw_uri *out)
+{
+    enum { SCHEME = 16 };
+    *out = *u;
+    if (!w || (!w->user.p && !w->host.p))
+        return true;
+    size_t cap = SCHEME + 3 * (u->text.n + w->host.n) + sw_rewrite_room(w);
+    char *p = sw_arena_get(arena, cap);
+    struct sw_buf b = sw_buf(p, cap);
+    if (!p)
+        return false;
+    sw_rewrite_uri(&b, u, w, w->host);
+    return !b.full && sw_uri_parse(sw_buf_view(&b), out, NULL) == SW_OK;
+}

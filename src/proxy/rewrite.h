@@ -25,6 +25,13 @@ const struct sw_rewrite *sw_rewrite_keep(const struct sw_rewrite *w, struct sw_a
 void sw_rewrite_uri(struct sw_buf *b, const struct sw_uri *u, const struct sw_rewrite *w,
                     struct sw_slice host);
 
+/**
+ * The URI as `w` changes it (NULL: as it is), for those who look for where it leads; in `arena`.
+ * False: memory is out, or what comes of it is no URI.
+ */
+bool sw_rewrite_target(const struct sw_uri *u, const struct sw_rewrite *w, struct sw_arena *arena,
+                       struct sw_uri *out);
+
 /** Bytes that sw_rewrite_uri may take beside those of the URI and of `host`. */
 size_t sw_rewrite_room(const struct sw_rewrite *w);
 

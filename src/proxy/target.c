@@ -135,6 +135,10 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
         .timeout_ms = peer->timeout_ms,
     };
     t.retarget = names_us(p, q);
+    if (peer->address_count == 0 && peer->domain_count) { /* "instead of DNS" */
+        t.locate = SW_TARGET_PEER;
+        add(targets, &t);
+    }
     for (uint32_t i = 0; i < peer->address_count; i++) {
         t.remote = peer->addresses[i];
         if (!t.remote.port)
@@ -145,8 +149,8 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
 }
 
 /* The addresses of a peer are one choice. RFC 3261 16.6 */
-static void add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,
-                     const struct sw_request *request, struct sw_targets *targets)
+void sw_target_add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,
+                        const struct sw_request *request, struct sw_targets *targets)
 {
     uint32_t first = targets->count;
     add_addresses(p, peer, request, targets);
@@ -205,7 +209,7 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
             enum sw_sips_fit fit = sw_sips_target(q, peer);
             unfit |= fit;
             if (fit == SW_SIPS_FITS && (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms)))
-                add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
+                sw_target_add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
         }
     }
     sw_targets_sort(targets, (enum sw_fork_rule)r->fork);
@@ -280,14 +284,18 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
     t.prefer = s->flow;
     t.local_id = s->local_id;
     t.any_of_peer = true;
-    if (stream && !s->outbound)
+    if (stream && (!s->outbound || !peer)) /* who is no peer is dialled by its name only */
         t.remote.port = 0;
     if (by_flow)
         add(targets, &t);
     if ((!by_flow || stream) && next_hop(q, (enum sw_transport)s->transport, &direct.remote))
         add(targets, &direct);
-    else if (direct.alias && !s->outbound)
-        add_aliases(s, direct, targets);
+    else {
+        if (direct.alias && !s->outbound)
+            add_aliases(s, direct, targets);
+        if ((!by_flow || stream) && (!peer || !peer->address_count)) /* "instead of DNS" */
+            sw_target_add_hop(p, q, &direct, targets);
+    }
     for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
         direct.remote = peer->addresses[i];
         add(targets, &direct);
@@ -309,7 +317,8 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
             return sw_refuse(out, 480, NULL, "the route needs what this version does not have",
                              "sipward check names it");
         return sw_rules_apply(p, r, q, &targets->rewrite, out) &&
-               route_targets(p, r, q, targets, out);
+               (r->lookup ? sw_target_lookup(p, r, q, targets, out)
+                          : route_targets(p, r, q, targets, out));
     }
     if (q->flow->peer == SW_PEER_VERIFIED)
         return sw_refuse(out, 403, "Domain Not Known Here",

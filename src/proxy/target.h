@@ -9,6 +9,14 @@
  * `branches` says at how many of them it is tried. */
 enum { SW_TARGETS_MAX = 64 };
 
+/* What the DNS is asked for before a target can be tried: its places become alternatives. */
+enum sw_target_locate {
+    SW_TARGET_PLAIN, /* nothing: `remote` says where it is */
+    SW_TARGET_PEER,  /* the first domain of the peer */
+    SW_TARGET_HOP,   /* the next Route, or the Request-URI: RFC 3261 16.6 step 7 */
+    SW_TARGET_ENUM,  /* the number of the Request-URI, then what was found: RFC 6116 */
+};
+
 struct sw_target {
     struct sw_endpoint remote; /* port 0: only an existing connection will do */
     struct sw_flow_id prefer;  /* a flow to use while it is open; generation 0: none */
@@ -24,7 +32,12 @@ struct sw_target {
     bool alternative;    /* only if the one before it could not be reached: RFC 3263 4.3 */
     uint16_t q;          /* the larger is tried first, 0 to SW_Q_MAX */
     uint8_t group;       /* those of a group are tried at once, after the group before it failed */
+    uint8_t locate;      /* enum sw_target_locate */
+    bool located;        /* the DNS said where it is */
     uint32_t timeout_ms; /* without any answer the next target is tried */
+    struct sw_slice suffix; /* SW_TARGET_ENUM: of the configuration, copied by the context */
+    struct sw_slice domain; /* what one that is no peer must prove; empty: `peer` says it */
+    struct sw_slice uri;    /* becomes the Request-URI: RFC 3261 16.5; .p NULL: it stays */
 };
 
 struct sw_targets {
@@ -49,6 +62,28 @@ void sw_targets_sort(struct sw_targets *targets, enum sw_fork_rule fork);
  */
 bool sw_target_find(struct sw_proxy *p, const struct sw_request *q, struct sw_targets *targets,
                     struct sw_refusal *out);
+
+/** The host that is located for a URI: maddr takes its place. RFC 3263 4 */
+static inline struct sw_slice sw_target_host(const struct sw_uri *u)
+{
+    return u->maddr.n ? u->maddr : u->host;
+}
+
+/** The targets of a route with `to: dns` or `to: enum`. Like sw_target_find. RFC 3261 16.5, 16.6 */
+bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const struct sw_request *q,
+                      struct sw_targets *targets, struct sw_refusal *out);
+
+/**
+ * Adds the next hop of a request inside a dialog if it is a name: `t` has the side's peer and
+ * transport. Whoever is no peer must prove the name that the side proved when the dialog began.
+ */
+void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
+                       const struct sw_target *t, struct sw_targets *targets);
+
+/** Adds the places of a peer, which are one choice: its addresses, or what the DNS says of its
+ * domain. */
+void sw_target_add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,
+                        const struct sw_request *request, struct sw_targets *targets);
 
 /** The key of a route that does not fit the request: "from", "user", "domain" or "method"; NULL: it
  * matches. */

@@ -97,7 +97,10 @@ void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_statu
 /* Phase 3: the step says whose it is; then what came with the handshake's end is read. */
 static void identify(struct sw_worker *w, struct sw_conn *c)
 {
-    const struct sw_event ev = {.kind = SW_EV_IDENTIFY, .flow = &c->flow, .flow_id = c->flow.id};
+    const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
+                                .flow = &c->flow,
+                                .flow_id = c->flow.id,
+                                .domain = sw_conn_domain(c)};
     struct sw_ref ref = c->ref;
     sw_worker_event(w, &ev);
     c = sw_conn_get(&w->conns, ref);

@@ -70,7 +70,10 @@ static void judge(struct sw_worker *w, struct sw_conn *c)
         sw_worker_conn_over(w, c, s, "its certificate does not hold any more");
         return;
     }
-    const struct sw_event ev = {.kind = SW_EV_IDENTIFY, .flow = &c->flow, .flow_id = c->flow.id};
+    const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
+                                .flow = &c->flow,
+                                .flow_id = c->flow.id,
+                                .domain = sw_conn_domain(c)};
     sw_worker_event(w, &ev);
 }
 

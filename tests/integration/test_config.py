@@ -164,6 +164,18 @@ MISTAKES = [
     ("    source: [127", "    limits: {calls_per_second: 1000001}\n    source: [127", "calls_per_second: 1000001 is too large (0, any number, to 1000000)"),
     ("    source: [127", "    limits: {transactions: 10000001}\n    source: [127", "transactions: 10000001 is too large (0, any number, to 10000000)"),
     ("    source: [127", "    limits: 5\n    source: [127", "the limits of a peer is not a mapping"),
+    ("to: pbx}", "to: [enum, pbx]}", "to: enum stands alone or not at all"),
+    ("to: pbx}", "to: dns, listen: outsid}",
+     'listen: there is no listener "outsid" (the nearest known is "outside")'),
+    ("to: pbx}", "to: dns, listen: inside}",
+     'listen: "inside" has no TLS, or no trust (a route that leads to strangers goes over TLS only, and believes whom '
+     "the listener believes)"),
+    ("to: pbx}", "to: pbx, listen: outside}",
+     "listen: goes with to: dns and to: enum (a peer has a listen of its own)"),
+    ("to: pbx}", "to: dns, suffix: e164.arpa}", "suffix: goes with to: enum"),
+    ("to: pbx}", "to: enum, suffix: a..b}",
+     'suffix: "a..b" is no domain name (e164.arpa, or that of a private tree)'),
+    ("workers: 1", "workers: 1\nlimits: {avoid: 2h}", "7200000 is out of range (0 to 3600000)"),
     ("workers: 1", "workers: 1\nlimits: {uri_bytes: 100}", "100 is out of range (512 to 65536)"),
     ("workers: 1", "workers: 1\nlimits: {resumption: 25h}", "90000000 is out of range (0 to 86400000)"),
     ("workers: 1", "workers: 1\nlimits: {sessions: 0}", "0 is out of range (1 to 10000000)"),
@@ -365,3 +377,21 @@ def test_own_tls_policies_are_judged(scene, ciphers, kind, message):
 def test_times_have_an_end(scene, value, ok):
     out = check(scene, scene.config() + f"limits:\n  idle: {value}\n")
     assert ("cannot be read" not in out.stderr) == ok, out.stderr
+
+
+@pytest.mark.parametrize("route,message", [
+    ("{to: dns}", "to: dns lets whoever a trusted CA gave a certificate have requests relayed to every domain"),
+    ("{from: verified, to: enum}", "to: enum lets whoever a trusted CA gave a certificate"),
+    ("{from: pbx, to: dns}", None),
+])
+def test_an_open_relay_is_told(scene, route, message):
+    out = check(scene, scene.config(routes=f"  - {route}\n"))
+    assert out.returncode == 0, out.stderr
+    assert (": warning: " + message in out.stderr) if message else "relayed" not in out.stderr
+
+
+def test_a_peer_that_is_found_by_dns_needs_a_source_without_tls(scene):
+    text = scene.config().replace(f"    address: 127.0.0.1:{scene.pbx_port}\n    transport: udp\n    source: [127.0.0.0/8]",
+                                  "    domain: pbx.test\n    transport: udp", 1)
+    out = check(scene, text)
+    assert out.returncode == 0 and 'peer "pbx" has no address and no source' in out.stderr, out.stderr

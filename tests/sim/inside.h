@@ -13,6 +13,7 @@ enum event_kind {
     SEND_FAILED,
     OPENED,
     WAKE,
+    ANSWERED,
     MAIL /* and above: enum sim_mail_kind */
 };
 
@@ -50,6 +51,7 @@ struct sim_conn {
     unsigned users[2]; /* workers of each node that sent over it, a bit each */
     bool up[2];        /* admitted by this side */
     bool dead;
+    char domain[SW_DNS_NAME_MAX]; /* side 1 must prove it; "": it is a peer */
     bool listed[2];
     struct sim_stream *stream[2]; /* to a node that takes bytes */
 };
@@ -84,6 +86,9 @@ struct sim_conn *sim_conn_of(struct sim *s, const struct sw_flow_id *id, int *si
 void sim_send_datagram(struct sim_worker *w, const struct sw_send_act *a);
 void sim_send_stream(struct sim_worker *w, const struct sw_send_act *a);
 void sim_open_flow(struct sim_worker *w, const struct sw_want *want);
+
+/** Asks the node's name server. */
+void sim_lookup(struct sim_worker *w, const struct sw_lookup_act *a);
 
 /** ADMIT or CLOSE. */
 void sim_verdict(struct sim_worker *w, const struct sw_action *a);

@@ -278,6 +278,8 @@ static void dial(struct sim_worker *w, const struct sw_want *want, const struct 
         return;
     }
     wait_for(c, w, want->job);
+    if (want->domain.n && want->domain.n < sizeof(c->domain))
+        memcpy(c->domain, want->domain.p, want->domain.n);
     c->listed[0] = listed;
     sim_later(s, CONNECT, c->end[1], s->now_ms + sim_delay(s))->conn = c;
 }
@@ -321,6 +323,23 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want)
         dial(w, want, &pw);
         return;
     }
+}
+
+void sim_lookup(struct sim_worker *w, const struct sw_lookup_act *a)
+{
+    struct sim *s = w->node->sim;
+    struct sim_dns *dns = &w->node->dns;
+    dns->asked++;
+    if (sim_chance(s, dns->lost))
+        return;
+    int64_t spread = dns->delay_max_ms - dns->delay_min_ms;
+    struct sim_event *e =
+        sim_later(s, ANSWERED, w,
+                  s->now_ms + dns->delay_min_ms + (int64_t)sim_random(s, (uint64_t)spread + 1));
+    const struct sw_slice question = sw_slice((const char *)&a->question, sizeof(a->question));
+    e->job = a->job;
+    e->status = !dns->zone || sim_chance(s, dns->failed) ? SW_PEER_DNS : SW_OK;
+    sim_carry(e, &question, 1);
 }
 
 void sim_kill_conn(struct sim_conn *c, enum sw_status status)

@@ -133,7 +133,8 @@ static void perform(struct sim_worker *w, const struct sw_action *a, const struc
     case SW_ACT_OPEN:
         sim_open_flow(w, &a->open);
         return;
-    case SW_ACT_LOOKUP: /* nothing asks yet */
+    case SW_ACT_LOOKUP:
+        sim_lookup(w, &a->lookup);
         return;
     case SW_ACT_FIND:
         find_owner(w, a->key, ev);
@@ -229,8 +230,10 @@ static void message(struct sim_worker *w, const struct sw_flow *flow, const stru
 
 static void identify(struct sim_conn *c, int side)
 {
-    const struct sw_event ev = {
-        .kind = SW_EV_IDENTIFY, .flow = &c->flow[side], .flow_id = c->flow[side].id};
+    const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
+                                .flow = &c->flow[side],
+                                .flow_id = c->flow[side].id,
+                                .domain = side == 0 ? sw_slice_str(c->domain) : sw_slice("", 0)};
     step(c->end[side], &ev);
 }
 
@@ -270,6 +273,19 @@ static void segment(struct sim_event *e)
         sim_kill_conn(c, SW_PEER_SYNTAX);
 }
 
+/* What the zone says at that moment. */
+static void answered(struct sim_event *e)
+{
+    struct sim_dns *dns = &e->to->node->dns;
+    struct sw_dns_answer answer = {.status = e->status};
+    struct sw_dns_question q;
+    memcpy(&q, e->bytes, sizeof(q));
+    if (e->status == SW_OK)
+        answer = zone_answer(dns->zone, &q);
+    const struct sw_event ev = {.kind = SW_EV_ANSWER, .job = e->job, .answer = &answer};
+    step(e->to, &ev);
+}
+
 static void run_event(struct sim *s, struct sim_event *e)
 {
     struct sim_worker *w = e->to;
@@ -306,6 +322,9 @@ static void run_event(struct sim *s, struct sim_event *e)
         return;
     case MAIL + SIM_MAIL_WAIT:
         sim_mail_wait(e);
+        return;
+    case ANSWERED:
+        answered(e);
         return;
     case SEND_FAILED:
     case MAIL + SIM_MAIL_SEND_FAILED:

@@ -10,6 +10,7 @@
 #include "conn/directory.h"
 #include "conn/pool.h"
 #include "engine/action.h"
+#include "support/zone.h"
 
 enum { SIM_WORKERS_MAX = 4, SIM_LISTENERS_MAX = 4 };
 
@@ -40,6 +41,14 @@ enum sim_mail_kind {
     SIM_MAIL_KINDS
 };
 
+/* A name server, and how good the way to it is. */
+struct sim_dns {
+    struct zone *zone; /* NULL: all questions fail */
+    int64_t delay_min_ms, delay_max_ms;
+    unsigned lost, failed; /* answers that never come, or say that it failed; per 1000 */
+    uint64_t asked;
+};
+
 struct sim_node {
     struct sim *sim;
     const char *name;
@@ -54,6 +63,7 @@ struct sim_node {
     uint32_t instance;
     int64_t published;    /* entries in the directory */
     unsigned connections; /* to one peer, before one that is being dialled is waited for */
+    struct sim_dns dns;   /* whom it asks */
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
     bool deaf;        /* nothing that is sent to it arrives: a crashed machine */
 };

@@ -40,6 +40,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
                        .counters = &g->counters[i]},
             .live.proxy = &g->conf.proxy,
             .live.peers = g->conf.state,
+            .live.avoid = &g->avoid,
             .calls = 16,
             .pings = i == 0,
         };
@@ -87,7 +88,8 @@ static void carry_loads(struct conf *from, struct conf *to)
 void gate_adopt(struct gate *g, struct conf *next, int64_t apart_ms)
 {
     struct sim *s = g->node->sim;
-    const struct sw_gateway_live live = {.proxy = &next->proxy, .peers = next->state};
+    const struct sw_gateway_live live = {
+        .proxy = &next->proxy, .peers = next->state, .avoid = &g->avoid};
     const struct sw_event ev = {.kind = SW_EV_ADOPT, .conf = &live};
     conf_done(next);
     carry_loads(g->adopted ? g->adopted : &g->conf, next);
@@ -127,6 +129,8 @@ void gate_assert_idle(const struct gate *g)
         MUST(e->servers.used == 0, "%s.%u: %u server transactions", name, i, e->servers.used);
         MUST(e->clients.used == 0, "%s.%u: %u client transactions", name, i, e->clients.used);
         MUST(e->sends.used == 0, "%s.%u: %u parked sends", name, i, e->sends.used);
+        MUST(g->gateway[i].proxy.locations.used == 0, "%s.%u: %u locations", name, i,
+             g->gateway[i].proxy.locations.used);
         MUST(e->pending == 0, "%s.%u: %u pending", name, i, e->pending);
         MUST(e->by_flow.count == 0, "%s.%u: %zu flows in use", name, i, e->by_flow.count);
         MUST(sw_list_empty(&g->gateway[i].proxy.forks), "%s.%u: a response context", name, i);
@@ -145,7 +149,8 @@ static void one_gate(struct world *w, const struct world_conf *c)
     conf_listener(k, "inside", "10.1.0.1:5060", c->inside, NULL);
     conf_peer(k, "carrier", "10.0.0.9:5061", c->outside,
               c->outside == SW_TLS ? "carrier.test" : NULL);
-    conf_peer(k, "pbx", "10.1.0.9:5060", c->inside, c->inside == SW_TLS ? "pbx.test" : NULL);
+    conf_peer(k, "pbx", c->named ? NULL : "10.1.0.9:5060", c->inside,
+              c->inside == SW_TLS ? "pbx.test" : NULL);
     if (c->dead_first) {
         k->peer_address[1][0] = sim_endpoint("10.1.0.7:5060"); /* nobody is there */
         conf_address(k, "10.1.0.9:5060");
@@ -161,6 +166,14 @@ static void one_gate(struct world *w, const struct world_conf *c)
     conf_route(k, "pbx", "carrier", NULL);
     gate_start(&w->gate[0], w->sim, "gate", c->workers ? c->workers : 1, "example.test", w->seed);
     w->gates = 1;
+    if (!c->named)
+        return;
+    zone_naptr(&w->zone, "pbx.test", 1, 1, "s", "SIPS+D2T", "", "_sips._tcp.pbx.test");
+    zone_srv(&w->zone, "_sips._tcp.pbx.test", 1, 1, 5060, "dead.pbx.test");
+    zone_srv(&w->zone, "_sips._tcp.pbx.test", 2, 1, 5060, "a.pbx.test");
+    zone_address(&w->zone, "dead.pbx.test", "10.1.0.7");
+    zone_address(&w->zone, "a.pbx.test", "10.1.0.9");
+    w->gate[0].node->dns = (struct sim_dns){.zone = &w->zone, .delay_min_ms = 1, .delay_max_ms = 5};
 }
 
 static void two_gates(struct world *w, const struct world_conf *c)

@@ -13,6 +13,7 @@ struct gate {
     struct sim_node *node;
     struct sw_gateway gateway[SIM_WORKERS_MAX];
     struct sw_counters counters[SIM_WORKERS_MAX];
+    struct sw_avoid avoid;
     struct sw_ident *ident;
     uint32_t transactions_max; /* 0: many */
     struct conf *adopted;      /* NULL: `conf` holds */
@@ -37,6 +38,7 @@ uint64_t gate_counted(const struct gate *g, enum sw_counter c);
 void gate_assert_idle(const struct gate *g);
 
 struct world {
+    struct zone zone;
     struct sim *sim;
     struct gate gate[2];
     unsigned gates;
@@ -48,6 +50,7 @@ struct world {
 struct world_conf {
     unsigned workers;  /* of each gateway; 0: one */
     bool two_gateways; /* carrier - gateway - TLS - gateway - pbx */
+    bool named;        /* one gateway: the PBX, over TLS, is found by DNS */
     bool dead_first;   /* one gateway: the PBX has a further address before its own, of nobody */
     bool hide; /* what is behind a gateway is hidden from the carrier and the other gateway */
     enum sw_transport outside, inside; /* the sides; default UDP is 0: set outside to SW_TLS */

@@ -24,6 +24,7 @@ void conf_init(struct conf *c)
     c->proxy.peers = c->peers;
     c->proxy.routes = c->routes;
     c->proxy.branches_max = 32;
+    c->proxy.avoid_ms = 30000;
     c->proxy.headers_max = 256;
     c->proxy.uri_max = 8192;
     sw_hmac_key_init(&c->proxy.seal_key, "a key for tests only", 20);
@@ -84,7 +85,7 @@ struct sw_peer_conf *conf_peer(struct conf *c, const char *name, const char *add
         p->domains = &c->peer_domain[i];
         p->domain_count = 1;
         p->retarget = c->peer_domain[i];
-    } else {
+    } else if (address) {
         char *text = c->texts[c->text_count++];
         sw_endpoint_text(&c->peer_address[i][0], text);
         p->retarget = sw_slice_str(text);

@@ -153,15 +153,24 @@ static void test_conf_domain_id_is_never_a_peers(void **state)
 {
     (void)state;
     char name[16];
+    struct sw_proxy_conf one = {0}, two = {0};
+    sw_hmac_key_init(&one.seal_key, "one", 3);
+    sw_hmac_key_init(&two.seal_key, "two", 3);
+    assert_int_equal(sw_proxy_conf_index(&one), SW_OK);
+    assert_int_equal(sw_proxy_conf_index(&two), SW_OK);
     for (unsigned i = 0; i < 20000; i++) {
         struct sw_slice s = sw_slice(name, (size_t)sprintf(name, "d%u.test", i));
         assert_int_equal(sw_proxy_peer_id(s) >> 31, 0);
-        assert_int_equal(sw_proxy_domain_id(s) >> 31, 1);
+        assert_int_equal(sw_proxy_domain_id(&one, s) >> 31, 1);
     }
-    uint32_t id = sw_proxy_domain_id(SW_SLICE("peer.test"));
-    assert_int_equal(sw_proxy_domain_id(SW_SLICE("Peer.TEST")), id);
-    assert_int_equal(sw_proxy_domain_id(SW_SLICE("peer.test.")), id);
-    assert_int_not_equal(sw_proxy_domain_id(SW_SLICE("peer.tes")), id);
+    uint32_t id = sw_proxy_domain_id(&one, SW_SLICE("peer.test"));
+    assert_int_equal(sw_proxy_domain_id(&one, SW_SLICE("Peer.TEST")), id);
+    assert_int_equal(sw_proxy_domain_id(&one, SW_SLICE("peer.test.")), id);
+    assert_int_not_equal(sw_proxy_domain_id(&one, SW_SLICE("peer.tes")), id);
+    /* whoever does not know the key cannot look for a domain with the same id: RFC 5923 8.2 */
+    assert_int_not_equal(sw_proxy_domain_id(&two, SW_SLICE("peer.test")), id);
+    sw_proxy_conf_fini(&one);
+    sw_proxy_conf_fini(&two);
 }
 
 static void test_conf_slices_are_ordered_by_bytes(void **state)

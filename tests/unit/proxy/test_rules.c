@@ -313,9 +313,9 @@ static void test_asserted_identity_goes_where_trust_lets_it(void **state)
     /* a proved domain that is no peer's is outside */
     peers[CARRIER].asserted_identity = peers[PBX].asserted_identity = SW_ASSERTED_TRUST;
     assert_string_equal(left(SW_PEER_VERIFIED, 100 + PBX, PAI, NULL), "\r\n");
-    assert_string_equal(
-        left(100 + CARRIER, sw_proxy_domain_id(SW_SLICE("x.test")), PAI "Privacy: id\r\n", NULL),
-        "Privacy: id\r\n\r\n");
+    assert_string_equal(left(100 + CARRIER, sw_proxy_domain_id(&conf, SW_SLICE("x.test")),
+                             PAI "Privacy: id\r\n", NULL),
+                        "Privacy: id\r\n\r\n");
 }
 
 /* RFC 5876 4.5: what receivers must ignore is not forwarded; RFC 3325 9.1: one SIP or SIPS URI and

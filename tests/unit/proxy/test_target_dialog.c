@@ -56,22 +56,25 @@ static void test_target_dialog_next_hop_is_the_route_or_the_target(void **state)
 {
     (void)state;
     static const struct {
-        const char *uri, *rows, *hop; /* NULL: none that is an address */
+        const char *uri, *rows, *hop; /* NULL: none; "": a name, which the DNS is asked for */
     } rows[] = {
         {"sip:c@198.51.100.8", "", "198.51.100.8:5061"},
         {"sip:c@198.51.100.8:1", "Route: <sip:198.51.100.6:2;lr>\r\n", "198.51.100.6:2"},
         {"sip:c@h;maddr=198.51.100.5", "", "198.51.100.5:5061"},
         {"sip:c@[2001:db8::7]", "", "[2001:db8::7]:5061"},
-        {"sip:c@phone.test", "", NULL},
-        {"sip:c@198.51.100.8", "Route: <sip:p.test;lr>\r\n", NULL},
+        {"sip:c@phone.test", "", ""},
+        {"sip:c@198.51.100.8", "Route: <sip:p.test;lr>\r\n", ""},
         {"tel:+1", "", NULL},
     };
     struct sw_side s = side_of(NOWHERE, SW_TLS, "198.51.100.9:7000");
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         assert_int_equal(in_dialog(&s, rows[i].uri, rows[i].rows), 0);
         assert_int_equal(a.targets.count, rows[i].hop ? 2 : 1);
-        if (rows[i].hop)
+        if (rows[i].hop && rows[i].hop[0])
             assert_target(1, NOWHERE, rows[i].hop);
+        if (rows[i].hop)
+            assert_int_equal(a.targets.t[1].locate,
+                             rows[i].hop[0] ? SW_TARGET_PLAIN : SW_TARGET_HOP);
     }
 }
 
@@ -92,7 +95,7 @@ static void test_target_dialog_flow_is_used_as_reverse_says(void **state)
         assert_int_equal(a.targets.t[0].any_of_peer, rows[i].by_flow);
         assert_int_equal(a.targets.count, 1 + rows[i].by_flow);
     }
-    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 480); /* it is NEVER */
+    assert_int_equal(in_dialog(&s, "tel:+1", ""), 480);
 }
 
 /* RFC 5923 8.2: a connection that the peer opened, only as an alias for the address that was found
@@ -110,7 +113,8 @@ static void test_target_dialog_with_reverse_alias_takes_aliases_only(void **stat
     assert_target(0, NOWHERE, "198.51.100.8:5061");
     assert_true(t->alias && !t->any_of_peer && sw_flow_id_eq(&t->prefer, &s.flow));
     assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
-    assert_int_equal(a.targets.count, 1);
+    assert_int_equal(a.targets.count, 2); /* the DNS is asked for the name then */
+    assert_int_equal(a.targets.t[1].locate, SW_TARGET_HOP);
     assert_target(0, NOWHERE, "198.51.100.9:0");
     assert_true(t->alias && !t->any_of_peer && sw_flow_id_eq(&t->prefer, &s.flow));
     s.outbound = true; /* ours, over which responses came already */
@@ -146,7 +150,7 @@ static void test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow(vo
 {
     (void)state;
     struct sw_side s = side_of(CARRIER, SW_TLS, "198.51.100.9:7000");
-    s.peer = sw_proxy_domain_id(SW_SLICE("stranger.test"));
+    s.peer = sw_proxy_domain_id(&conf, SW_SLICE("stranger.test"));
     assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
     assert_int_equal(a.targets.count, 1);
     assert_int_equal(a.targets.t[0].peer, s.peer);

@@ -1,0 +1,139 @@
+#include "gateway/reroute.h"
+
+#include "gateway/ack.h"
+#include "proxy/alias.h"
+
+/* What `user_kind` of a parked message counts: it was parked for another connection of the peer. */
+enum { FIRST, NEXT };
+
+/* The next Route or the Request-URI of an ACK. */
+static bool ack_goal(const struct sw_msg *m, struct sw_locate_goal *g)
+{
+    struct sw_uri u;
+    struct sw_addr a;
+    struct sw_values values = sw_values(m, SW_HDR_ROUTE);
+    struct sw_slice uri = sw_values_addr(&values, &a) == SW_OK ? a.uri : sw_msg_uri(m);
+    if (sw_uri_parse(uri, &u, NULL) != SW_OK || !sw_uri_is_sip(&u))
+        return false;
+    g->host = sw_target_host(&u);
+    g->port = u.port;
+    return true;
+}
+
+/* "the server examines the value of the sent-by construction in the topmost Via": RFC 3263 5. The
+ * transport is that of the Via, as the connection's was. */
+static bool response_goal(const struct sw_msg *m, struct sw_locate_goal *g)
+{
+    struct sw_values values = sw_values(m, SW_HDR_VIA);
+    struct sw_via via;
+    if (sw_values_via(&values, &via) != SW_OK)
+        return false;
+    g->host = via.host;
+    g->port = via.port;
+    return true;
+}
+
+/* Where the message goes by what stands in it. Its slices borrow from its bytes. */
+static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locate_goal *g)
+{
+    static const char *const names[] = {"udp", "tcp", "tls"};
+    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
+    struct sw_msg m;
+    *g = (struct sw_locate_goal){
+        .tls_only = s->cookie.transport == SW_TLS,
+        .have = (uint8_t)SW_LOCATE_BIT(s->cookie.transport),
+        .families = sw_location_families(p->conf, s->cookie.listener),
+        .transport = sw_slice_str(names[s->cookie.transport]),
+    };
+    if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
+        return false;
+    return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
+}
+
+static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
+                    struct sw_slice domain)
+{
+    struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
+    if (!a)
+        return false;
+    a->open = (struct sw_want){
+        .job = s->ref,
+        .remote = *remote,
+        .peer = s->cookie.peer,
+        .listener = s->cookie.listener,
+        .transport = s->cookie.transport,
+        .alias = s->owner == SW_SEND_ACK && sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
+        .domain = domain,
+    };
+    s->user_kind = NEXT;
+    sw_send_wait(p->e, s);
+    return true;
+}
+
+/* The next place that was found. Whoever is no peer must prove the name that was located. */
+static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_location *x)
+{
+    struct sw_slice domain = sw_slice("", 0);
+    if (x->locate->end != SW_LOCATE_FOUND || s->place >= x->locate->place_count)
+        return false;
+    if (!sw_proxy_peer(p->conf, s->cookie.peer)) {
+        domain = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
+        if (!domain.p || sw_proxy_domain_id(p->conf, domain) != s->cookie.peer)
+            return false;
+    }
+    return open_at(p, s, &x->locate->place[s->place++].remote, domain);
+}
+
+/* An ACK of a peer that has addresses: where it is configured to be. */
+static bool configured(struct sw_proxy *p, struct sw_send *s)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    return s->owner == SW_SEND_ACK && peer && peer->address_count &&
+           open_at(p, s, &peer->addresses[0], sw_slice("", 0));
+}
+
+static bool start(struct sw_proxy *p, struct sw_send *s)
+{
+    struct sw_locate_goal g;
+    if (!goal_of(p, s, &g))
+        return configured(p, s);
+    struct sw_endpoint ip;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    if (s->owner == SW_SEND_ACK && peer && peer->address_count &&
+        !sw_endpoint_ip_parse(g.host, &ip))
+        return configured(p, s); /* "instead of DNS" */
+    struct sw_location *x = sw_location_start(p, &g, NULL, SW_USER_PARKED);
+    if (!x)
+        return configured(p, s);
+    x->user_ref = s->ref;
+    s->location = x->ref;
+    s->user_kind = NEXT;
+    if (!sw_location_over(x)) {
+        sw_send_wait(p->e, s);
+        return true;
+    }
+    return next_place(p, s, x);
+}
+
+bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
+{
+    const struct sw_location *x = sw_location_get(p, s->location);
+    if (s->cookie.why == SW_FOR_HOP) /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
+        return false;
+    if (s->user_kind == FIRST)
+        return start(p, s);
+    return x && sw_location_over(x) && next_place(p, s, x);
+}
+
+void sw_reroute_located(struct sw_proxy *p, struct sw_location *x)
+{
+    struct sw_send *s = sw_send_get(p->e, x->user_ref);
+    if (!s) {
+        sw_location_drop(p, x->ref);
+        return;
+    }
+    if (next_place(p, s, x))
+        return;
+    const struct sw_event none = {.kind = SW_EV_OPENED, .status = SW_PEER_NO_NAME, .job = s->ref};
+    sw_parked_opened(p, s, &none);
+}

@@ -1,0 +1,15 @@
+/* The last ways of a parked message: an ACK goes to its next hop, a response to its sent-by, if no
+ * connection is left and none could be opened. Both may be names. RFC 3261 18.2.2, RFC 3263 5 */
+#ifndef SW_GATEWAY_REROUTE_H
+#define SW_GATEWAY_REROUTE_H
+
+#include "engine/send.h"
+#include "proxy/station.h"
+
+/** After an OPEN that failed: asks for the next place, or for where it is. False: there is none. */
+bool sw_reroute(struct sw_proxy *p, struct sw_send *s);
+
+/** The location of a parked message is over. */
+void sw_reroute_located(struct sw_proxy *p, struct sw_location *x);
+
+#endif

@@ -1,0 +1,74 @@
+#include "proxy/avoid.h"
+
+#include "crypto/siphash.h"
+
+/* Whoever finds another place with the same hash has it avoided, no more. */
+static uint64_t hash(const struct sw_endpoint *e, unsigned transport)
+{
+    const struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x706c616365732121)};
+    const uint32_t rest[] = {e->port, e->family, e->scope, transport};
+    struct sw_siphash h;
+    sw_siphash_init(&h, fixed);
+    sw_siphash_add(&h, e->ip, sizeof(e->ip));
+    sw_siphash_add(&h, rest, sizeof(rest));
+    return sw_siphash_end(&h).a | 1;
+}
+
+static int64_t until_at(const struct sw_avoid *a, unsigned set, unsigned way)
+{
+    return atomic_load_explicit(&a->set[set][way].until_ms, memory_order_relaxed);
+}
+
+/* The way of a hash in its set; -1: none. */
+static int way_of(const struct sw_avoid *a, uint64_t what)
+{
+    for (unsigned i = 0; i < SW_AVOID_WAYS; i++)
+        if (atomic_load_explicit(&a->set[what / 2 % SW_AVOID_SETS][i].what, memory_order_relaxed) ==
+            what)
+            return (int)i;
+    return -1;
+}
+
+void sw_avoid_add(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
+                  int64_t until_ms)
+{
+    if (!a)
+        return;
+    uint64_t what = hash(remote, transport);
+    unsigned set = what / 2 % SW_AVOID_SETS;
+    int way = way_of(a, what);
+    if (way < 0) {
+        way = 0;
+        for (unsigned k = 1; k < SW_AVOID_WAYS; k++)
+            if (until_at(a, set, k) < until_at(a, set, (unsigned)way))
+                way = (int)k;
+    }
+    atomic_store_explicit(&a->set[set][way].until_ms, until_ms, memory_order_relaxed);
+    atomic_store_explicit(&a->set[set][way].what, what, memory_order_relaxed);
+}
+
+void sw_avoid_clear(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport)
+{
+    uint64_t what = a ? hash(remote, transport) : 0;
+    int way = a ? way_of(a, what) : -1;
+    if (way >= 0)
+        atomic_store_explicit(&a->set[what / 2 % SW_AVOID_SETS][way].until_ms, INT64_MIN,
+                              memory_order_relaxed);
+}
+
+bool sw_avoid_has(const struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
+                  int64_t now_ms)
+{
+    uint64_t what = a ? hash(remote, transport) : 0;
+    int way = a ? way_of(a, what) : -1;
+    return way >= 0 && until_at(a, what / 2 % SW_AVOID_SETS, (unsigned)way) > now_ms;
+}
+
+void sw_avoid_copy(const struct sw_avoid *from, struct sw_avoid *to)
+{
+    for (unsigned i = 0; i < SW_AVOID_SETS; i++)
+        for (unsigned k = 0; k < SW_AVOID_WAYS; k++) {
+            atomic_store(&to->set[i][k].until_ms, atomic_load(&from->set[i][k].until_ms));
+            atomic_store(&to->set[i][k].what, atomic_load(&from->set[i][k].what));
+        }
+}

@@ -1,0 +1,32 @@
+/* Places that were found by the DNS and failed: for a while others are tried before them. Shared by
+ * all workers, without locks; what is forgotten too early costs one try. RFC 3263 4.3 */
+#ifndef SW_PROXY_AVOID_H
+#define SW_PROXY_AVOID_H
+
+#include "base/endpoint.h"
+#include <stdatomic.h>
+
+/* Places remembered at once; in a full set the one that ends first makes room. */
+enum { SW_AVOID_SETS = 256, SW_AVOID_WAYS = 4 };
+
+struct sw_avoid {
+    struct {
+        _Atomic uint64_t what; /* a hash of the place; 0: free */
+        _Atomic int64_t until_ms;
+    } set[SW_AVOID_SETS][SW_AVOID_WAYS];
+};
+
+/** The place failed: it is avoided until then. `a` may be NULL in all of these. */
+void sw_avoid_add(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
+                  int64_t until_ms);
+
+/** The place answered. */
+void sw_avoid_clear(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport);
+
+/** Takes over what another one knows. */
+void sw_avoid_copy(const struct sw_avoid *from, struct sw_avoid *to);
+
+bool sw_avoid_has(const struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
+                  int64_t now_ms);
+
+#endif

@@ -1,0 +1,284 @@
+#include "proxy/clear.h"
+#include "proxy/station.h"
+
+/* The URI that says where a request goes: the topmost Route that remains, else the Request-URI as
+ * rules have changed it. RFC 3261 16.6 step 7, 8.1.2 */
+static bool next_uri(struct sw_fork *f, struct sw_uri *out)
+{
+    if (!f->routes->count)
+        return sw_rewrite_target(&f->vitals.uri, f->rewrite, &f->arena, out);
+    *out = f->routes->next;
+    return true;
+}
+
+/* What may be used to reach a target: the transports of a peer, or the one that was chosen. */
+static struct sw_locate_goal goal_of(const struct sw_proxy *p, const struct sw_uri *u,
+                                     const struct sw_target *t)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    struct sw_locate_goal g = {
+        .tls_only = t->transport == SW_TLS,
+        .have = (uint8_t)SW_LOCATE_BIT(t->transport),
+        .families = sw_location_families(p->conf, t->listener),
+    };
+    if (t->locate == SW_TARGET_PEER && peer && peer->domain_count) {
+        g.host = peer->domains[0]; /* "RFC 3263 starts from the first" */
+        g.have = (uint8_t)(peer->tls ? SW_LOCATE_BIT(SW_TLS)
+                                     : (peer->udp ? SW_LOCATE_BIT(SW_UDP) : 0) |
+                                           (peer->tcp ? SW_LOCATE_BIT(SW_TCP) : 0));
+    } else if (t->locate == SW_TARGET_HOP) {
+        g.host = sw_target_host(u);
+        g.port = u->port;
+        g.transport = u->transport;
+        g.sips = u->scheme == SW_SCHEME_SIPS;
+    }
+    return g;
+}
+
+static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t)
+{
+    char number[SW_ENUM_NUMBER_MAX + 1];
+    struct sw_uri u;
+    if (t->locate == SW_TARGET_ENUM ? !sw_rewrite_target(&f->vitals.uri, f->rewrite, &f->arena, &u)
+                                    : !next_uri(f, &u))
+        return NULL;
+    struct sw_locate_goal g = goal_of(p, &u, t);
+    if (t->locate != SW_TARGET_ENUM)
+        return sw_location_start(p, &g, NULL, SW_USER_BRANCH);
+    if (!sw_enum_number(&u, number))
+        return NULL;
+    return sw_location_start_number(p, number, t->suffix, &g, NULL, SW_USER_BRANCH);
+}
+
+/* ---- what came of it ---- */
+
+/* What the sender is told, and as which status. That a peer of ours is not found is our fault. RFC
+ * 3261 16.9, 21.4.5 */
+static const char *failure_of(const struct sw_location *x, bool peer, unsigned *status)
+{
+    bool number = x->number && x->number->end != SW_ENUM_FOUND;
+    unsigned end = number ? x->number->end : x->locate->end;
+    *status = 503;
+    if (end == (number ? (unsigned)SW_ENUM_BOGUS : (unsigned)SW_LOCATE_BOGUS))
+        return "DNS Answer Forged";
+    if (end == (number ? (unsigned)SW_ENUM_SILENT : (unsigned)SW_LOCATE_SILENT))
+        return "DNS Does Not Answer";
+    if (peer)
+        return "Next Hop Not In DNS";
+    *status = 404;
+    if (number)
+        return "Number Not In ENUM";
+    if (end == SW_LOCATE_NO_NAME)
+        return "Domain Does Not Exist";
+    if (end == SW_LOCATE_NOT_THERE)
+        return "Domain Has No SIP Server";
+    *status = 480;
+    return "Domain Not Reachable From Here";
+}
+
+static void note_failed(struct sw_proxy *p, const struct sw_fork *f, const struct sw_target *t,
+                        const struct sw_location *x, const char *then)
+{
+    const struct sw_field fields[] = {
+        sw_field_text("peer", sw_proxy_peer_name(p, t->peer)),
+        sw_field_text("uri", sw_msg_uri(&f->msg)),
+        sw_field_text("why", sw_location_reason(p, x)),
+        sw_field_text("call_id", f->vitals.call_id),
+        sw_field_str("then", then),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "location_failed", fields, 5);
+}
+
+/* Reason phrase and name: "Domain Does Not Exist: example.org". */
+static const char *with_name(struct sw_fork *f, const struct sw_location *x, const char *phrase)
+{
+    const char *name = x->locate->host;
+    size_t cap = strlen(phrase) + strlen(name) + 3;
+    char *text = name[0] && strlen(name) < 80 ? sw_arena_get(&f->arena, cap) : NULL;
+    struct sw_buf b = sw_buf(text, cap);
+    if (!text)
+        return phrase;
+    sw_buf_str(&b, phrase);
+    sw_buf_lit(&b, ": ");
+    sw_buf_str(&b, name);
+    sw_buf_char(&b, 0);
+    return text;
+}
+
+/* What was asked, and what is tried first. */
+static void note_located(struct sw_proxy *p, const struct sw_fork *f, const struct sw_target *t,
+                         const struct sw_location *x, const struct sw_choice *c)
+{
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    const struct sw_target *first = &c->found[0];
+    if (!text)
+        return;
+    const struct sw_field fields[] = {
+        sw_field_text("peer", sw_proxy_peer_name(p, t->peer)),
+        sw_field_text("uri", sw_msg_uri(&f->msg)),
+        sw_field_text("steps", sw_location_reason(p, x)),
+        sw_field_number("places", c->found_end),
+        sw_field_str("first", sw_endpoint_text(&first->remote, text)),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)first->transport)),
+        sw_field_text("call_id", f->vitals.call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_DEBUG, "located", fields, 7);
+}
+
+static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
+                   const struct sw_target *t, const struct sw_location *x)
+{
+    unsigned status;
+    bool peer = t->locate == SW_TARGET_PEER;
+    const char *phrase = failure_of(x, peer, &status);
+    bool absent = x->locate->end == SW_LOCATE_NO_NAME || x->locate->end == SW_LOCATE_NOT_THERE;
+    sw_clear_begin(c, t);
+    sw_clear_outcome(c, t, peer && absent); /* "or has no SRV": docs/config.md "In the clear" */
+    note_failed(p, f, t, x,
+                sw_branch_has_next(p, f, c) ? "the next target is tried"
+                                            : "there is no further target");
+    sw_fork_consider(f, status, NULL, peer ? phrase : with_name(f, x, phrase));
+}
+
+/* Whose a place of the DNS is: the peer's whose domain was asked for, else that of whoever proves
+ * the domain, never the name in an SRV record. RFC 5922 4, RFC 3263 */
+static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_slice domain)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, domain);
+    if (peer) {
+        t->peer = peer->id;
+        t->listener = peer->listener;
+        t->timeout_ms = peer->timeout_ms;
+        return;
+    }
+    t->peer = sw_proxy_domain_id(p->conf, domain);
+    t->domain = domain;
+}
+
+/* ENUM names the Request-URI anew, and so who is wanted. False: that is nobody, or ourselves. */
+static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target *t,
+                        const struct sw_location *x)
+{
+    struct sw_uri u;
+    struct sw_endpoint ip;
+    t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
+    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK) {
+        sw_fork_consider(f, 503, NULL, "Out Of Resources");
+        return false;
+    }
+    if (sw_proxy_is_ours(p->conf, sw_target_host(&u), u.port)) {
+        sw_fork_consider(f, 404, NULL, "Number Leads Back Here");
+        return false;
+    }
+    if (sw_endpoint_ip_parse(sw_target_host(&u), &ip)) { /* no certificate proves that */
+        sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
+        return false;
+    }
+    name_owner(p, t, sw_target_host(&u));
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    bool sips = u.scheme == SW_SCHEME_SIPS;
+    if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
+        sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
+        return false;
+    }
+    return true;
+}
+
+/* One place as a target. */
+static struct sw_target place(const struct sw_proxy *p, const struct sw_target *t,
+                              const struct sw_locate_place *x)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    struct sw_target out = *t;
+    out.locate = SW_TARGET_PLAIN;
+    out.located = true;
+    out.remote = x->remote;
+    out.transport = x->transport;
+    out.large_over_tcp = x->transport == SW_UDP && peer && peer->tcp;
+    return out;
+}
+
+/* Those that failed lately come last, else the order is that of the DNS. RFC 3263 4.3 */
+static void take_places(struct sw_proxy *p, struct sw_choice *c, struct sw_target *found,
+                        const struct sw_target *t, const struct sw_locate *x)
+{
+    uint32_t n = 0, most = p->conf->branches_max;
+    for (int avoided = 0; avoided < 2; avoided++)
+        for (int i = 0; i < x->place_count && n < most; i++) {
+            const struct sw_locate_place *at = &x->place[i];
+            if (sw_avoid_has(p->avoid, &at->remote, at->transport, p->e->now_ms) != avoided)
+                continue;
+            found[n] = place(p, t, at);
+            found[n].alternative = t->alternative || n > 0;
+            n++;
+        }
+    c->found = found;
+    c->found_next = 0;
+    c->found_end = n;
+}
+
+static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
+                 const struct sw_target *target, const struct sw_location *x)
+{
+    struct sw_target t = *target;
+    struct sw_uri u;
+    if (t.locate == SW_TARGET_HOP && !sw_proxy_peer(p->conf, t.peer) && next_uri(f, &u))
+        t.domain = sw_target_host(&u);
+    bool found = x->locate->end == SW_LOCATE_FOUND;
+    struct sw_target *list =
+        found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
+    if (!found)
+        failed(p, f, c, target, x);
+    else if (!list)
+        sw_fork_consider(f, 503, NULL, "Out Of Resources");
+    else if (!x->number || take_number(p, f, &t, x)) {
+        take_places(p, c, list, &t, x->locate);
+        note_located(p, f, &t, x, c);
+    }
+}
+
+/* ---- the station ---- */
+
+bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
+                      const struct sw_target *t)
+{
+    struct sw_location *x = start(p, f, t);
+    struct sw_branch *b = x && !sw_location_over(x) ? sw_arena_get(&f->arena, sizeof(*b)) : NULL;
+    if (x && sw_location_over(x))
+        take(p, f, c, t, x);
+    else if (!b)
+        sw_fork_consider(f, 503, NULL, "Out Of Resources");
+    if (!b) {
+        if (x)
+            sw_location_drop(p, x->ref);
+        return false;
+    }
+    *b = (struct sw_branch){
+        .fork = f, .choice = c, .target = *t, .state = SW_BRANCH_LOCATING, .location = x->ref};
+    x->user = b;
+    sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
+    sw_timer_init(&b->answer, SW_TK_ANSWER);
+    sw_list_add(&f->branches, &b->node);
+    if (sw_branch_has_next(p, f, c) && t->timeout_ms)
+        sw_timer_start(&p->e->timers, &b->answer, p->e->now_ms + t->timeout_ms);
+    return true;
+}
+
+void sw_branch_located(struct sw_proxy *p, struct sw_branch *b)
+{
+    const struct sw_location *x = sw_location_get(p, b->location);
+    if (x)
+        take(p, b->fork, b->choice, &b->target, x);
+    sw_branch_done(p, b);
+    sw_branch_go_on(p, b);
+}
+
+void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
+{
+    if (!t->located || !p->conf->avoid_ms)
+        return;
+    if (failed)
+        sw_avoid_add(p->avoid, &t->remote, t->transport, p->e->now_ms + (int64_t)p->conf->avoid_ms);
+    else
+        sw_avoid_clear(p->avoid, &t->remote, t->transport);
+}

@@ -1,0 +1,68 @@
+/* The station where a message waits until the DNS has said where it goes: it carries the questions
+ * of a location, and before it those of ENUM, to the executor and their answers back. RFC 3263 4 */
+#ifndef SW_PROXY_STATION_H
+#define SW_PROXY_STATION_H
+
+#include "proxy/proxy.h"
+#include "sip/enum.h"
+#include "sip/locate.h"
+
+enum {
+    /* 32 MiB of a worker's memory, with ENUM 48; more than that many are not under way at once
+     * unless the name servers are silent */
+    SW_LOCATIONS_MAX = 2048,
+    /* Then what is not answered counts as silence: an INVITE's caller gives up after 32 s. */
+    SW_LOCATION_WAIT_MS = 10000,
+};
+
+/* One location that is under way, or over and about to be taken up. */
+struct sw_location {
+    struct sw_ref ref;
+    struct sw_timer timer; /* the answers may be lost in a full mailbox */
+    struct sw_locate *locate;
+    struct sw_enum *number; /* NULL: no ENUM; else it is first, and `locate` begins with its URI */
+    struct sw_locate_goal rest; /* what the URI found does not say: have, families, tls_only */
+    void *user;
+    struct sw_ref user_ref; /* SW_USER_PARKED: the parked send in place of `user` */
+    uint8_t user_kind;      /* as of clients and parked sends */
+};
+
+/**
+ * Begins to look for a host. The location may be over at once (see sw_location_over), else its user
+ * is told by sw_location_answered or sw_location_due. NULL: SW_LOCATIONS_MAX, or memory is out.
+ */
+struct sw_location *sw_location_start(struct sw_proxy *p, const struct sw_locate_goal *goal,
+                                      void *user, uint8_t user_kind);
+
+/** The same for a number, as from sw_enum_number: first its URI, then that. RFC 6116 3.2 */
+struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *number,
+                                             struct sw_slice suffix,
+                                             const struct sw_locate_goal *rest, void *user,
+                                             uint8_t user_kind);
+
+/** True if nothing more is waited for: places are found, or there are none. */
+bool sw_location_over(const struct sw_location *x);
+
+/** The location with this reference, or NULL. */
+struct sw_location *sw_location_get(const struct sw_proxy *p, struct sw_ref ref);
+
+/** SW_EV_ANSWER: the location that is over with it, to be given to its user; NULL: none. */
+struct sw_location *sw_location_answered(struct sw_proxy *p, const struct sw_event *ev);
+
+/** Its time is up: what lacks an answer is silent. It is over then. */
+void sw_location_due(struct sw_proxy *p, struct sw_location *x);
+
+/** Frees a location; answers that still come find nothing. */
+void sw_location_drop(struct sw_proxy *p, struct sw_ref ref);
+
+/** Frees all. */
+void sw_locations_fini(struct sw_proxy *p);
+
+/** Why there are no places, with what came of each question, in scratch memory. */
+struct sw_slice sw_location_reason(struct sw_proxy *p, const struct sw_location *x);
+
+/** The families that a listener can reach: that of its own address; connections from a wildcard
+ * address both. */
+uint8_t sw_location_families(const struct sw_proxy_conf *c, uint16_t listener);
+
+#endif

@@ -1,0 +1,35 @@
+/* What the files of the location share. */
+#ifndef SW_SIP_LOCATE_INSIDE_H
+#define SW_SIP_LOCATE_INSIDE_H
+
+#include "sip/locate.h"
+
+/* What is being asked for. */
+enum sw_locate_phase {
+    SW_LOCATE_PHASE_NAPTR,
+    SW_LOCATE_PHASE_SRV, /* and the addresses of the servers */
+    SW_LOCATE_PHASE_OWN, /* the addresses of the domain itself */
+};
+
+/** The place of a question, asked before or not; -1: no name, or too many questions. */
+int sw_locate_ask(struct sw_locate *x, struct sw_slice name, enum sw_dns_type type);
+
+/** Follows a service whose SRV records are at `name`. */
+void sw_locate_add_service(struct sw_locate *x, struct sw_slice name, enum sw_transport t);
+
+/** Takes the NAPTR records of an answer: their services are asked for. RFC 3263 4.1 */
+void sw_locate_read_naptr(struct sw_locate *x, struct sw_locate_step *s,
+                          const struct sw_dns_answer *answer);
+
+/** Takes the SRV records of service `service`. RFC 3263 4.2, RFC 2782 */
+void sw_locate_read_srv(struct sw_locate *x, uint8_t service, const struct sw_dns_answer *answer,
+                        struct sw_prng *prng);
+
+/** Takes addresses of the family that was asked for. */
+void sw_locate_read_addresses(struct sw_locate_step *s, const struct sw_dns_answer *answer);
+
+/** Asks for the addresses of a server, of the families that can be reached. RFC 3263 4.2 */
+void sw_locate_ask_addresses(struct sw_locate *x, struct sw_slice name,
+                             struct sw_locate_server *server);
+
+#endif

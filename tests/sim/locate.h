@@ -1,0 +1,42 @@
+/* The scene of the tests of the location: a PBX inside (UDP), a gateway, and partners outside that
+ * are found by DNS. */
+#ifndef TESTS_SIM_LOCATE_H
+#define TESTS_SIM_LOCATE_H
+
+#include "sim/raw.h"
+#include "sim/world.h"
+
+struct located {
+    struct sim *sim;
+    struct gate gate;
+    struct zone zone;
+    struct raw *pbx, *one, *two;
+    struct sw_ident *ident_one, *ident_two;
+};
+
+/** A route of anybody to where the DNS says. */
+struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule);
+
+/** A gateway that knows peers "partner" (partner.test, no address) and "pbx"; routes follow. `one`
+ * shows a certificate of `ident_one`, `two` one of partner.test. */
+void located_init(struct located *x, const char *ident_one);
+
+/** Its configuration is complete. */
+void located_start(struct located *x);
+
+/** Frees all, whatever is going on. */
+void located_end(struct located *x);
+
+/** Runs to the end, asserts that nothing is left, and frees all. */
+void located_fini(struct located *x);
+
+/** partner.test: `one` by TLS first, then `two`. */
+void partner_zone(struct zone *z);
+
+/** A request of the PBX; `more` are header lines. */
+void send_request(struct located *x, const char *method, const char *uri, const char *call,
+                  const char *more);
+
+void run_ms(struct located *x, int64_t ms);
+
+#endif

@@ -1,0 +1,61 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/flow.h"
+#include "proxy/avoid.h"
+
+static struct sw_avoid avoid, other;
+
+static struct sw_endpoint place(uint32_t i)
+{
+    return (struct sw_endpoint){
+        .ip = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}, .port = 5061, .family = 4};
+}
+
+/* RFC 3263 4.3 */
+static void test_avoid_knows_a_place_until_its_time_is_over(void **state)
+{
+    (void)state;
+    struct sw_endpoint e = place(1), f = place(2);
+    sw_avoid_add(&avoid, &e, SW_TLS, 1000);
+    assert_true(sw_avoid_has(&avoid, &e, SW_TLS, 999));
+    assert_false(sw_avoid_has(&avoid, &e, SW_TLS, 1000));
+    assert_false(sw_avoid_has(&avoid, &e, SW_TCP, 0));
+    assert_false(sw_avoid_has(&avoid, &f, SW_TLS, 0));
+    sw_avoid_copy(&avoid, &other);
+    sw_avoid_clear(&avoid, &e, SW_TLS);
+    assert_false(sw_avoid_has(&avoid, &e, SW_TLS, 0));
+    assert_true(sw_avoid_has(&other, &e, SW_TLS, 0));
+    sw_avoid_add(NULL, &e, SW_TLS, 1000);
+    assert_false(sw_avoid_has(NULL, &e, SW_TLS, 0));
+}
+
+/* However many fail, the youngest are known, and nothing grows. */
+static void test_avoid_forgets_what_ends_first(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    unsigned known = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct sw_endpoint e = place(i);
+        sw_avoid_add(&avoid, &e, SW_TLS, 1000 + i);
+    }
+    for (uint32_t i = MANY - 100; i < MANY; i++) {
+        struct sw_endpoint e = place(i);
+        known += sw_avoid_has(&avoid, &e, SW_TLS, 0);
+    }
+    assert_in_range(known, 90, 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_avoid_knows_a_place_until_its_time_is_over),
+        cmocka_unit_test(test_avoid_forgets_what_ends_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
