@@ -280,13 +280,14 @@ static struct sw_explain_hop *hop_of(struct sw_explain_result *a, const struct s
     return NULL;
 }
 
-static uint32_t local_id(const struct sw_explain *x, uint32_t peer)
+static uint32_t local_id(const struct sw_explain *x, uint32_t peer, uint16_t listener)
 {
     const struct sw_config *c = &x->snapshot->config;
     for (uint32_t i = 0; i < c->proxy.peer_count; i++)
         if (c->conn_peers[i].id == peer)
             return sw_conn_local_id(&c->conn_peers[i]);
-    return 0;
+    const struct sw_tls_identity *id = c->conn_listeners[listener].out.identity;
+    return id ? id->local_id : 0;
 }
 
 /* The gateway's own rule says which connection is used: see sw_worker_open. */
@@ -294,16 +295,16 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
 {
     struct sw_flow flow;
     struct sw_buf b = sw_buf(h->conn, sizeof(h->conn) - 1);
-    const struct sw_pool_want pw = {.peer = want->peer,
-                                    .remote = want->remote,
-                                    .prefer = want->prefer,
-                                    .listener = want->listener,
-                                    .transport = want->transport,
-                                    .any_of_peer = want->any_of_peer,
-                                    .alias = want->alias,
-                                    .local_id = want->any_of_peer ? want->local_id
-                                                                  : local_id(x, want->peer),
-                                    .limit = x->snapshot->config.limits.connections_per_peer};
+    const struct sw_pool_want pw = {
+        .peer = want->peer,
+        .remote = want->remote,
+        .prefer = want->prefer,
+        .listener = want->listener,
+        .transport = want->transport,
+        .any_of_peer = want->any_of_peer,
+        .alias = want->alias,
+        .local_id = want->any_of_peer ? want->local_id : local_id(x, want->peer, want->listener),
+        .limit = x->snapshot->config.limits.connections_per_peer};
     enum sw_pool_answer answer = sw_pool_find(x->pool, &pw, &flow);
     h->reuses = answer == SW_POOL_OPEN;
     h->waits = answer == SW_POOL_WAIT;

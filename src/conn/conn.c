@@ -245,6 +245,16 @@ uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
     return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
 }
 
+uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    const struct sw_tls_identity *id = p ? p->tls.identity
+                                       : listener < s->conf.listener_count
+                                           ? s->conf.listeners[listener].out.identity
+                                           : NULL;
+    return id ? id->local_id : 0;
+}
+
 static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
                            const struct sw_tls_params *tls, struct sw_conn **out)
 {
@@ -296,6 +306,7 @@ enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct s
         .listener = listener,
         .transport = SW_TLS,
         .outbound = true,
+        .local_id = sw_conn_shown_id(s, peer, listener),
     };
     if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
         domain.n--;

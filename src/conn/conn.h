@@ -240,6 +240,9 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
 /** The identity that we use when we dial a peer, as in struct sw_flow; NULL: none. */
 uint32_t sw_conn_local_id(const struct sw_conn_peer *peer);
 
+/** The same for a connection from that listener to a peer, or to one who is none. */
+uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener);
+
 /** The connection a reference names, or NULL. */
 struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);
 

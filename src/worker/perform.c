@@ -195,7 +195,7 @@ static enum sw_pool_answer look_for(struct sw_worker *w, const struct sw_want *w
                                     struct sw_pool_want *pw, struct sw_flow *flow)
 {
     uint32_t now =
-        want->transport == SW_TLS ? sw_conn_local_id(sw_conn_peer_find(&w->conns, want->peer)) : 0;
+        want->transport == SW_TLS ? sw_conn_shown_id(&w->conns, want->peer, want->listener) : 0;
     pw->local_id = want->any_of_peer ? want->local_id : now;
     enum sw_pool_answer found = sw_pool_find(w->all->pool, pw, flow);
     if (found != SW_POOL_DIAL || pw->local_id == now || !want->remote.port ||
