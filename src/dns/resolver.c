@@ -54,6 +54,7 @@ static bool requests(struct sw_resolver *r)
         struct request q;
         memcpy(&q, block.p, sizeof(q));
         sw_mailbox_done(&r->box);
+        adopt(r); /* what was set before it was asked counts for it */
         if (q.question.type)
             sw_flight_ask(&r->flight, &q.question, &q.who);
     }
