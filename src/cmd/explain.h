@@ -7,13 +7,23 @@
 #include "daemon/snapshot.h"
 #include <jansson.h>
 
+enum { SW_EXPLAIN_QUESTIONS_MAX = 256 };
+
+/* What the DNS was asked, and what came. */
+struct sw_explain_question {
+    struct sw_dns_question question;
+    struct sw_dns_answer answer;
+    char *records; /* those of the answer */
+};
+
 /* A place that the request would go to. */
 struct sw_explain_hop {
     struct sw_target target;
     bool reuses; /* `conn`: "0.3.1" */
     bool waits;  /* it is being dialled */
     char conn[32];
-    char *bytes; /* as it would leave; NULL: it is not known */
+    char domain[SW_DNS_NAME_MAX]; /* what one that is no peer must prove */
+    char *bytes;                  /* as it would leave; NULL: it is not known */
     size_t n;
 };
 
@@ -47,6 +57,8 @@ struct sw_explain {
     struct sw_vitals vitals;
     struct sw_routes routes;
     struct sw_explain_result result;
+    struct sw_explain_question questions[SW_EXPLAIN_QUESTIONS_MAX];
+    uint32_t question_count;
 };
 
 /** Loads the configuration and asks the running gateway what it has. False: see x->diags. */
@@ -70,6 +82,16 @@ bool sw_explain_goes(struct sw_explain *x);
 
 /** Lets the gateway's step handle it; fills x->result. */
 void sw_explain_run(struct sw_explain *x);
+
+/** Asks the DNS as the gateway would, each question once; the answer lives until the end. */
+const struct sw_dns_answer *sw_explain_ask(struct sw_explain *x, const struct sw_dns_question *q);
+
+/** Frees the answers. */
+void sw_explain_forget(struct sw_explain *x);
+
+/** The questions in their order, and what came. */
+json_t *sw_explain_dns(const struct sw_explain *x);
+void sw_explain_print_dns(const json_t *list);
 
 /** All of it as one document. */
 json_t *sw_explain_json(struct sw_explain *x);

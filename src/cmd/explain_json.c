@@ -134,6 +134,24 @@ static void put_credential(json_t *o, const struct sw_config *c, const struct sw
                         json_string(d->tls.server_name ? d->tls.server_name : "none"));
 }
 
+/* One who is no peer: the listener's identity and trust, and the domain that was asked for. */
+static void put_strangers(json_t *o, const struct sw_config *c, const struct sw_explain_hop *h)
+{
+    const struct sw_tls_params *out = &c->conn_listeners[h->target.listener].out;
+    const struct sw_tls_identity *id = out->identity;
+    const struct sw_listen_directive *d =
+        (const struct sw_listen_directive *)c->d.listen.item + h->target.listener;
+    json_t *trust = json_array();
+    for (size_t i = 0; i < d->trust.count; i++)
+        json_array_append_new(trust, text(d->trust.t[i].s));
+    json_object_set_new(o, "identity", json_string(id && id->name ? id->name : "none"));
+    json_object_set_new(o, "policy", json_string(c->policies[out->policy].name));
+    json_object_set_new(o, "trusts", trust);
+    json_object_set_new(o, "verify", json_string("domain"));
+    json_object_set_new(o, "expected", json_string(h->domain));
+    json_object_set_new(o, "server_name", json_string(h->domain));
+}
+
 static const char *connection(const struct sw_explain *x, const struct sw_explain_hop *h)
 {
     if (h->target.transport == SW_UDP)
@@ -175,24 +193,27 @@ static json_t *target(struct sw_explain *x, uint32_t i)
     const struct sw_target *t = &h->target;
     const struct sw_peer_conf *p = sw_proxy_peer(&c->proxy, t->peer);
     bool up = p && sw_target_is_up(&x->gateway.proxy, p, x->gateway.engine.now_ms);
-    json_t *o = json_pack("{s:o, s:s, s:o, s:o, s:b, s:s, s:o, s:o, s:s, s:s}", "peer",
-                          text(sw_proxy_peer_name(&x->gateway.proxy, t->peer)), "when",
-                          when(h, i, i ? &x->result.hop[i - 1].target : NULL), "transport",
-                          text(sw_transport_name((enum sw_transport)t->transport)), "address",
-                          address(&t->remote), "large_over_tcp", t->large_over_tcp, "dns",
-                          "not asked: the address is in the configuration", "listener",
-                          text(c->proxy.listeners[t->listener].name), "local",
-                          address(&c->proxy.listeners[t->listener].address), "connection",
-                          connection(x, h), "health",
-                          !x->asked ? "not known: the gateway is not asked"
-                          : up      ? "up"
-                                    : "down: it is tried since no other is up");
+    json_t *o = json_pack(
+        "{s:o, s:s, s:o, s:o, s:b, s:s, s:o, s:o, s:s, s:s}", "peer",
+        text(sw_proxy_peer_name(&x->gateway.proxy, t->peer)), "when",
+        when(h, i, i ? &x->result.hop[i - 1].target : NULL), "transport",
+        text(sw_transport_name((enum sw_transport)t->transport)), "address", address(&t->remote),
+        "large_over_tcp", t->large_over_tcp, "dns",
+        t->located ? "asked: see dns" : "not asked: the address is in the configuration",
+        "listener", text(c->proxy.listeners[t->listener].name), "local",
+        address(&c->proxy.listeners[t->listener].address), "connection", connection(x, h), "health",
+        !p          ? "not asked: no peer"
+        : !x->asked ? "not known: the gateway is not asked"
+        : up        ? "up"
+                    : "down: it is tried since no other is up");
     if (!o)
         return NULL;
     if (h->conn[0])
         json_object_set_new(o, "conn", json_string(h->conn));
     if (t->transport == SW_TLS && p)
         put_credential(o, c, p);
+    else if (t->transport == SW_TLS && h->domain[0])
+        put_strangers(o, c, h);
     put_request(o, h);
     return o;
 }
@@ -237,9 +258,10 @@ static json_t *answer(const struct sw_explain *x)
 
 json_t *sw_explain_json(struct sw_explain *x)
 {
-    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o}", "uri", x->uri, "method",
+    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "uri", x->uri, "method",
                           x->method, "ok", x->result.done, "gateway_asked", x->asked, "source",
-                          source(x), "sips", sips(x), "routes", routes(x), "targets", targets(x));
+                          source(x), "sips", sips(x), "routes", routes(x), "targets", targets(x),
+                          "dns", sw_explain_dns(x));
     if (o && !x->result.hops)
         json_object_set_new(o, "answer", answer(x));
     return o;

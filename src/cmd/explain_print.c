@@ -112,6 +112,7 @@ void sw_explain_print(const json_t *doc)
     size_t i;
     print_source(doc);
     print_routes(doc);
+    sw_explain_print_dns(json_object_get(doc, "dns"));
     json_array_foreach(list, i, t) print_target(t, i);
     print_answer(doc);
     printf("\nsips\n   %-12s %s\n", "verdict", str(json_object_get(doc, "sips"), "verdict"));

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PENDING_MAX = 4 * SW_TARGETS_MAX, TRANSACTIONS = 16 };
+enum { PENDING_MAX = 4 * SW_TARGETS_MAX + 2 * SW_EXPLAIN_QUESTIONS_MAX, TRANSACTIONS = 16 };
 
 /* ---- the running gateway ---- */
 
@@ -117,6 +117,7 @@ void sw_explain_close(struct sw_explain *x)
         free(x->result.hop[i].bytes);
     free(x->result.why);
     free(x->result.help);
+    sw_explain_forget(x);
     json_decref(x->connections);
     sw_pool_free(x->pool);
     sw_snapshot_free(x->snapshot);
@@ -280,6 +281,59 @@ static struct sw_explain_hop *hop_of(struct sw_explain_result *a, const struct s
     return NULL;
 }
 
+static const struct sw_fork *context_of(struct sw_explain *x)
+{
+    struct sw_list *forks = &x->gateway.proxy.forks;
+    return sw_list_empty(forks) ? NULL : SW_CONTAINER(forks->next, struct sw_fork, node);
+}
+
+static bool is_to_be_located(const struct sw_fork *f)
+{
+    for (uint32_t i = 0; i < f->target_count; i++)
+        if (f->targets[i].locate)
+            return true;
+    return false;
+}
+
+static struct sw_explain_hop *add_hop(struct sw_explain_result *a, const struct sw_target *t)
+{
+    if (a->hops == SW_TARGETS_MAX)
+        return NULL;
+    struct sw_explain_hop *h = &a->hop[a->hops++];
+    h->target = *t;
+    h->target.domain = h->target.uri = h->target.suffix = sw_slice("", 0); /* the context's */
+    if (t->domain.n < sizeof(h->domain) && t->domain.n)
+        memcpy(h->domain, t->domain.p, t->domain.n);
+    return h;
+}
+
+/* The places in their order, as soon as the gateway has them: those that the DNS tells only when
+ * they are tried. */
+static void take_targets(struct sw_explain *x)
+{
+    const struct sw_fork *f = context_of(x);
+    if (x->result.hops || !f || is_to_be_located(f))
+        return;
+    for (uint32_t i = 0; i < f->target_count; i++)
+        (void)add_hop(&x->result, &f->targets[i]);
+}
+
+/* A place that is being tried, known already or not. */
+static struct sw_explain_hop *tried_hop(struct sw_explain *x, const struct sw_endpoint *remote,
+                                        uint32_t peer, uint8_t transport)
+{
+    struct sw_explain_hop *h = hop_of(&x->result, remote, peer, transport);
+    const struct sw_fork *f = context_of(x);
+    for (struct sw_list *n = f ? f->branches.next : NULL; !h && f && n != &f->branches;
+         n = n->next) {
+        const struct sw_branch *b = SW_CONTAINER(n, struct sw_branch, node);
+        if (b->target.located && sw_endpoint_eq(&b->target.remote, remote) &&
+            b->target.peer == peer)
+            h = add_hop(&x->result, &b->target);
+    }
+    return h;
+}
+
 static uint32_t local_id(const struct sw_explain *x, uint32_t peer, uint16_t listener)
 {
     const struct sw_config *c = &x->snapshot->config;
@@ -318,7 +372,7 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
 static void open_one(struct run *r, const struct sw_want *want)
 {
     struct sw_explain_result *a = &r->x->result;
-    struct sw_explain_hop *h = hop_of(a, &want->remote, want->peer, want->transport);
+    struct sw_explain_hop *h = tried_hop(r->x, &want->remote, want->peer, want->transport);
     struct pending *p = more(r, SW_EV_OPENED, r->refuse ? SW_PEER_REFUSED : SW_OK);
     if (!p)
         return;
@@ -335,6 +389,16 @@ static void open_one(struct run *r, const struct sw_want *want)
     if (h && !r->refuse)
         look_for(r->x, want, h);
     r->open_hop[r->opened % PENDING_MAX] = h ? (uint32_t)(h - a->hop) : UINT32_MAX;
+}
+
+static void answer_one(struct run *r, const struct sw_lookup_act *lookup)
+{
+    const struct sw_dns_answer *answer = sw_explain_ask(r->x, &lookup->question);
+    struct pending *p = more(r, SW_EV_ANSWER, SW_OK);
+    if (!p)
+        return;
+    p->ev.job = lookup->job;
+    p->ev.answer = answer;
 }
 
 static char *copy_of(const struct sw_send_act *send)
@@ -370,11 +434,13 @@ static void send_one(struct run *r, const struct sw_send_act *send)
         h = r->open_hop[send->flow.slot % PENDING_MAX] < a->hops
                 ? &a->hop[r->open_hop[send->flow.slot % PENDING_MAX]]
                 : NULL;
-    else
+    else {
+        (void)tried_hop(r->x, &send->remote, send->cookie.peer, SW_UDP);
         for (uint32_t i = 0; i < a->hops && !h; i++)
             if (a->hop[i].target.transport == SW_UDP && !a->hop[i].bytes &&
                 sw_endpoint_eq(&a->hop[i].target.remote, &send->remote))
                 h = &a->hop[i];
+    }
     if (!h || h->bytes || strncmp(bytes, "CANCEL ", 7) == 0) {
         free(bytes);
         h = NULL;
@@ -394,7 +460,8 @@ static void send_one(struct run *r, const struct sw_send_act *send)
 
 static void note_one(struct sw_explain_result *a, const struct sw_note_act *note)
 {
-    bool refused = strcmp(note->event, "request_refused") == 0;
+    bool refused =
+        strcmp(note->event, "request_refused") == 0 || strcmp(note->event, "location_failed") == 0;
     if (a->why || a->hops || (!refused && strcmp(note->event, "message_malformed") != 0))
         return;
     for (uint32_t i = 0; i < note->count; i++) {
@@ -407,17 +474,6 @@ static void note_one(struct sw_explain_result *a, const struct sw_note_act *note
     }
 }
 
-/* The places in their order, as soon as the gateway has them. */
-static void take_targets(struct sw_explain *x)
-{
-    struct sw_explain_result *a = &x->result;
-    if (a->hops || sw_list_empty(&x->gateway.proxy.forks))
-        return;
-    const struct sw_fork *f = SW_CONTAINER(x->gateway.proxy.forks.next, struct sw_fork, node);
-    for (; a->hops < f->target_count && a->hops < SW_TARGETS_MAX; a->hops++)
-        a->hop[a->hops].target = f->targets[a->hops];
-}
-
 static void step(struct run *r, const struct sw_event *ev)
 {
     struct sw_explain *x = r->x;
@@ -428,6 +484,8 @@ static void step(struct run *r, const struct sw_event *ev)
         const struct sw_action *a = &x->actions.a[i];
         if (a->kind == SW_ACT_OPEN)
             open_one(r, &a->open);
+        else if (a->kind == SW_ACT_LOOKUP)
+            answer_one(r, &a->lookup);
         else if (a->kind == SW_ACT_SEND)
             send_one(r, &a->send);
         else if (a->kind == SW_ACT_NOTE)

@@ -1,5 +1,6 @@
 """Next hops that are found by DNS: a real gateway, a real name server (nsd), real TLS. RFC 3263, RFC 6116."""
 
+import json
 import os
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 from lab import sip
 from lab.dns import Dns
-from lab.gateway import Gateway, free_port
+from lab.gateway import Gateway, free_port, run
 
 pytestmark = pytest.mark.skipif(not shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin") or
                                 not shutil.which("ldns-signzone"), reason="nsd and ldns are not here")
@@ -291,3 +292,36 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
 
 
+
+
+def test_explain_tells_what_the_dns_says(scene):
+    """The questions and their answers, the places in their order, and what is expected there; nothing is sent."""
+    zones = {"peer.test": carrier_zone(scene, CLOSED, 5071), "hoster.test": HOSTER}
+    with Dns(scene.folder, zones=zones) as dns:
+        text = scene.config(extra=f"dns: {{servers: [127.0.0.1:{dns.port}], dnssec: off}}\n",
+                            routes="  - {from: pbx, domain: peer.test, to: carrier}\n" + TO_DNS)
+        path = os.path.join(scene.folder, "explain.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(f"    address: 127.0.0.1:{scene.carrier_port}\n", ""))
+        out = run("explain", "-c", path, "--json", "sip:bob@peer.test", "--from", "pbx")
+        x = json.loads(out.stdout)
+        assert out.returncode == 0, out.stdout
+        asked = {(q["type"], q["name"]): q for q in x["dns"]}
+        assert asked["NAPTR", "peer.test"]["outcome"] == "answered"
+        assert sorted(asked["SRV", "_sips._tcp.peer.test"]["records"]) == \
+            [f"1 0 {CLOSED} one.hoster.test", "2 0 5071 two.hoster.test"]
+        assert asked["A", "one.hoster.test"]["records"] == ["127.0.0.1"]
+        assert [t["address"] for t in x["targets"]] == [f"127.0.0.1:{CLOSED}", "127.0.0.1:5071"]
+        assert [t["expected"] for t in x["targets"]] == ["peer.test", "peer.test"]
+        assert "asked" in x["targets"][0]["dns"] and x["targets"][1]["when"].startswith("if the one before")
+        text = run("explain", "-c", path, "sip:bob@peer.test", "--from", "pbx").stdout
+        assert "SRV   _sips._tcp.peer.test: answered" in text, text
+        # a name that is not there
+        out = run("explain", "-c", path, "--json", "sip:bob@nobody.peer.test", "--from", "pbx")
+        x = json.loads(out.stdout)
+        assert out.returncode == 1 and x["answer"]["status"] == 404
+        assert "does not exist" in x["answer"]["reason"].lower() or "does not exist" in x["answer"]["why"]
+        # one who is no peer must prove the domain
+        out = run("explain", "-c", path, "--json", "sip:bob@hoster.test", "--from", "pbx")
+        x = json.loads(out.stdout)
+        assert x["answer"]["status"] == 404 if not x["targets"] else x["targets"][0]["expected"] == "hoster.test"
