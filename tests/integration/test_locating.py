@@ -19,11 +19,11 @@ CLOSED = 1  # a port where nobody listens
 class Lab:
     """A gateway whose carrier, peer.test, has no address, and a name server that knows it."""
 
-    def __init__(self, scene, zones, routes=None, dnssec="off", signed=(), workers=1):
+    def __init__(self, scene, zones, routes=None, dnssec="off", signed=(), workers=1, extra=""):
         self.scene = scene
         self.dns = Dns(scene.folder, zones=zones, signed=signed)
         text = scene.config(workers, routes=routes, extra=f"dns: {{servers: [127.0.0.1:{self.dns.port}], "
-                            f"dnssec: {dnssec}, anchor: {self.dns.anchor}, timeout: 2s}}\n")
+                            f"dnssec: {dnssec}, anchor: {self.dns.anchor}, timeout: 2s}}\n{extra}")
         text = text.replace(f"    address: 127.0.0.1:{scene.carrier_port}\n", "")
         self.gw = Gateway(scene.folder, text)
         self.pbx = None
