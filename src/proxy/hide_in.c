@@ -2,7 +2,7 @@
 
 static struct sw_slice since(const struct sw_buf *b, size_t from)
 {
-    return sw_slice(b->p + from, b->n - from);
+    return b->p ? sw_slice(b->p + from, b->n - from) : sw_slice("", 0); /* memory was out */
 }
 
 static bool is_ours(const struct sw_proxy_conf *c, const struct sw_uri *u)

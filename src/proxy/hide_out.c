@@ -19,7 +19,7 @@ size_t sw_hide_room(const struct sw_msg *m)
 
 static struct sw_slice since(const struct sw_buf *b, size_t from)
 {
-    return sw_slice(b->p + from, b->n - from);
+    return b->p ? sw_slice(b->p + from, b->n - from) : sw_slice("", 0); /* memory was out */
 }
 
 /* Neighbouring rows go as one. */
