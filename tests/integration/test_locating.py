@@ -292,6 +292,28 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
 
 
+def test_what_rules_set_is_what_is_located(scene):
+    """A national number is made a global one for ENUM; a host that a rule sets is asked for in place of the sender's."""
+    pem, key = scene.pki.domain("other", "other.test")
+    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+    routes = """  - {from: pbx, user: "0*", set: {strip: 1, prefix: "+49"}, to: enum, suffix: enum.test}
+  - {from: pbx, user: "9*", set: {strip: 1, host: other.test}, to: dns}
+"""
+    with Lab(scene, zones, routes) as lab:
+        lab.send(uri="sip:030123@example.test;user=phone")
+        s = other.accept()
+        m = s.recv()
+        assert m.line == "MESSAGE sip:30123@other.test SIP/2.0"
+        s.send(sip.response(m, 200))
+        assert lab.pbx.final().status == 200
+        lab.send("INVITE", "sip:9bob@example.test")
+        m = s.recv()
+        assert m.line == "INVITE sip:bob@other.test SIP/2.0"
+        s.send(sip.response(m, 486))
+        assert lab.pbx.final().status == 486
+        assert s.recv().line == "ACK sip:bob@other.test SIP/2.0"
 
 
 def test_explain_tells_what_the_dns_says(scene):
