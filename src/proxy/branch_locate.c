@@ -1,4 +1,5 @@
 #include "proxy/clear.h"
+#include "proxy/sips.h"
 #include "proxy/station.h"
 
 /* The URI that says where a request goes: the topmost Route that remains, else the Request-URI as
@@ -174,9 +175,14 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
         sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
         return false;
     }
+    enum sw_scheme was = sw_target_scheme(&f->vitals, f->routes);
+    bool sips = u.scheme == SW_SCHEME_SIPS;
+    if (was != SW_SCHEME_TEL && sips != (was == SW_SCHEME_SIPS)) { /* RFC 5630 5.3 */
+        sw_fork_consider(f, 480, NULL, sips ? "Number's URI Is SIPS" : "Number's URI Is Not SIPS");
+        return false;
+    }
     name_owner(p, t, sw_target_host(&u));
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
-    bool sips = u.scheme == SW_SCHEME_SIPS;
     if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
         sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
         return false;
