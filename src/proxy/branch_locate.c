@@ -1,3 +1,4 @@
+#include "proxy/alias.h"
 #include "proxy/clear.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
@@ -150,6 +151,7 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
         t->peer = peer->id;
         t->listener = peer->listener;
         t->timeout_ms = peer->timeout_ms;
+        t->alias = sw_alias_used(peer);
         return;
     }
     t->peer = sw_proxy_domain_id(p->conf, domain);
@@ -223,13 +225,27 @@ static void take_places(struct sw_proxy *p, struct sw_choice *c, struct sw_targe
     c->found_end = n;
 }
 
+/* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when
+ * it was looked for, such as a peer's that a reload took away. */
+static bool still_wanted(const struct sw_proxy *p, struct sw_fork *f, struct sw_target *t)
+{
+    struct sw_uri u;
+    if (t->locate != SW_TARGET_HOP || sw_proxy_peer(p->conf, t->peer))
+        return true;
+    if (!next_uri(f, &u))
+        return false;
+    t->domain = sw_target_host(&u);
+    return sw_proxy_domain_id(p->conf, t->domain) == t->peer;
+}
+
 static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                  const struct sw_target *target, const struct sw_location *x)
 {
     struct sw_target t = *target;
-    struct sw_uri u;
-    if (t.locate == SW_TARGET_HOP && !sw_proxy_peer(p->conf, t.peer) && next_uri(f, &u))
-        t.domain = sw_target_host(&u);
+    if (!still_wanted(p, f, &t)) {
+        sw_fork_consider(f, 480, NULL, "Next Hop Not Configured Any More");
+        return;
+    }
     bool found = x->locate->end == SW_LOCATE_FOUND;
     struct sw_target *list =
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
