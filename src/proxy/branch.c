@@ -203,6 +203,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     }
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
     b->load = load;
+    f->tried++;
     sw_passive_trying(p, peer_of(p, b));
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);

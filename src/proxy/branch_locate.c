@@ -207,10 +207,14 @@ static struct sw_target place(const struct sw_proxy *p, const struct sw_target *
 }
 
 /* Those that failed lately come last, else the order is that of the DNS. RFC 3263 4.3 */
-static void take_places(struct sw_proxy *p, struct sw_choice *c, struct sw_target *found,
-                        const struct sw_target *t, const struct sw_locate *x)
+static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_choice *c,
+                        struct sw_target *found, const struct sw_target *t,
+                        const struct sw_locate *x)
 {
     uint32_t n = 0, most = p->conf->branches_max;
+    most -= f->tried < most ? f->tried : most;
+    if (x->place_count > most)
+        sw_proxy_count(p, SW_LIMITED_BRANCHES);
     for (int avoided = 0; avoided < 2; avoided++)
         for (int i = 0; i < x->place_count && n < most; i++) {
             const struct sw_locate_place *at = &x->place[i];
@@ -254,8 +258,9 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     else if (!list)
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
     else if (!x->number || take_number(p, f, &t, x)) {
-        take_places(p, c, list, &t, x->locate);
-        note_located(p, f, &t, x, c);
+        take_places(p, f, c, list, &t, x->locate);
+        if (c->found_end)
+            note_located(p, f, &t, x, c);
     }
 }
 
