@@ -1,0 +1,208 @@
+/* Where the location of servers meets sips, connection reuse, limits and reloads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sim/locate.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A request of `two`, over TLS. */
+static void from_two(struct located *x, const char *method, const char *uri, const char *call)
+{
+    char text[2048];
+    snprintf(text, sizeof(text),
+             "%s %s SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.12:5071;branch=z9hG4bK-%s\r\n"
+             "Max-Forwards: 70\r\nFrom: <sips:a@partner.test>;tag=1\r\nTo: <sips:b@c>\r\n"
+             "Call-ID: %s\r\nCSeq: 1 %s\r\nContact: <sips:a@10.0.0.12:5071>\r\n"
+             "Content-Length: 0\r\n\r\n",
+             method, uri, call, call, method);
+    raw_send(x->two, "10.0.0.1:5061", SW_TLS, text);
+}
+
+static void zone_number(struct located *x, const char *regexp)
+{
+    zone_naptr(&x->zone, "7.1.e164.arpa", 1, 1, "u", "E2U+sip", regexp, "");
+    zone_srv(&x->zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+    zone_address(&x->zone, "one.hoster.test", "10.0.0.11");
+}
+
+/* A sips request stays one, whatever URI a number has; and a sip request does not become one. RFC
+ * 3261 26.2.2, RFC 5630 5.3 */
+static void test_number_keeps_the_scheme(void **state)
+{
+    static const struct {
+        const char *asked, *regexp;
+        bool goes;
+    } rows[] = {
+        {"sips:+17@example.test;user=phone", "!^.*$!sips:x@other.test!", true},
+        {"sips:+17@example.test;user=phone", "!^.*$!sip:x@other.test!", false},
+        {"sip:+17@example.test;user=phone", "!^.*$!sip:x@other.test!", true},
+        {"sip:+17@example.test;user=phone", "!^.*$!sips:x@other.test!", false},
+        {"tel:+17", "!^.*$!sips:x@other.test!", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct located x;
+        located_init(&x, "other.test");
+        x.gate.conf.proxy.route_count = 0;
+        route_lookup(&x.gate.conf, SW_LOOKUP_ENUM);
+        located_start(&x);
+        zone_number(&x, rows[i].regexp);
+        from_two(&x, "MESSAGE", rows[i].asked, "c1");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "MESSAGE"), rows[i].goes);
+        if (rows[i].goes)
+            raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.two, "SIP/2.0 480"), !rows[i].goes);
+        located_fini(&x);
+    }
+}
+
+/* "leaves over TLS to a proved name": docs/sips.md rule 1; also if only the number's URI is sips.
+ * RFC 3261 26.2.2 */
+static void test_number_that_is_sips_needs_a_proved_name(void **state)
+{
+    (void)state;
+    for (int chain = 0; chain < 2; chain++) {
+        struct located x;
+        located_init(&x, chain ? "anybody.test" : "spare.test");
+        struct sw_peer_conf *spare =
+            conf_peer(&x.gate.conf, "spare", "10.0.0.11:5061", SW_TLS, "spare.test");
+        spare->verify = chain ? SW_VERIFY_CHAIN : SW_VERIFY_DOMAIN;
+        route_lookup(&x.gate.conf, SW_LOOKUP_ENUM);
+        located_start(&x);
+        zone_number(&x, "!^.*$!sips:x@spare.test!");
+        send_request(&x, "MESSAGE", "tel:+17", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "MESSAGE"), !chain);
+        if (!chain)
+            raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        located_fini(&x);
+    }
+}
+
+/* A peer that is found by dns or enum is one with all it has: requests go back over the connection
+ * that it made an alias. RFC 5923 8.1, 8.2 */
+static void test_locate_uses_an_alias(void **state)
+{
+    (void)state;
+    for (int number = 0; number < 2; number++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        x.gate.conf.peers[0].reverse = SW_REVERSE_ALIAS;
+        route_lookup(&x.gate.conf, number ? SW_LOOKUP_ENUM : SW_LOOKUP_DNS);
+        located_start(&x);
+        x.gate.node->local_id = 1;
+        zone_number(&x, "!^.*$!sip:x@partner.test!");
+        zone_srv(&x.zone, "_sips._tcp.partner.test", 1, 0, 5061, "one.hoster.test");
+        raw_send(x.one, "10.0.0.1:5061", SW_TLS,
+                 "MESSAGE sip:b@example.test SIP/2.0\r\n"
+                 "Via: SIP/2.0/TLS 10.0.0.11:5061;branch=z9hG4bK-al;alias\r\nMax-Forwards: 70\r\n"
+                 "From: <sip:a@partner.test>;tag=1\r\nTo: <sip:b@example.test>\r\nCall-ID: al\r\n"
+                 "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n");
+        run_ms(&x, 500);
+        raw_answer(x.pbx, raw_nth(x.pbx, "MESSAGE", 0), "200 OK", "");
+        run_ms(&x, 500);
+        send_request(&x, "MESSAGE", number ? "tel:+17" : "sip:x@partner.test", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "MESSAGE sip:x@partner.test"), 1);
+        assert_int_equal(x.sim->conn_count, 1);
+        raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        located_fini(&x);
+    }
+}
+
+/* "open a new connection to the resolved address and send the CANCEL request there": RFC 5923 8.1;
+ * a stranger's, too, which must prove its domain again */
+static void test_locate_cancels_at_a_stranger_whose_connection_is_gone(void **state)
+{
+    (void)state;
+    for (int intruder = 0; intruder < 2; intruder++) {
+        struct located x;
+        located_init(&x, "other.test");
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+        located_start(&x);
+        zone_number(&x, "!^.*$!sip:x@other.test!");
+        send_request(&x, "INVITE", "sip:bob@other.test", "c1", "");
+        run_ms(&x, 1000);
+        raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "180 Ringing", "");
+        run_ms(&x, 500);
+        if (intruder)
+            x.one->node->ident = x.ident_two;
+        sim_break(x.sim, x.gate.node, x.one->node);
+        run_ms(&x, 2000);
+        assert_int_equal(raw_count(x.one, "CANCEL sip:bob@other.test"), !intruder);
+        located_fini(&x);
+    }
+}
+
+/* A peer that a reload takes away while it is looked for is no stranger for that: what was to go to
+ * it goes to nobody else. */
+static void test_locate_knows_that_the_peer_has_gone(void **state)
+{
+    (void)state;
+    struct located x;
+    located_init(&x, "partner.test");
+    route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+    located_start(&x);
+    partner_zone(&x.zone);
+    x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 1000;
+    send_request(&x, "INVITE", "sip:bob@partner.test", "c1", "");
+    run_ms(&x, 1500);
+    struct conf *next = malloc(sizeof(*next));
+    assert_non_null(next);
+    conf_init(next);
+    conf_listener(next, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(next, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_peer(next, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    gate_adopt(&x.gate, next, 10);
+    run_ms(&x, 10000);
+    assert_int_equal(raw_count(x.one, "INVITE"), 0);
+    assert_true(raw_count(x.pbx, "SIP/2.0 480") >= 1);
+    located_fini(&x);
+}
+
+/* "targets at which one request is tried": docs/config.md `branches`; places of the DNS count */
+static void test_locate_tries_no_more_places_than_branches(void **state)
+{
+    (void)state;
+    struct located x;
+    located_init(&x, "partner.test");
+    conf_peer(&x.gate.conf, "spare", NULL, SW_TLS, "spare.test");
+    conf_route(&x.gate.conf, "pbx", "partner", "spare", NULL);
+    x.gate.conf.proxy.branches_max = 3;
+    located_start(&x);
+    char host[32], ip[32];
+    for (int i = 0; i < 8; i++) {
+        snprintf(host, sizeof(host), "h%d.test", i);
+        snprintf(ip, sizeof(ip), "10.0.1.%d", i + 1);
+        zone_srv(&x.zone, i < 4 ? "_sips._tcp.partner.test" : "_sips._tcp.spare.test", 1, 0, 5061,
+                 host);
+        zone_address(&x.zone, host, ip);
+    }
+    uint64_t before = gate_counted(&x.gate, SW_LIMITED_BRANCHES);
+    send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+    run_ms(&x, 30000);
+    assert_true(raw_count(x.pbx, "SIP/2.0 500") >= 1);
+    assert_int_equal(gate_counted(&x.gate, SW_COUNT_FAILOVERS), 2); /* beside the first one */
+    assert_int_equal(gate_counted(&x.gate, SW_LIMITED_BRANCHES) - before, 1);
+    located_fini(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_number_keeps_the_scheme),
+        cmocka_unit_test(test_number_that_is_sips_needs_a_proved_name),
+        cmocka_unit_test(test_locate_uses_an_alias),
+        cmocka_unit_test(test_locate_cancels_at_a_stranger_whose_connection_is_gone),
+        cmocka_unit_test(test_locate_knows_that_the_peer_has_gone),
+        cmocka_unit_test(test_locate_tries_no_more_places_than_branches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
