@@ -194,6 +194,50 @@ static void test_locate_tries_no_more_places_than_branches(void **state)
     located_fini(&x);
 }
 
+static void stranger(struct raw *r, const char *method)
+{
+    char text[1024];
+    snprintf(text, sizeof(text),
+             "%s sip:b@example.test SIP/2.0\r\n"
+             "Via: SIP/2.0/TLS 10.0.0.21:5061;branch=z9hG4bK-s\r\nMax-Forwards: 70\r\n"
+             "From: <sip:a@a.test>;tag=1\r\nTo: <sip:b@example.test>\r\nCall-ID: s\r\n"
+             "CSeq: 1 %s\r\nContact: <sip:a@10.0.0.21:5061>\r\nContent-Length: 0\r\n\r\n",
+             method, method);
+    raw_send(r, "10.0.0.1:5061", SW_TLS, text);
+}
+
+/* Two strangers of one address, such as those of one hoster: one cannot cancel what another has
+ * asked for. RFC 3261 9.2, 17.2.3 */
+static void test_stranger_cancels_its_own_calls_only(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        conf_route(&x.gate.conf, NULL, "pbx", NULL)->from = SW_FROM_VERIFIED;
+        struct raw *a = raw_new(x.sim, "a", "10.0.0.21:5061", SW_TLS);
+        struct raw *b = raw_new(x.sim, "b", "10.0.0.21:5071", SW_TLS);
+        struct sw_ident *ident_a = a->node->ident = conf_ident("a.test");
+        struct sw_ident *ident_b = b->node->ident = conf_ident(same ? "a.test" : "b.test");
+        located_start(&x);
+        stranger(a, "INVITE");
+        run_ms(&x, 300);
+        raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 0), "180 Ringing", "");
+        run_ms(&x, 300);
+        stranger(b, "CANCEL");
+        run_ms(&x, 300);
+        assert_int_equal(raw_count(b, "SIP/2.0 481"), !same);
+        assert_int_equal(raw_count(x.pbx, "CANCEL") > 0, same);
+        raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 0), "486 Busy Here", "");
+        run_ms(&x, 300);
+        located_fini(&x);
+        raw_free(a);
+        raw_free(b);
+        free(ident_a);
+        free(ident_b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_locate_cancels_at_a_stranger_whose_connection_is_gone),
         cmocka_unit_test(test_locate_knows_that_the_peer_has_gone),
         cmocka_unit_test(test_locate_tries_no_more_places_than_branches),
+        cmocka_unit_test(test_stranger_cancels_its_own_calls_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
