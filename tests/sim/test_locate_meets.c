@@ -194,6 +194,61 @@ static void test_locate_tries_no_more_places_than_branches(void **state)
     located_fini(&x);
 }
 
+static uint32_t now_in(const struct located *x, int peer, enum sw_load_way_of way)
+{
+    return atomic_load(&x->gate.conf.state[peer].load->way[way].now);
+}
+
+/* Calls to places of the DNS under limits of their peer, with CANCEL, refusals, lost connections
+ * and a bad name server: all counts go back to nothing. */
+static void test_locate_at_random_leaves_no_count(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 60; seed++) {
+        struct located x;
+        char id[16];
+        located_init(&x, "partner.test");
+        for (int i = 0; i < 2; i++) {
+            x.gate.conf.peers[i].limits.transactions = 3;
+            x.gate.conf.peers[i].limits.calls_per_s = 4;
+        }
+        x.gate.conf.peers[0].fail_after = seed % 3;
+        x.gate.conf.peers[0].retry_after_ms = 2000;
+        conf_route(&x.gate.conf, "pbx", "partner", NULL)->user = SW_SLICE("b*");
+        route_lookup(&x.gate.conf, seed % 2 ? SW_LOOKUP_DNS : SW_LOOKUP_ENUM);
+        located_start(&x);
+        partner_zone(&x.zone);
+        zone_naptr(&x.zone, "7.1.e164.arpa", 1, 1, "u", "E2U+sip", "!^.*$!sip:x@partner.test!", "");
+        x.sim->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        x.gate.node->dns = (struct sim_dns){
+            .zone = &x.zone, .delay_max_ms = 1500, .lost = seed % 3 * 100, .failed = seed % 4 * 50};
+        unsigned answered = 0;
+        for (int i = 0; i < 16; i++) {
+            static const char *const uris[] = {"sip:bob@example.test", "tel:+17",
+                                               "sip:x@partner.test"};
+            static const char *const words[] = {"503 Busy", "486 Busy Here", "180 Ringing",
+                                                "200 OK"};
+            const char *uri = uris[sim_random(x.sim, 3)];
+            snprintf(id, sizeof(id), "%d", i);
+            send_request(&x, "INVITE", uri, id, "");
+            run_ms(&x, (int64_t)sim_random(x.sim, 1500));
+            for (; answered < raw_count(x.one, "INVITE"); answered++)
+                raw_answer(x.one, raw_nth(x.one, "INVITE", answered), words[sim_random(x.sim, 4)],
+                           "Contact: <sip:b@10.0.0.11>\r\n");
+            if (sim_random(x.sim, 2))
+                send_request(&x, "CANCEL", uri, id, "");
+            if (sim_random(x.sim, 3) == 0)
+                sim_break(x.sim, x.gate.node, x.one->node);
+        }
+        sim_run(x.sim, INT64_MAX);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(now_in(&x, i, SW_LOAD_FROM), 0);
+            assert_int_equal(now_in(&x, i, SW_LOAD_TO), 0);
+        }
+        located_fini(&x);
+    }
+}
+
 static void stranger(struct raw *r, const char *method)
 {
     char text[1024];
@@ -247,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_locate_cancels_at_a_stranger_whose_connection_is_gone),
         cmocka_unit_test(test_locate_knows_that_the_peer_has_gone),
         cmocka_unit_test(test_locate_tries_no_more_places_than_branches),
+        cmocka_unit_test(test_locate_at_random_leaves_no_count),
         cmocka_unit_test(test_stranger_cancels_its_own_calls_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
