@@ -218,7 +218,8 @@ static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_c
     for (int avoided = 0; avoided < 2; avoided++)
         for (int i = 0; i < x->place_count && n < most; i++) {
             const struct sw_locate_place *at = &x->place[i];
-            if (sw_avoid_has(p->avoid, &at->remote, at->transport, p->e->now_ms) != avoided)
+            if (sw_avoid_has(p->avoid, t->peer, &at->remote, at->transport, p->e->now_ms) !=
+                avoided)
                 continue;
             found[n] = place(p, t, at);
             found[n].alternative = t->alternative || n > 0;
@@ -305,7 +306,8 @@ void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
     if (!t->located || !p->conf->avoid_ms)
         return;
     if (failed)
-        sw_avoid_add(p->avoid, &t->remote, t->transport, p->e->now_ms + (int64_t)p->conf->avoid_ms);
+        sw_avoid_add(p->avoid, t->peer, &t->remote, t->transport,
+                     p->e->now_ms + (int64_t)p->conf->avoid_ms);
     else
-        sw_avoid_clear(p->avoid, &t->remote, t->transport);
+        sw_avoid_clear(p->avoid, t->peer, &t->remote, t->transport);
 }

@@ -194,6 +194,28 @@ static void test_locate_tries_no_more_places_than_branches(void **state)
     located_fini(&x);
 }
 
+/* A domain that names another's servers for its own fails there, and takes nothing from it. RFC
+ * 3263 4.3 */
+static void test_locate_avoids_a_place_for_whom_it_failed(void **state)
+{
+    (void)state;
+    struct located x;
+    located_init(&x, "partner.test");
+    route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+    located_start(&x);
+    partner_zone(&x.zone);
+    zone_srv(&x.zone, "_sips._tcp.evil.test", 1, 0, 5061, "one.hoster.test");
+    send_request(&x, "MESSAGE", "sip:x@evil.test", "c1", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "MESSAGE"), 0);
+    send_request(&x, "MESSAGE", "sip:x@partner.test", "c2", "");
+    run_ms(&x, 1000);
+    assert_int_equal(raw_count(x.one, "MESSAGE"), 1);
+    assert_int_equal(raw_count(x.two, "MESSAGE"), 0);
+    raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+    located_fini(&x);
+}
+
 static uint32_t now_in(const struct located *x, int peer, enum sw_load_way_of way)
 {
     return atomic_load(&x->gate.conf.state[peer].load->way[way].now);
@@ -302,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_locate_cancels_at_a_stranger_whose_connection_is_gone),
         cmocka_unit_test(test_locate_knows_that_the_peer_has_gone),
         cmocka_unit_test(test_locate_tries_no_more_places_than_branches),
+        cmocka_unit_test(test_locate_avoids_a_place_for_whom_it_failed),
         cmocka_unit_test(test_locate_at_random_leaves_no_count),
         cmocka_unit_test(test_stranger_cancels_its_own_calls_only),
     };
