@@ -63,7 +63,8 @@ struct sw_event {
     uint32_t from;          /* SW_EV_LIST */
     uint8_t list;           /* SW_EV_LIST: enum sw_list_what */
     struct sw_slice domain; /* SW_EV_IDENTIFY: what one that we connected to must prove if it is no
-                             * peer; valid during the event */
+                             * peer; SW_EV_SEND_FAILED: likewise, if it is known. Valid during the
+                             * event */
     uint16_t listener;      /* SW_EV_LISTENER */
     const void *conf;       /* SW_EV_ADOPT: outlives the step's use, until the next one */
 };

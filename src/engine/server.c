@@ -1,10 +1,12 @@
 #include "engine/server.h"
 
-/* Who sent it: the peer, and the address too where no identity stands behind it. */
+/* Who sent it: the peer, or the domain that was proved; and the address where no identity stands
+ * behind it. */
 static void add_sender(struct sw_siphash *h, const struct sw_flow *flow)
 {
-    sw_siphash_add(h, &flow->peer, sizeof(flow->peer));
-    if (flow->peer == SW_PEER_NOBODY || flow->peer == SW_PEER_VERIFIED)
+    uint32_t owner = sw_flow_owner(flow);
+    sw_siphash_add(h, &owner, sizeof(owner));
+    if (flow->peer == SW_PEER_NOBODY)
         sw_siphash_add(h, flow->remote.ip, sizeof(flow->remote.ip));
 }
 

@@ -111,6 +111,7 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
     if (k->why == SW_FOR_HOP) { /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
         want.any_of_peer = !want.remote.port;
         want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
+        want.domain = failed->domain;
     } else if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_reroute */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||

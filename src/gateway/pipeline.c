@@ -68,6 +68,8 @@ static bool cancel_elsewhere(struct sw_proxy *p, struct sw_client *c)
     struct sw_slice bytes;
     struct sw_event lost = {
         .kind = SW_EV_SEND_FAILED, .remote = c->remote, .segs = &bytes, .seg_count = 1};
+    if (c->user && c->user_kind == SW_USER_BRANCH)
+        lost.domain = ((const struct sw_branch *)c->user)->target.domain;
     if (!sw_client_abandon(p->e, c, &bytes, &lost.cookie))
         return false;
     sw_parked_again(p, &lost);

@@ -3,10 +3,10 @@
 #include "crypto/siphash.h"
 
 /* Whoever finds another place with the same hash has it avoided, no more. */
-static uint64_t hash(const struct sw_endpoint *e, unsigned transport)
+static uint64_t hash(uint32_t whose, const struct sw_endpoint *e, unsigned transport)
 {
     const struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x706c616365732121)};
-    const uint32_t rest[] = {e->port, e->family, e->scope, transport};
+    const uint32_t rest[] = {e->port, e->family, e->scope, transport, whose};
     struct sw_siphash h;
     sw_siphash_init(&h, fixed);
     sw_siphash_add(&h, e->ip, sizeof(e->ip));
@@ -29,12 +29,12 @@ static int way_of(const struct sw_avoid *a, uint64_t what)
     return -1;
 }
 
-void sw_avoid_add(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
-                  int64_t until_ms)
+void sw_avoid_add(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                  unsigned transport, int64_t until_ms)
 {
     if (!a)
         return;
-    uint64_t what = hash(remote, transport);
+    uint64_t what = hash(whose, remote, transport);
     unsigned set = what / 2 % SW_AVOID_SETS;
     int way = way_of(a, what);
     if (way < 0) {
@@ -47,19 +47,20 @@ void sw_avoid_add(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned
     atomic_store_explicit(&a->set[set][way].what, what, memory_order_relaxed);
 }
 
-void sw_avoid_clear(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport)
+void sw_avoid_clear(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                    unsigned transport)
 {
-    uint64_t what = a ? hash(remote, transport) : 0;
+    uint64_t what = a ? hash(whose, remote, transport) : 0;
     int way = a ? way_of(a, what) : -1;
     if (way >= 0)
         atomic_store_explicit(&a->set[what / 2 % SW_AVOID_SETS][way].until_ms, INT64_MIN,
                               memory_order_relaxed);
 }
 
-bool sw_avoid_has(const struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
-                  int64_t now_ms)
+bool sw_avoid_has(const struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                  unsigned transport, int64_t now_ms)
 {
-    uint64_t what = a ? hash(remote, transport) : 0;
+    uint64_t what = a ? hash(whose, remote, transport) : 0;
     int way = a ? way_of(a, what) : -1;
     return way >= 0 && until_at(a, what / 2 % SW_AVOID_SETS, (unsigned)way) > now_ms;
 }

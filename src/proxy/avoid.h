@@ -16,17 +16,20 @@ struct sw_avoid {
     } set[SW_AVOID_SETS][SW_AVOID_WAYS];
 };
 
-/** The place failed: it is avoided until then. `a` may be NULL in all of these. */
-void sw_avoid_add(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
-                  int64_t until_ms);
+/** The place failed for `whose`, a peer or a domain by its id: it is avoided for that one until
+ * then, so that nobody spoils another's places by naming them for its own. `a` may be NULL in all
+ * of these. */
+void sw_avoid_add(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                  unsigned transport, int64_t until_ms);
 
 /** The place answered. */
-void sw_avoid_clear(struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport);
+void sw_avoid_clear(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                    unsigned transport);
 
 /** Takes over what another one knows. */
 void sw_avoid_copy(const struct sw_avoid *from, struct sw_avoid *to);
 
-bool sw_avoid_has(const struct sw_avoid *a, const struct sw_endpoint *remote, unsigned transport,
-                  int64_t now_ms);
+bool sw_avoid_has(const struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
+                  unsigned transport, int64_t now_ms);
 
 #endif

@@ -178,8 +178,9 @@ static const char *failure_reason(enum sw_status s)
  * 3261 26.2.2, RFC 5630 5.3 */
 static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
 {
-    return !sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
-           sw_sips_flow_fits(flow, &b->target.prefer);
+    bool sips = sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
+                sw_slice_starts_case(b->target.uri, SW_SLICE("sips:")); /* of a number */
+    return !sips || sw_sips_flow_fits(flow, &b->target.prefer);
 }
 
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,
@@ -202,6 +203,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     }
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
     b->load = load;
+    f->tried++;
     sw_passive_trying(p, peer_of(p, b));
     sw_timer_init(&b->timer_c, SW_TK_TIMER_C);
     sw_timer_init(&b->answer, SW_TK_ANSWER);

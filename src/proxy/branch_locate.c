@@ -1,4 +1,6 @@
+#include "proxy/alias.h"
 #include "proxy/clear.h"
+#include "proxy/sips.h"
 #include "proxy/station.h"
 
 /* The URI that says where a request goes: the topmost Route that remains, else the Request-URI as
@@ -149,6 +151,7 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
         t->peer = peer->id;
         t->listener = peer->listener;
         t->timeout_ms = peer->timeout_ms;
+        t->alias = sw_alias_used(peer);
         return;
     }
     t->peer = sw_proxy_domain_id(p->conf, domain);
@@ -174,9 +177,14 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
         sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
         return false;
     }
+    enum sw_scheme was = sw_target_scheme(&f->vitals, f->routes);
+    bool sips = u.scheme == SW_SCHEME_SIPS;
+    if (was != SW_SCHEME_TEL && sips != (was == SW_SCHEME_SIPS)) { /* RFC 5630 5.3 */
+        sw_fork_consider(f, 480, NULL, sips ? "Number's URI Is SIPS" : "Number's URI Is Not SIPS");
+        return false;
+    }
     name_owner(p, t, sw_target_host(&u));
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
-    bool sips = u.scheme == SW_SCHEME_SIPS;
     if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
         sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
         return false;
@@ -199,14 +207,19 @@ static struct sw_target place(const struct sw_proxy *p, const struct sw_target *
 }
 
 /* Those that failed lately come last, else the order is that of the DNS. RFC 3263 4.3 */
-static void take_places(struct sw_proxy *p, struct sw_choice *c, struct sw_target *found,
-                        const struct sw_target *t, const struct sw_locate *x)
+static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_choice *c,
+                        struct sw_target *found, const struct sw_target *t,
+                        const struct sw_locate *x)
 {
     uint32_t n = 0, most = p->conf->branches_max;
+    most -= f->tried < most ? f->tried : most;
+    if (x->place_count > most)
+        sw_proxy_count(p, SW_LIMITED_BRANCHES);
     for (int avoided = 0; avoided < 2; avoided++)
         for (int i = 0; i < x->place_count && n < most; i++) {
             const struct sw_locate_place *at = &x->place[i];
-            if (sw_avoid_has(p->avoid, &at->remote, at->transport, p->e->now_ms) != avoided)
+            if (sw_avoid_has(p->avoid, t->peer, &at->remote, at->transport, p->e->now_ms) !=
+                avoided)
                 continue;
             found[n] = place(p, t, at);
             found[n].alternative = t->alternative || n > 0;
@@ -217,13 +230,27 @@ static void take_places(struct sw_proxy *p, struct sw_choice *c, struct sw_targe
     c->found_end = n;
 }
 
+/* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when
+ * it was looked for, such as a peer's that a reload took away. */
+static bool still_wanted(const struct sw_proxy *p, struct sw_fork *f, struct sw_target *t)
+{
+    struct sw_uri u;
+    if (t->locate != SW_TARGET_HOP || sw_proxy_peer(p->conf, t->peer))
+        return true;
+    if (!next_uri(f, &u))
+        return false;
+    t->domain = sw_target_host(&u);
+    return sw_proxy_domain_id(p->conf, t->domain) == t->peer;
+}
+
 static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                  const struct sw_target *target, const struct sw_location *x)
 {
     struct sw_target t = *target;
-    struct sw_uri u;
-    if (t.locate == SW_TARGET_HOP && !sw_proxy_peer(p->conf, t.peer) && next_uri(f, &u))
-        t.domain = sw_target_host(&u);
+    if (!still_wanted(p, f, &t)) {
+        sw_fork_consider(f, 480, NULL, "Next Hop Not Configured Any More");
+        return;
+    }
     bool found = x->locate->end == SW_LOCATE_FOUND;
     struct sw_target *list =
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
@@ -232,8 +259,9 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     else if (!list)
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
     else if (!x->number || take_number(p, f, &t, x)) {
-        take_places(p, c, list, &t, x->locate);
-        note_located(p, f, &t, x, c);
+        take_places(p, f, c, list, &t, x->locate);
+        if (c->found_end)
+            note_located(p, f, &t, x, c);
     }
 }
 
@@ -278,7 +306,8 @@ void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
     if (!t->located || !p->conf->avoid_ms)
         return;
     if (failed)
-        sw_avoid_add(p->avoid, &t->remote, t->transport, p->e->now_ms + (int64_t)p->conf->avoid_ms);
+        sw_avoid_add(p->avoid, t->peer, &t->remote, t->transport,
+                     p->e->now_ms + (int64_t)p->conf->avoid_ms);
     else
-        sw_avoid_clear(p->avoid, &t->remote, t->transport);
+        sw_avoid_clear(p->avoid, t->peer, &t->remote, t->transport);
 }

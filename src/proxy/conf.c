@@ -100,12 +100,14 @@ static void hide_keys(struct sw_proxy_conf *c)
         sw_siv_key_init(&c->hide_key[i + 1], &c->seal_older[i], label);
 }
 
+/* Of the oldest key: a reload that brings a new one leaves the strangers of calls who they are. */
 static struct sw_sip_key domain_key(const struct sw_proxy_conf *c)
 {
+    uint32_t n = c->seal_older_count;
     const struct sw_slice label = SW_SLICE("sipward domain");
     uint8_t digest[SW_SHA256_BYTES];
     struct sw_sip_key key;
-    sw_hmac(&c->seal_key, &label, 1, digest);
+    sw_hmac(n ? &c->seal_older[n - 1] : &c->seal_key, &label, 1, digest);
     memcpy(&key, digest, sizeof(key));
     return key;
 }

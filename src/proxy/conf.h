@@ -192,8 +192,8 @@ uint32_t sw_proxy_peer_id(struct sw_slice name);
 
 /**
  * The id of a proved domain that is no peer's, without regard to case: never the id of a peer. It
- * depends on the seal key: nobody can make a domain whose id is that of another one, and have a
- * connection to it used for that.
+ * depends on the oldest seal key: nobody can make a domain whose id is that of another one, and
+ * have a connection to it used for that.
  */
 uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain);
 

@@ -230,7 +230,7 @@ void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f)
 
 bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f)
 {
-    return f->cancelled ||
+    return f->cancelled || f->tried >= p->conf->branches_max ||
            (f->msg.method != SW_INVITE && p->e->now_ms - f->came_ms >= SW_T_LIFE_MS);
 }
 

@@ -69,6 +69,7 @@ struct sw_fork {
     struct sw_list branches;
     const struct sw_target *targets;
     uint32_t target_count, target_next; /* the next group starts there */
+    uint32_t tried;                     /* targets and places so far */
     uint32_t breadth;                   /* branches at once */
     uint64_t loop;
     struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
@@ -94,7 +95,8 @@ void sw_fork_next(struct sw_proxy *p, struct sw_fork *f);
 
 /**
  * True if nothing more is tried: the request was cancelled (RFC 3261 16.10), or is no INVITE and
- * whoever sent it has given up after 64*T1 (RFC 3261 17.1.2.2, RFC 4320 4.2).
+ * whoever sent it has given up after 64*T1 (RFC 3261 17.1.2.2, RFC 4320 4.2), or it was tried at
+ * as many places as `limits.branches` allows.
  */
 bool sw_fork_is_over(const struct sw_proxy *p, const struct sw_fork *f);
 

@@ -1,5 +1,6 @@
 #include "proxy/target.h"
 
+#include "proxy/alias.h"
 #include "proxy/rewrite.h"
 #include "proxy/sips.h"
 #include "sip/enum.h"
@@ -75,6 +76,7 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
     if (peer) {
         t.listener = peer->listener;
         t.timeout_ms = peer->timeout_ms;
+        t.alias = sw_alias_used(peer);
     }
     add(targets, &t);
     return true;

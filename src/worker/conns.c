@@ -42,7 +42,7 @@ void sw_worker_opened(struct sw_worker *w, struct sw_conn *c, enum sw_status sta
                 p->flow = mail.flow;
             }
         } else if (sw_worker_post(&w->all->worker[x->worker], &mail, NULL, 0) != SW_OK) {
-            continue; /* its timers will find out */
+            /* its timers will find out */
         }
         sw_slab_put(&w->conns.slab, x, sizeof(*x));
     }

@@ -21,17 +21,18 @@ static void test_avoid_knows_a_place_until_its_time_is_over(void **state)
 {
     (void)state;
     struct sw_endpoint e = place(1), f = place(2);
-    sw_avoid_add(&avoid, &e, SW_TLS, 1000);
-    assert_true(sw_avoid_has(&avoid, &e, SW_TLS, 999));
-    assert_false(sw_avoid_has(&avoid, &e, SW_TLS, 1000));
-    assert_false(sw_avoid_has(&avoid, &e, SW_TCP, 0));
-    assert_false(sw_avoid_has(&avoid, &f, SW_TLS, 0));
+    sw_avoid_add(&avoid, 7, &e, SW_TLS, 1000);
+    assert_true(sw_avoid_has(&avoid, 7, &e, SW_TLS, 999));
+    assert_false(sw_avoid_has(&avoid, 7, &e, SW_TLS, 1000));
+    assert_false(sw_avoid_has(&avoid, 7, &e, SW_TCP, 0));
+    assert_false(sw_avoid_has(&avoid, 7, &f, SW_TLS, 0));
+    assert_false(sw_avoid_has(&avoid, 8, &e, SW_TLS, 0)); /* another's */
     sw_avoid_copy(&avoid, &other);
-    sw_avoid_clear(&avoid, &e, SW_TLS);
-    assert_false(sw_avoid_has(&avoid, &e, SW_TLS, 0));
-    assert_true(sw_avoid_has(&other, &e, SW_TLS, 0));
-    sw_avoid_add(NULL, &e, SW_TLS, 1000);
-    assert_false(sw_avoid_has(NULL, &e, SW_TLS, 0));
+    sw_avoid_clear(&avoid, 7, &e, SW_TLS);
+    assert_false(sw_avoid_has(&avoid, 7, &e, SW_TLS, 0));
+    assert_true(sw_avoid_has(&other, 7, &e, SW_TLS, 0));
+    sw_avoid_add(NULL, 7, &e, SW_TLS, 1000);
+    assert_false(sw_avoid_has(NULL, 7, &e, SW_TLS, 0));
 }
 
 /* However many fail, the youngest are known, and nothing grows. */
@@ -42,11 +43,11 @@ static void test_avoid_forgets_what_ends_first(void **state)
     unsigned known = 0;
     for (uint32_t i = 0; i < MANY; i++) {
         struct sw_endpoint e = place(i);
-        sw_avoid_add(&avoid, &e, SW_TLS, 1000 + i);
+        sw_avoid_add(&avoid, 7, &e, SW_TLS, 1000 + i);
     }
     for (uint32_t i = MANY - 100; i < MANY; i++) {
         struct sw_endpoint e = place(i);
-        known += sw_avoid_has(&avoid, &e, SW_TLS, 0);
+        known += sw_avoid_has(&avoid, 7, &e, SW_TLS, 0);
     }
     assert_in_range(known, 90, 100);
 }

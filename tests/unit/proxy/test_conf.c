@@ -148,6 +148,29 @@ static void test_conf_peer_id_is_of_the_name_alone(void **state)
     assert_true(sw_proxy_peer_id(SW_SLICE("")) > SW_PEER_VERIFIED);
 }
 
+/* A new seal key in front of those that still open leaves everybody who he is: connections and
+ * calls with strangers go on. docs/config.md `seal_key` */
+static void test_conf_domain_id_outlives_a_new_seal_key(void **state)
+{
+    (void)state;
+    struct sw_proxy_conf one = {0}, two = {0}, three = {0};
+    sw_hmac_key_init(&one.seal_key, "one", 3);
+    sw_hmac_key_init(&two.seal_key, "two", 3);
+    two.seal_older[two.seal_older_count++] = one.seal_key;
+    sw_hmac_key_init(&three.seal_key, "three", 5);
+    three.seal_older[three.seal_older_count++] = two.seal_key;
+    three.seal_older[three.seal_older_count++] = one.seal_key;
+    assert_int_equal(sw_proxy_conf_index(&one), SW_OK);
+    assert_int_equal(sw_proxy_conf_index(&two), SW_OK);
+    assert_int_equal(sw_proxy_conf_index(&three), SW_OK);
+    uint32_t id = sw_proxy_domain_id(&one, SW_SLICE("peer.test"));
+    assert_int_equal(sw_proxy_domain_id(&two, SW_SLICE("peer.test")), id);
+    assert_int_equal(sw_proxy_domain_id(&three, SW_SLICE("peer.test")), id);
+    sw_proxy_conf_fini(&one);
+    sw_proxy_conf_fini(&two);
+    sw_proxy_conf_fini(&three);
+}
+
 /* Both stand for a sender in a seal: a proved domain must not pass for a peer. */
 static void test_conf_domain_id_is_never_a_peers(void **state)
 {
@@ -221,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_conf_every_domain_is_found_among_many),
         cmocka_unit_test(test_conf_peers_are_found_by_id),
         cmocka_unit_test(test_conf_peer_id_is_of_the_name_alone),
+        cmocka_unit_test(test_conf_domain_id_outlives_a_new_seal_key),
         cmocka_unit_test(test_conf_domain_id_is_never_a_peers),
         cmocka_unit_test(test_conf_slices_are_ordered_by_bytes),
         cmocka_unit_test(test_conf_clear_addresses_are_those_of_best_effort_peers),
