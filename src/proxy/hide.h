@@ -122,8 +122,8 @@ SW_MUST_USE enum sw_status sw_unhide_request(const struct sw_proxy_conf *c,
                                              const struct sw_request *q, struct sw_buf *room,
                                              struct sw_edits *edits, struct sw_refusal *out);
 
-/* Shorter parameters of a URI of ours hold no sealed URI. */
-enum { SW_HIDE_URI_PARAMS_MIN = 40 };
+/* Shorter parameters of a URI of ours hold no sealed URI: ";sc=" and 31 letters are "sip:a". */
+enum { SW_HIDE_URI_PARAMS_MIN = 35 };
 
 static inline bool sw_hide_in_uri(const struct sw_uri *u)
 {

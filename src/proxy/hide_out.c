@@ -117,15 +117,23 @@ void sw_hide_put_record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
     sw_buf_lit(b, ">\r\n");
 }
 
-/* A URI of ours in place of theirs; the parameters of the header stay. RFC 3261 20.10 */
-static void hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
+/* By its scheme: one that the grammar does not know names a system all the same. */
+static bool names_system(struct sw_slice uri)
+{
+    return sw_slice_starts_case(uri, SW_SLICE("sip:")) ||
+           sw_slice_starts_case(uri, SW_SLICE("sips:"));
+}
+
+/* A URI of ours in place of theirs; the parameters of the header stay. False: it is a URI that
+ * nobody could call, and would name the inside. RFC 3261 20.10 */
+static bool hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
                          const struct sw_flow *side, const struct sw_addr *a, struct sw_buf *room,
                          struct sw_edits *edits)
 {
     struct sw_uri u;
     size_t from = room->n;
     if (sw_uri_parse(a->uri, &u, NULL) != SW_OK || !sw_uri_is_sip(&u))
-        return;
+        return !names_system(a->uri);
     bool bare = a->uri.p == a->whole.p;
     if (bare)
         sw_buf_char(room, '<');
@@ -136,6 +144,7 @@ static void hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
     if (bare)
         sw_buf_char(room, '>');
     sw_edit_add(edits, (size_t)(a->uri.p - m->p), a->uri.n, since(room, from));
+    return true;
 }
 
 static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *m,
@@ -145,10 +154,12 @@ static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct 
     struct sw_values values = sw_values(m, SW_HDR_CONTACT);
     struct sw_addr a;
     enum sw_status s;
-    if (sw_slice_eq(sw_msg_value(m, SW_HDR_CONTACT), SW_SLICE("*")))
+    const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_CONTACT);
+    if (h && !sw_hdr_next(m, h) && sw_slice_eq(sw_hdr_value(m, h), SW_SLICE("*")))
         return SW_OK; /* RFC 3261 10.2.2 */
     while ((s = sw_values_addr(&values, &a)) == SW_OK)
-        hide_contact(c, m, side, &a, room, edits);
+        if (!hide_contact(c, m, side, &a, room, edits))
+            return SW_LIMIT;
     return s == SW_AGAIN ? SW_OK : SW_LIMIT; /* what cannot be read cannot be hidden */
 }
 
