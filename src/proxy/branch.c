@@ -174,12 +174,13 @@ static const char *failure_reason(enum sw_status s)
     }
 }
 
-/* A request that demands TLS leaves to a proved name only, whatever connection was found. RFC
- * 3261 26.2.2, RFC 5630 5.3 */
+/* A request that demands TLS leaves to a proved name only, whatever connection was found; so does
+ * one that a number's sips URI makes such. RFC 3261 26.2.2, RFC 5630 5.3 */
 static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
 {
-    return !sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
-           sw_sips_flow_fits(flow, &b->target.prefer);
+    bool demanded = sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
+                    sw_slice_starts_case(b->target.uri, SW_SLICE("sips:"));
+    return !demanded || sw_sips_flow_fits(flow, &b->target.prefer);
 }
 
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,

@@ -1,4 +1,5 @@
 #include "proxy/clear.h"
+#include "proxy/hide.h"
 #include "proxy/station.h"
 
 /* The URI that says where a request goes: the topmost Route that remains, else the Request-URI as
@@ -137,7 +138,8 @@ static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     note_failed(p, f, t, x,
                 sw_branch_has_next(p, f, c) ? "the next target is tried"
                                             : "there is no further target");
-    sw_fork_consider(f, status, NULL, peer ? phrase : with_name(f, x, phrase));
+    bool nameless = peer || sw_hide_wanted(p->conf, f->in.peer); /* it may be one of the inside */
+    sw_fork_consider(f, status, NULL, nameless ? phrase : with_name(f, x, phrase));
 }
 
 /* Whose a place of the DNS is: the peer's whose domain was asked for, else that of whoever proves
@@ -177,7 +179,8 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
     name_owner(p, t, sw_target_host(&u));
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
     bool sips = u.scheme == SW_SCHEME_SIPS;
-    if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
+    bool unproved = peer && peer->verify == SW_VERIFY_CHAIN && !peer->pin_count;
+    if (peer && (peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE) || (sips && unproved))) {
         sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
         return false;
     }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "proxy/rules.h"
 #include "sim/locate.h"
 #include <stdlib.h>
 
@@ -294,6 +295,51 @@ static void test_locate_keeps_a_peers_rules(void **state)
     }
 }
 
+/* A number's sips URI leaves to a proved name only, as any other: RFC 3261 26.2.2, 26.3.2.2 */
+static void test_locate_sends_the_sips_uri_of_a_number_to_a_proved_name_only(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* sip, chain; sips, chain; sips, domain */
+        struct located x;
+        located_init(&x, "spare.test");
+        conf_peer(&x.gate.conf, "spare", "10.0.0.11:5061", SW_TLS, "spare.test")->verify =
+            how < 2 ? SW_VERIFY_CHAIN : SW_VERIFY_DOMAIN;
+        route_lookup(&x.gate.conf, SW_LOOKUP_ENUM);
+        located_start(&x);
+        zone_naptr(&x.zone, "7.1.e164.arpa", 1, 1, "u", "E2U+sip",
+                   how ? "!^.*$!sips:x@spare.test!" : "!^.*$!sip:x@spare.test!", "");
+        send_request(&x, "MESSAGE", "tel:+17", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.one, "MESSAGE sip"), how != 1);
+        if (how != 1)
+            raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        run_ms(&x, 500);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), how != 1);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 480"), how == 1);
+        located_fini(&x);
+    }
+}
+
+/* Whoever is not to see the inside is not told the name that a rule wrote, or that a sealed Contact
+ * stands for. docs/hiding.md */
+static void test_locate_names_nothing_to_whom_the_inside_is_hidden(void **state)
+{
+    static const struct sw_rule_set set = {.host = SW_SLICE("core.inside.test")};
+    (void)state;
+    for (int hide = 0; hide < 2; hide++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        x.gate.conf.peers[1].hide_inside = hide;
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS)->set = &set;
+        located_start(&x);
+        send_request(&x, "MESSAGE", "sip:bob@other.test", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 404 Domain Does Not Exist"), 1);
+        assert_int_equal(!!strstr(raw_nth(x.pbx, "SIP/2.0 404", 0)->text, "inside"), !hide);
+        located_fini(&x);
+    }
+}
+
 /* A CANCEL while the DNS is being asked: nothing leaves. RFC 3261 9.1, 16.10 */
 static void test_locate_can_be_cancelled(void **state)
 {
@@ -401,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_locate_follows_the_next_route),
         cmocka_unit_test(test_locate_asks_enum_first),
         cmocka_unit_test(test_locate_keeps_a_peers_rules),
+        cmocka_unit_test(test_locate_sends_the_sips_uri_of_a_number_to_a_proved_name_only),
+        cmocka_unit_test(test_locate_names_nothing_to_whom_the_inside_is_hidden),
         cmocka_unit_test(test_locate_can_be_cancelled),
         cmocka_unit_test(test_locate_does_not_wait_for_ever),
         cmocka_unit_test(test_locate_survives_a_reload),
