@@ -78,6 +78,61 @@ static void test_short_contact_comes_back(void **state)
     }
 }
 
+/* A carrier, and a third from which the inside is hidden, too, and whom the carrier calls. */
+static void set_up_transit(struct scene *x, struct raw **third)
+{
+    struct conf *k = &x->gate.conf;
+    memset(x, 0, sizeof(*x));
+    x->sim = sim_new(17);
+    x->outside = SW_TLS;
+    configure(k, SW_TLS, true);
+    conf_peer(k, "third", "10.0.0.8:5060", SW_UDP, NULL)->listener = 1;
+    k->peers[2].hide_inside = true;
+    k->routes[0].to = k->to[4];
+    k->to[4][0] = 2;
+    conf_route(k, "third", "carrier", NULL);
+    gate_start(&x->gate, x->sim, "gate", 1, "example.test", 17);
+    x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
+    x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
+    *third = raw_new(x->sim, "third", "10.0.0.8:5060", SW_UDP);
+    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+}
+
+/* Who was given a sealed Contact or Path cannot have it opened by a call to somebody who is not to
+ * see it either: "two carriers do not see each other", nor the inside by each other. */
+static void test_sealed_values_are_not_opened_for_another_from_whom_they_are_hidden(void **state)
+{
+    (void)state;
+    struct scene x;
+    struct raw *third;
+    char path[TEXT_MAX];
+    set_up_transit(&x, &third);
+    from_pbx(&x, "REGISTER", "sip:b@b.test", "Path: <sip:core.inside;lr>\r\n" OURS_2, "", 1);
+    const struct raw_message *m = raw_nth(x.carrier, "REGISTER", 0);
+    learn(m, false, x.target, x.route);
+    const char *p = strstr(m->text, "Path: ");
+    snprintf(path, sizeof(path), "Route%.*s\r\n", (int)strcspn(p + 4, "\r"), p + 4);
+    carrier_answers(&x, "REGISTER", 0, "200 OK", "");
+    from_carrier(&x, "MESSAGE", x.target, "", "", 1);
+    from_carrier(&x, "MESSAGE", "sip:c@example.test", path, "", 2);
+    from_carrier(&x, "MESSAGE", x.target, path, "", 3);
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 500 Cannot Be Hidden"), 3);
+    assert_int_equal(third->count, 0);
+    raw_send(third, "10.1.0.1:5060", SW_UDP,
+             "MESSAGE sip:b@b.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.8:5060;branch=z9hG4bKt\r\n"
+             "Max-Forwards: 69\r\nFrom: <sip:c@c.test>;tag=c\r\nTo: <sip:b@b.test>\r\n"
+             "Call-ID: t@x\r\nCSeq: 1 MESSAGE\r\nContact: <sip:me@third.test>\r\n"
+             "Content-Length: 0\r\n\r\n");
+    run(&x);
+    learn(raw_nth(x.carrier, "MESSAGE", 0), false, x.target, x.route);
+    carrier_answers(&x, "MESSAGE", 0, "200 OK", "");
+    from_carrier(&x, "MESSAGE", x.target, "", "", 4); /* its own */
+    assert_int_equal(raw_count(third, "MESSAGE sip:me@third.test SIP/2.0"), 1);
+    raw_answer(third, raw_nth(third, "MESSAGE", 0), "200 OK", "");
+    tear_down(&x);
+    raw_free(third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_star_does_not_cover_another_contact),
         cmocka_unit_test(test_answer_with_a_contact_that_is_no_valid_uri_does_not_leave),
         cmocka_unit_test(test_short_contact_comes_back),
+        cmocka_unit_test(test_sealed_values_are_not_opened_for_another_from_whom_they_are_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
