@@ -1,5 +1,6 @@
 #include "proxy/clear.h"
 #include "proxy/hide.h"
+#include "proxy/sips.h"
 #include "proxy/station.h"
 
 /* The URI that says where a request goes: the topmost Route that remains, else the Request-URI as
@@ -157,6 +158,25 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
     t->domain = domain;
 }
 
+/* "A proxy MUST NOT forward the request to a SIPS Request-URI" if it came with a SIP one: "sips:"
+ * becomes "sip:", over TLS as before. So it does for a tel URI that came without TLS, since who
+ * sent it could not go on with the call. False: memory is out. RFC 5630 5.1.1.1, 5.3 */
+static bool keep_scheme(struct sw_fork *f, struct sw_target *t, struct sw_uri *u)
+{
+    bool sip = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIP ||
+               !sw_transport_secure((enum sw_transport)f->in.transport);
+    if (u->scheme != SW_SCHEME_SIPS || !sip)
+        return true;
+    size_t n = t->uri.n - 1;
+    char *p = sw_arena_get(&f->arena, n);
+    if (!p)
+        return false;
+    memcpy(p, "sip", 3);
+    memcpy(p + 3, t->uri.p + 4, n - 3);
+    t->uri = sw_slice(p, n);
+    return sw_uri_parse(t->uri, u, NULL) == SW_OK;
+}
+
 /* ENUM names the Request-URI anew, and so who is wanted. False: that is nobody, or ourselves. */
 static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target *t,
                         const struct sw_location *x)
@@ -164,8 +184,14 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
     struct sw_uri u;
     struct sw_endpoint ip;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
-    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK) {
+    bool was_sips = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIPS;
+    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK ||
+        (!was_sips && !keep_scheme(f, t, &u))) {
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
+        return false;
+    }
+    if (was_sips && u.scheme != SW_SCHEME_SIPS) { /* nor the other way round: RFC 5630 5.3 */
+        sw_fork_consider(f, 480, NULL, "Number Has No SIPS URI");
         return false;
     }
     if (sw_proxy_is_ours(p->conf, sw_target_host(&u), u.port)) {
