@@ -174,8 +174,8 @@ static const char *failure_reason(enum sw_status s)
     }
 }
 
-/* A request that demands TLS leaves to a proved name only, whatever connection was found. RFC
- * 3261 26.2.2, RFC 5630 5.3 */
+/* A request that demands TLS leaves to a proved name only, whatever connection was found; so does
+ * one that a number's sips URI makes such. RFC 3261 26.2.2, RFC 5630 5.3 */
 static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
 {
     bool sips = sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||

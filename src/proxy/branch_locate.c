@@ -1,5 +1,6 @@
 #include "proxy/alias.h"
 #include "proxy/clear.h"
+#include "proxy/hide.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
 
@@ -139,7 +140,8 @@ static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     note_failed(p, f, t, x,
                 sw_branch_has_next(p, f, c) ? "the next target is tried"
                                             : "there is no further target");
-    sw_fork_consider(f, status, NULL, peer ? phrase : with_name(f, x, phrase));
+    bool nameless = peer || sw_hide_wanted(p->conf, f->in.peer); /* it may be one of the inside */
+    sw_fork_consider(f, status, NULL, nameless ? phrase : with_name(f, x, phrase));
 }
 
 /* Whose a place of the DNS is: the peer's whose domain was asked for, else that of whoever proves
@@ -158,6 +160,25 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
     t->domain = domain;
 }
 
+/* "A proxy MUST NOT forward the request to a SIPS Request-URI" if it came with a SIP one: "sips:"
+ * becomes "sip:", over TLS as before. So it does for a tel URI that came without TLS, since who
+ * sent it could not go on with the call. False: memory is out. RFC 5630 5.1.1.1, 5.3 */
+static bool keep_scheme(struct sw_fork *f, struct sw_target *t, struct sw_uri *u)
+{
+    bool sip = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIP ||
+               !sw_transport_secure((enum sw_transport)f->in.transport);
+    if (u->scheme != SW_SCHEME_SIPS || !sip)
+        return true;
+    size_t n = t->uri.n - 1;
+    char *p = sw_arena_get(&f->arena, n);
+    if (!p)
+        return false;
+    memcpy(p, "sip", 3);
+    memcpy(p + 3, t->uri.p + 4, n - 3);
+    t->uri = sw_slice(p, n);
+    return sw_uri_parse(t->uri, u, NULL) == SW_OK;
+}
+
 /* ENUM names the Request-URI anew, and so who is wanted. False: that is nobody, or ourselves. */
 static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target *t,
                         const struct sw_location *x)
@@ -165,8 +186,14 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
     struct sw_uri u;
     struct sw_endpoint ip;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
-    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK) {
+    bool was_sips = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIPS;
+    if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK ||
+        (!was_sips && !keep_scheme(f, t, &u))) {
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
+        return false;
+    }
+    if (was_sips && u.scheme != SW_SCHEME_SIPS) { /* nor the other way round: RFC 5630 5.3 */
+        sw_fork_consider(f, 480, NULL, "Number Has No SIPS URI");
         return false;
     }
     if (sw_proxy_is_ours(p->conf, sw_target_host(&u), u.port)) {
@@ -177,15 +204,11 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
         sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
         return false;
     }
-    enum sw_scheme was = sw_target_scheme(&f->vitals, f->routes);
     bool sips = u.scheme == SW_SCHEME_SIPS;
-    if (was != SW_SCHEME_TEL && sips != (was == SW_SCHEME_SIPS)) { /* RFC 5630 5.3 */
-        sw_fork_consider(f, 480, NULL, sips ? "Number's URI Is SIPS" : "Number's URI Is Not SIPS");
-        return false;
-    }
     name_owner(p, t, sw_target_host(&u));
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
-    if (peer && peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE)) {
+    bool unproved = peer && peer->verify == SW_VERIFY_CHAIN && !peer->pin_count;
+    if (peer && (peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE) || (sips && unproved))) {
         sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
         return false;
     }

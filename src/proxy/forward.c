@@ -177,6 +177,14 @@ static size_t routes_size(const struct sw_routes *r)
     return n;
 }
 
+/* What was hidden from the sender is not shown to one from whom it is hidden, too, unless it is
+ * that one's own: nobody finds out what a sealed Contact or Path stands for by calling it. */
+static bool tells_another(const struct sw_proxy_conf *c, const struct sw_forward *f)
+{
+    uint32_t of = f->r->opened_of;
+    return of && of != f->out->peer && sw_hide_wanted(c, f->in->peer);
+}
+
 enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena *arena,
                                  const struct sw_forward *f, struct sw_forwarded *out)
 {
@@ -185,6 +193,8 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     size_t cap = ROOM + 2 * ((size_t)f->m->uri_n + sw_rewrite_room(f->rewrite)) +
                  f->v->via.whole.n + routes_size(&r);
     bool hidden = sw_hide_wanted(c, f->out->peer);
+    if (hidden && tells_another(c, f))
+        return SW_LIMIT_SIZE;
     if (hidden)
         cap += sw_hide_room(f->m);
     char *p = sw_arena_get(arena, cap);
@@ -198,7 +208,8 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     edit_max_forwards(f, &room, &edits);
     edit_breadth(f, &room, &edits); /* before a Route that goes at the same place */
     edit_top(c, f, &r, hidden, &room, &edits);
-    if (hidden && (sw_hide_request(c, f->m, f->out, &room, &edits) != SW_OK || room.full))
+    if (hidden &&
+        (sw_hide_request(c, f->m, f->out, f->in->peer, &room, &edits) != SW_OK || room.full))
         return SW_LIMIT_SIZE;
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);

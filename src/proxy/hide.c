@@ -3,7 +3,7 @@
 #include "base/base64.h"
 
 /* Before the text: version, kind. */
-enum { VERSION = 1, HEAD_BYTES = 2, LENGTH_BYTES = 2 };
+enum { VERSION = 2, HEAD_BYTES = 2, LENGTH_BYTES = 2 };
 enum { PLAIN_MAX = HEAD_BYTES + SW_HIDE_TEXT_MAX, SEALED_MAX = SW_SIV_TAG_BYTES + PLAIN_MAX };
 
 void sw_hide_list_init(struct sw_hide_list *x)
@@ -33,6 +33,17 @@ bool sw_hide_list_next(struct sw_slice *rest, struct sw_slice *item)
         return false;
     *item = sw_slice(rest->p + LENGTH_BYTES, n);
     *rest = sw_slice_from(*rest, LENGTH_BYTES + n);
+    return true;
+}
+
+bool sw_hide_owner(struct sw_slice *rest, uint32_t *peer)
+{
+    if (rest->n < SW_HIDE_OWNER_BYTES)
+        return false;
+    *peer = 0;
+    for (int i = 0; i < SW_HIDE_OWNER_BYTES; i++)
+        *peer |= (uint32_t)(uint8_t)rest->p[i] << 8 * i;
+    *rest = sw_slice_from(*rest, SW_HIDE_OWNER_BYTES);
     return true;
 }
 

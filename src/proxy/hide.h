@@ -12,13 +12,17 @@ enum sw_hide_kind {
     SW_HIDE_VIA = 'v',     /* Via rows, in ";sv=" of our Via; bound to its branch */
     SW_HIDE_ROUTE = 'r',   /* the seal of our Record-Route, which names addresses, and values of
                             * others, in ";sw=" of ours; bound to the Call-ID */
-    SW_HIDE_CONTACT = 'c', /* a URI, in ";sc=" of one of ours; bound to nothing: it may be called */
-    SW_HIDE_PATH = 'p',    /* Path or Service-Route values, in ";sw=P" of ours; bound to nothing */
+    SW_HIDE_CONTACT = 'c', /* owner and URI, in ";sc=" of one of ours; bound to nothing: it may be
+                            * called */
+    SW_HIDE_PATH = 'p', /* owner and Path or Service-Route values, in ";sw=P" of ours; likewise */
 };
 
 /* Bytes that one sealed text hides: five Via or Record-Route values of usual length take 500. What
  * does not fit is not sent: the request gets 500, a response is lost and logged. */
 enum { SW_HIDE_TEXT_MAX = 2048 };
+
+/* The id of the peer behind which a Contact or Path is stands before it. */
+enum { SW_HIDE_OWNER_BYTES = 4 };
 
 /* Rows that one sealed text can hold. */
 enum { SW_HIDE_ITEMS_MAX = 64 };
@@ -55,6 +59,9 @@ void sw_hide_put(struct sw_buf *b, const struct sw_proxy_conf *c, enum sw_hide_k
 SW_MUST_USE enum sw_status sw_hide_get(const struct sw_proxy_conf *c, enum sw_hide_kind kind,
                                        struct sw_slice context, struct sw_slice text,
                                        char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *out);
+
+/** Takes the owner off an opened Contact or Path; false: there is none. */
+bool sw_hide_owner(struct sw_slice *rest, uint32_t *peer);
 
 /** True for the letter of a Record-Route value of ours that hides: A and T those of a request from
  * the peer, B and S those of one to it. */
@@ -95,18 +102,19 @@ void sw_hide_put_record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
 
 /**
  * Takes out of a request what the two above have sealed, and replaces Contact and Path. `edits`
- * has all insertions before the rows of Via and Record-Route already. SW_LIMIT: it does not fit, or
- * a Contact cannot be read.
+ * has all insertions before the rows of Via and Record-Route already. `of` is the peer that sent
+ * it. SW_LIMIT: it does not fit, or a Contact cannot be read.
  */
 SW_MUST_USE enum sw_status sw_hide_request(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                                           const struct sw_flow *out, struct sw_buf *room,
-                                           struct sw_edits *edits);
+                                           const struct sw_flow *out, uint32_t of,
+                                           struct sw_buf *room, struct sw_edits *edits);
 
 /** The same for a response to a request that came by `in`: Record-Route, Contact, Service-Route;
  * Path goes. */
 SW_MUST_USE enum sw_status sw_hide_response(const struct sw_proxy_conf *c, const struct sw_msg *m,
                                             const struct sw_vitals *v, const struct sw_flow *in,
-                                            struct sw_buf *room, struct sw_edits *edits);
+                                            uint32_t of, struct sw_buf *room,
+                                            struct sw_edits *edits);
 
 /** The room that the edits of a message take at most. */
 size_t sw_hide_room(const struct sw_msg *m);
@@ -115,14 +123,14 @@ size_t sw_hide_room(const struct sw_msg *m);
 
 /**
  * Puts back what a request brings with it: the Request-URI, if it is a Contact of ours, and what
- * our topmost Route stands for. SW_AGAIN: there is nothing hidden in it; SW_DENIED_SEAL: one does
- * not hold, and `out` says what it is answered with.
+ * our topmost Route stands for; q->r->opened_of says whose they are. SW_AGAIN: there is nothing
+ * hidden in it; SW_DENIED_SEAL: one does not hold, and `out` says what it is answered with.
  */
 SW_MUST_USE enum sw_status sw_unhide_request(const struct sw_proxy_conf *c,
                                              const struct sw_request *q, struct sw_buf *room,
                                              struct sw_edits *edits, struct sw_refusal *out);
 
-/* Shorter parameters of a URI of ours hold no sealed URI. */
+/* Shorter parameters of a URI of ours hold no sealed URI: ";sc=" and 36 letters are "sip:a". */
 enum { SW_HIDE_URI_PARAMS_MIN = 40 };
 
 static inline bool sw_hide_in_uri(const struct sw_uri *u)

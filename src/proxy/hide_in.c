@@ -30,11 +30,19 @@ static void put_rows(struct sw_buf *room, const char *name, struct sw_slice item
     }
 }
 
+/* What is opened of two is nobody's. */
+static void opened(struct sw_routes *r, uint32_t of)
+{
+    r->opened_of = !r->opened_of || r->opened_of == of ? of : SW_PEER_VERIFIED;
+}
+
 /* A Contact of ours in place of the Request-URI becomes what it stands for; headers are no part of
  * a Request-URI. RFC 3261 12.2.1.1, 19.1.1 */
-static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_msg *m,
+static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_request *q,
                                  struct sw_slice uri, struct sw_buf *room, struct sw_edits *edits)
 {
+    const struct sw_msg *m = q->m;
+    uint32_t of;
     char bytes[SW_HIDE_TEXT_MAX];
     struct sw_slice text;
     struct sw_uri u;
@@ -42,8 +50,10 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
     size_t from = room->n;
     if (!own_uri(c, uri, SW_HIDE_PARAM_CONTACT, &u, &x))
         return SW_AGAIN;
-    if (sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
+    if (sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK ||
+        !sw_hide_owner(&text, &of))
         return SW_DENIED_SEAL;
+    opened(q->r, of);
     size_t n = sw_slice_find(text, '?');
     if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
         sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 4.1 */
@@ -69,13 +79,13 @@ static void plain_value(const struct sw_msg *m, const struct sw_param *x, struct
 /* Path or Service-Route: all of the value is another's. */
 static enum sw_status unhide_path(const struct sw_proxy_conf *c, const struct sw_msg *m,
                                   const struct sw_addr *a, struct sw_slice sealed, const char *name,
-                                  struct sw_buf *room, struct sw_edits *edits)
+                                  uint32_t *of, struct sw_buf *room, struct sw_edits *edits)
 {
     char bytes[SW_HIDE_TEXT_MAX];
     struct sw_slice items, item;
     size_t from = room->n;
     if (sw_hide_get(c, SW_HIDE_PATH, sw_slice("", 0), sealed, bytes, &items) != SW_OK ||
-        !sw_hide_list_next(&items, &item))
+        !sw_hide_owner(&items, of) || !sw_hide_list_next(&items, &item))
         return SW_DENIED_SEAL;
     sw_buf_slice(room, item);
     put_rows(room, name, items);
@@ -121,8 +131,14 @@ static enum sw_status unhide_route(const struct sw_proxy_conf *c, const struct s
         return SW_AGAIN;
     if (!top_value(c, q, &a, &x))
         return SW_DENIED_SEAL;
-    if (x.value.p[0] == 'P' && !q->r->uri.p)
-        return unhide_path(c, q->m, &a, sw_slice_from(x.value, 1), "Route", room, edits);
+    if (x.value.p[0] == 'P' && !q->r->uri.p) {
+        uint32_t of;
+        enum sw_status s =
+            unhide_path(c, q->m, &a, sw_slice_from(x.value, 1), "Route", &of, room, edits);
+        if (s == SW_OK)
+            opened(q->r, of);
+        return s;
+    }
     if (!sw_hide_letter(x.value.p[0]) ||
         sw_hide_route_open(c, q->v->call_id, sw_slice_from(x.value, 1), bytes, &letters, &items) !=
             SW_OK)
@@ -145,9 +161,9 @@ enum sw_status sw_unhide_request(const struct sw_proxy_conf *c, const struct sw_
     const struct sw_uri *u = &q->v->uri;
     enum sw_status uri = SW_AGAIN, route;
     if (q->r->uri.p) /* a strict router's: RFC 3261 16.4 */
-        uri = unhide_uri(c, q->m, q->r->uri, room, edits);
+        uri = unhide_uri(c, q, q->r->uri, room, edits);
     else if (q->r->count == 0 && sw_hide_in_uri(u)) /* with a Route it is theirs */
-        uri = unhide_uri(c, q->m, sw_msg_uri(q->m), room, edits);
+        uri = unhide_uri(c, q, sw_msg_uri(q->m), room, edits);
     route = unhide_route(c, q, room, edits);
     static const char help[] = "a call or registration from before the start of the gateway, "
                                "unless seal_key keeps the key; or it was changed on its way";
@@ -247,10 +263,12 @@ static void unhide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *
     struct sw_addr a;
     struct sw_uri u;
     struct sw_param x;
+    uint32_t of;
     while (sw_values_addr(&values, &a) == SW_OK) {
         size_t from = room->n;
         if (!own_uri(c, a.uri, SW_HIDE_PARAM_CONTACT, &u, &x) ||
-            sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK)
+            sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK ||
+            !sw_hide_owner(&text, &of))
             continue;
         sw_buf_slice(room, text);
         sw_edit_add(edits, (size_t)(a.uri.p - m->p), a.uri.n, since(room, from));
@@ -264,9 +282,10 @@ static void unhide_paths(const struct sw_proxy_conf *c, const struct sw_msg *m, 
     struct sw_addr a;
     struct sw_uri u;
     struct sw_param x;
+    uint32_t of;
     while (sw_values_addr(&values, &a) == SW_OK)
         if (own_uri(c, a.uri, SW_HIDE_PARAM_SEAL, &u, &x) && x.value.p[0] == 'P' &&
-            unhide_path(c, m, &a, sw_slice_from(x.value, 1), "Path", room, edits) != SW_OK)
+            unhide_path(c, m, &a, sw_slice_from(x.value, 1), "Path", &of, room, edits) != SW_OK)
             continue;
 }
 

@@ -117,44 +117,68 @@ void sw_hide_put_record_route(struct sw_buf *b, const struct sw_proxy_conf *c,
     sw_buf_lit(b, ">\r\n");
 }
 
-/* A URI of ours in place of theirs; the parameters of the header stay. RFC 3261 20.10 */
-static void hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                         const struct sw_flow *side, const struct sw_addr *a, struct sw_buf *room,
-                         struct sw_edits *edits)
+/* The peer behind which it is: sw_hide_owner. */
+static void put_owner(struct sw_buf *b, uint32_t peer)
 {
+    for (int i = 0; i < SW_HIDE_OWNER_BYTES; i++)
+        sw_buf_char(b, (char)(peer >> 8 * i & 255));
+}
+
+/* By its scheme: one that the grammar does not know names a system all the same. */
+static bool names_system(struct sw_slice uri)
+{
+    return sw_slice_starts_case(uri, SW_SLICE("sip:")) ||
+           sw_slice_starts_case(uri, SW_SLICE("sips:"));
+}
+
+/* A URI of ours in place of theirs; the parameters of the header stay. False: it is a URI that
+ * nobody could call, and would name the inside. RFC 3261 20.10 */
+static bool hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
+                         const struct sw_flow *side, uint32_t of, const struct sw_addr *a,
+                         struct sw_buf *room, struct sw_edits *edits)
+{
+    char text[SW_HIDE_TEXT_MAX];
+    struct sw_buf sealed = sw_buf(text, sizeof(text));
     struct sw_uri u;
     size_t from = room->n;
     if (sw_uri_parse(a->uri, &u, NULL) != SW_OK || !sw_uri_is_sip(&u))
-        return;
+        return !names_system(a->uri);
     bool bare = a->uri.p == a->whole.p;
     if (bare)
         sw_buf_char(room, '<');
     sw_own_uri_put(room, &c->listeners[side->listener], side->transport,
                    u.scheme == SW_SCHEME_SIPS);
     sw_buf_lit(room, ";sc=");
-    sw_hide_put(room, c, SW_HIDE_CONTACT, sw_slice("", 0), a->uri);
+    put_owner(&sealed, of);
+    sw_buf_slice(&sealed, a->uri);
+    room->full |= sealed.full;
+    sw_hide_put(room, c, SW_HIDE_CONTACT, sw_slice("", 0), sw_buf_view(&sealed));
     if (bare)
         sw_buf_char(room, '>');
     sw_edit_add(edits, (size_t)(a->uri.p - m->p), a->uri.n, since(room, from));
+    return true;
 }
 
 static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                                    const struct sw_flow *side, struct sw_buf *room,
+                                    const struct sw_flow *side, uint32_t of, struct sw_buf *room,
                                     struct sw_edits *edits)
 {
     struct sw_values values = sw_values(m, SW_HDR_CONTACT);
     struct sw_addr a;
     enum sw_status s;
-    if (sw_slice_eq(sw_msg_value(m, SW_HDR_CONTACT), SW_SLICE("*")))
+    const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_CONTACT);
+    if (h && !sw_hdr_next(m, h) && sw_slice_eq(sw_hdr_value(m, h), SW_SLICE("*")))
         return SW_OK; /* RFC 3261 10.2.2 */
     while ((s = sw_values_addr(&values, &a)) == SW_OK)
-        hide_contact(c, m, side, &a, room, edits);
+        if (!hide_contact(c, m, side, of, &a, room, edits))
+            return SW_LIMIT;
     return s == SW_AGAIN ? SW_OK : SW_LIMIT; /* what cannot be read cannot be hidden */
 }
 
 /* Path and Service-Route: one value of ours for all. RFC 3327 5.2, RFC 3608 5 */
 static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enum sw_hdr_id id,
-                      const struct sw_flow *side, struct sw_buf *room, struct sw_edits *edits)
+                      const struct sw_flow *side, uint32_t of, struct sw_buf *room,
+                      struct sw_edits *edits)
 {
     const struct sw_hdr *h = sw_msg_hdr(m, id);
     struct sw_hide_list x;
@@ -164,6 +188,7 @@ static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enu
     if (!h)
         return;
     sw_hide_list_init(&x);
+    put_owner(&x.b, of);
     list_values(m, id, sw_slice(NULL, 0), false, &x);
     put_list(&sealed, c, SW_HIDE_PATH, sw_slice("", 0), &x);
     room->full |= sealed.full;
@@ -177,13 +202,13 @@ static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enu
 }
 
 enum sw_status sw_hide_request(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                               const struct sw_flow *out, struct sw_buf *room,
+                               const struct sw_flow *out, uint32_t of, struct sw_buf *room,
                                struct sw_edits *edits)
 {
     drop_rows(m, SW_HDR_VIA, edits);
     drop_rows(m, SW_HDR_RECORD_ROUTE, edits);
-    hide_path(c, m, SW_HDR_PATH, out, room, edits);
-    return hide_contacts(c, m, out, room, edits);
+    hide_path(c, m, SW_HDR_PATH, out, of, room, edits);
+    return hide_contacts(c, m, out, of, room, edits);
 }
 
 /* Our value that faces the sender of the request: what stands above it is inside. A value that
@@ -231,13 +256,13 @@ static void hide_record_route(const struct sw_proxy_conf *c, const struct sw_msg
 }
 
 enum sw_status sw_hide_response(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                                const struct sw_vitals *v, const struct sw_flow *in,
+                                const struct sw_vitals *v, const struct sw_flow *in, uint32_t of,
                                 struct sw_buf *room, struct sw_edits *edits)
 {
     if (sw_msg_hdr(m, SW_HDR_RECORD_ROUTE))
         hide_record_route(c, m, v, in->peer, room, edits);
     drop_rows(m, SW_HDR_PATH, edits);
-    hide_path(c, m, SW_HDR_SERVICE_ROUTE, in, room, edits);
-    enum sw_status s = hide_contacts(c, m, in, room, edits);
+    hide_path(c, m, SW_HDR_SERVICE_ROUTE, in, of, room, edits);
+    enum sw_status s = hide_contacts(c, m, in, of, room, edits);
     return s == SW_OK && (room->full || edits->full) ? SW_LIMIT : s;
 }

@@ -138,7 +138,8 @@ static bool bad_route(struct sw_proxy *p, const struct sw_routes *r, struct sw_r
                      "RFC 3261 20.34");
 }
 
-/* A request inside a dialog must come from one of the two that the seal names. */
+/* A request inside a dialog must come from one of the two that the seal names. One without To tag
+ * is in none: routes and limits hold for it, whatever Route it has. RFC 3261 12.2.1.1 */
 static bool dialog(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *out)
 {
     q->side = -1;
@@ -154,6 +155,14 @@ static bool dialog(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *
             out, 403, "Not A Party To This Dialog",
             "the sender is neither of the two peers that the sealed Route names",
             "the peer's address or certificate changed during the dialog, or it is somebody else");
+    bool ends = q->m->method == SW_BYE || q->m->method == SW_ACK; /* RFC 2543 had no tags */
+    if (q->r->sealed && q->v->to_tag.n == 0 && !ends) {
+        q->side = -1;
+        if (q->r->uri.p)
+            return sw_refuse(out, 403, "Route Not Valid Here",
+                             "a request outside of dialogs has the Route of one",
+                             "a To tag is missing, or it is to pass the routes");
+    }
     return true;
 }
 

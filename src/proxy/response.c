@@ -97,11 +97,11 @@ static void give_up(struct sw_proxy *p, struct sw_server *s, unsigned status)
 
 /* What answers is hidden from a peer with `hide_inside`, or the response does not leave. */
 static void hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_msg *m,
-                 const struct sw_vitals *v, struct sw_edits *edits)
+                 const struct sw_vitals *v, uint32_t from, struct sw_edits *edits)
 {
     const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
     struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
-    if (sw_hide_response(p->conf, m, v, &in, &room, edits) == SW_OK)
+    if (sw_hide_response(p->conf, m, v, &in, from, &room, edits) == SW_OK)
         return;
     edits->full = true;
     const struct sw_field fields[] = {
@@ -122,7 +122,7 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
     sw_edits_init(&edits);
     drop_via(m, &edits);
     if (sw_hide_wanted(p->conf, s->peer))
-        hide(p, s, m, v, &edits);
+        hide(p, s, m, v, from, &edits);
     if (extra.n)
         sw_edit_add(&edits, m->blank_at, 0, extra);
     if (!v->has_length && sw_transport_reliable((enum sw_transport)s->transport)) {

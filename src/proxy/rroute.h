@@ -16,11 +16,12 @@ struct sw_routes {
     struct sw_uri next;                   /* the URI of the first of them */
     struct sw_seal seal;                  /* of our values, if `sealed` */
     struct sw_slice
-        uri;        /* a strict router's: the Request-URI it put last in Route; .p NULL: none */
-    uint32_t count; /* of `value` */
-    char letter;    /* which side our top value faced: 'a', 'b', or 's' for both */
-    bool changed;   /* the rows must be written anew */
-    bool ours;      /* at least one value was ours */
+        uri;            /* a strict router's: the Request-URI it put last in Route; .p NULL: none */
+    uint32_t count;     /* of `value` */
+    uint32_t opened_of; /* the peer whose sealed Contact or Path was put back; 0: none was */
+    char letter;        /* which side our top value faced: 'a', 'b', or 's' for both */
+    bool changed;       /* the rows must be written anew */
+    bool ours;          /* at least one value was ours */
     bool sealed;
     bool bad_seal;  /* a value of ours whose seal does not hold */
     bool bad_value; /* a value that is no address, or one of these: */

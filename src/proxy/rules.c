@@ -49,22 +49,33 @@ static bool separator(char c)
     return c == '-' || c == '.' || c == '(' || c == ')';
 }
 
+/* A number without visual separators; its parameters stay. `s` may stand in `room`. */
 static struct sw_slice digits_only(struct sw_slice s, char *room)
 {
-    size_t n = 0;
+    size_t n = 0, number = sw_slice_find(s, ';');
     for (size_t i = 0; i < s.n; i++)
-        if (!separator(s.p[i]))
+        if (i > number || !separator(s.p[i]))
             room[n++] = s.p[i];
     return n == s.n ? s : sw_slice(room, n);
+}
+
+/* "user=phone": the user part is a telephone-subscriber. RFC 3261 19.1.1 */
+static bool is_phone(const struct sw_uri *u)
+{
+    struct sw_param x;
+    return sw_uri_is_sip(u) && sw_uri_param_find(u, SW_SLICE("user"), &x) &&
+           sw_slice_eq_case(x.value, SW_SLICE("phone"));
 }
 
 struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap)
 {
     bool tel = u->scheme == SW_SCHEME_TEL;
     struct sw_slice s = tel ? u->host : u->user;
-    if (!s.n || s.n > cap || (!tel && !memchr(s.p, '%', s.n)))
+    if (!s.n || s.n > cap)
         return s;
-    return tel ? digits_only(s, room) : resolve(s, room);
+    if (!tel && memchr(s.p, '%', s.n))
+        s = resolve(s, room);
+    return tel || is_phone(u) ? digits_only(s, room) : s;
 }
 
 static bool header_holds(const struct sw_header_match *x, const struct sw_msg *m)

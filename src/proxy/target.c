@@ -176,6 +176,12 @@ static bool comes_from(const struct sw_proxy *p, const struct sw_route_conf *r,
     return true;
 }
 
+/* The root's dot says nothing: who writes it gets past no rule. RFC 1034 3.1 */
+static struct sw_slice without_root(struct sw_slice host)
+{
+    return sw_slice(host.p, host.n - (host.n > 1 && host.p[host.n - 1] == '.'));
+}
+
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q)
 {
@@ -187,7 +193,8 @@ const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_co
     struct sw_slice user = sw_rules_user(u, room, sizeof(room));
     if (r->user.p && !sw_slice_glob(r->user, user))
         return "user";
-    if (r->domain.p && (!sw_uri_is_sip(u) || !sw_slice_glob(r->domain, u->host)))
+    if (r->domain.p &&
+        (!sw_uri_is_sip(u) || !sw_slice_glob(without_root(r->domain), without_root(u->host))))
         return "domain";
     if (r->method.p && !sw_slice_glob(r->method, sw_msg_method(q->m)))
         return "method";

@@ -338,6 +338,33 @@ static void test_cancel_of_somebody_else_matches_nothing(void **state)
     scene_fini(&x);
 }
 
+/* A request without To tag is in no dialog, whatever Route it has: it may go where routes let it.
+ * RFC 3261 12.2.1.1 */
+static void test_route_of_a_dialog_gets_nothing_new_past_the_routes(void **state)
+{
+    struct scene x;
+    char routes[2200], strict[1200], uri[1024];
+    (void)state;
+    scene_init(&x, 1);
+    x.gate.conf.routes[0].user = SW_SLICE("bob");
+    establish(&x);
+    carrier_routes(&x, routes, sizeof(routes));
+    send(x.carrier, SW_TLS, "INVITE", "sip:0900@10.1.0.9:5060", routes, "", 2);
+    sim_run(x.sim, 1400);
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 480"), 1);
+    snprintf(uri, sizeof(uri), "%.*s", (int)strcspn(x.route[1] + 1, ">"), x.route[1] + 1);
+    snprintf(strict, sizeof(strict), "Route: <sip:0900@10.1.0.9:5060>\r\n");
+    send(x.carrier, SW_TLS, "INVITE", uri, strict, "", 3); /* as a strict router would: 16.4 */
+    sim_run(x.sim, 1500);
+    assert_int_equal(raw_count(x.carrier, "SIP/2.0 403"), 1);
+    assert_int_equal(raw_count(x.pbx, "INVITE"), 1);
+    send(x.carrier, SW_TLS, "INVITE", "sip:bob@10.1.0.9:5060", routes, "", 4);
+    sim_run(x.sim, 1600); /* a route takes it */
+    assert_int_equal(raw_count(x.pbx, "INVITE"), 2);
+    raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 1), "486 Busy Here", "");
+    scene_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_silent_machine_gets_a_request_once),
         cmocka_unit_test(test_response_whose_connection_closed_goes_over_a_new_one),
         cmocka_unit_test(test_forged_seal_and_foreign_sender_get_403),
+        cmocka_unit_test(test_route_of_a_dialog_gets_nothing_new_past_the_routes),
         cmocka_unit_test(test_cancel_on_another_connection_finds_its_worker),
         cmocka_unit_test(test_cancel_of_somebody_else_matches_nothing),
     };

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 
+#include "proxy/rules.h"
 #include "sim/locate.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 /* RFC 3263 4: NAPTR, SRV, address; the name that counts is the peer's: RFC 5922 4 */
@@ -294,6 +297,81 @@ static void test_locate_keeps_a_peers_rules(void **state)
     }
 }
 
+/* By number: the scheme that came is the one that leaves, and a sips URI, also of a tel URI, leaves
+ * to a proved name only. RFC 3261 26.2.2, 26.3.2.2; RFC 5630 5.3 */
+static void test_locate_keeps_the_scheme_of_a_number(void **state)
+{
+    static const struct {
+        const char *asked, *is, *leaves; /* leaves NULL: 480 */
+        bool tls;                        /* the sender has it */
+        uint8_t verify;
+    } rows[] = {
+        {"tel:+17", "sip", "sip", false, SW_VERIFY_CHAIN},
+        {"tel:+17", "sips", "sip", false, SW_VERIFY_CHAIN},
+        {"tel:+17", "sips", "sips", true, SW_VERIFY_DOMAIN},
+        {"tel:+17", "sips", NULL, true, SW_VERIFY_CHAIN},
+        {"sip:+17@example.test;user=phone", "sips", "sip", true, SW_VERIFY_DOMAIN},
+        {"sips:+17@example.test;user=phone", "sips", "sips", true, SW_VERIFY_DOMAIN},
+        {"sips:+17@example.test;user=phone", "sips", NULL, true, SW_VERIFY_CHAIN},
+        {"sips:+17@example.test;user=phone", "sip", NULL, true, SW_VERIFY_DOMAIN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct located x;
+        char rule[64], text[1024], start[64];
+        located_init(&x, "spare.test");
+        conf_peer(&x.gate.conf, "spare", "10.0.0.11:5061", SW_TLS, "spare.test")->verify =
+            rows[i].verify;
+        x.gate.conf.routes[0].method = SW_SLICE("INVITE");
+        route_lookup(&x.gate.conf, SW_LOOKUP_ENUM);
+        located_start(&x);
+        snprintf(rule, sizeof(rule), "!^.*$!%s:x@spare.test!", rows[i].is);
+        zone_naptr(&x.zone, "7.1.e164.arpa", 1, 1, "u", "E2U+sip", rule, "");
+        const struct raw *who = rows[i].tls ? x.two : x.pbx;
+        snprintf(text, sizeof(text),
+                 "MESSAGE %s SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.12:5071;branch=z9hG4bK-s\r\n"
+                 "Max-Forwards: 70\r\nFrom: <sip:a@b.test>;tag=1\r\nTo: <sip:b@c>\r\n"
+                 "Call-ID: s\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+                 rows[i].asked);
+        if (rows[i].tls)
+            raw_send(x.two, "10.0.0.1:5061", SW_TLS, text);
+        else
+            send_request(&x, "MESSAGE", rows[i].asked, "s", "");
+        run_ms(&x, 1000);
+        snprintf(start, sizeof(start), "MESSAGE %s:x@spare.test SIP/2.0",
+                 rows[i].leaves ? rows[i].leaves : "");
+        if (raw_count(x.one, "MESSAGE") != !!rows[i].leaves)
+            print_error("row %zu\n", i);
+        assert_int_equal(raw_count(x.one, "MESSAGE"), !!rows[i].leaves);
+        assert_int_equal(raw_count(x.one, start), !!rows[i].leaves);
+        if (rows[i].leaves)
+            raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "200 OK", "");
+        run_ms(&x, 500);
+        assert_int_equal(raw_count(who, rows[i].leaves ? "SIP/2.0 200" : "SIP/2.0 480"), 1);
+        located_fini(&x);
+    }
+}
+
+/* Whoever is not to see the inside is not told the name that a rule wrote, or that a sealed Contact
+ * stands for. docs/hiding.md */
+static void test_locate_names_nothing_to_whom_the_inside_is_hidden(void **state)
+{
+    static const struct sw_rule_set set = {.host = SW_SLICE("core.inside.test")};
+    (void)state;
+    for (int hide = 0; hide < 2; hide++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        x.gate.conf.peers[1].hide_inside = hide;
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS)->set = &set;
+        located_start(&x);
+        send_request(&x, "MESSAGE", "sip:bob@other.test", "c1", "");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 404 Domain Does Not Exist"), 1);
+        assert_int_equal(!!strstr(raw_nth(x.pbx, "SIP/2.0 404", 0)->text, "inside"), !hide);
+        located_fini(&x);
+    }
+}
+
 /* A CANCEL while the DNS is being asked: nothing leaves. RFC 3261 9.1, 16.10 */
 static void test_locate_can_be_cancelled(void **state)
 {
@@ -401,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_locate_follows_the_next_route),
         cmocka_unit_test(test_locate_asks_enum_first),
         cmocka_unit_test(test_locate_keeps_a_peers_rules),
+        cmocka_unit_test(test_locate_keeps_the_scheme_of_a_number),
+        cmocka_unit_test(test_locate_names_nothing_to_whom_the_inside_is_hidden),
         cmocka_unit_test(test_locate_can_be_cancelled),
         cmocka_unit_test(test_locate_does_not_wait_for_ever),
         cmocka_unit_test(test_locate_survives_a_reload),

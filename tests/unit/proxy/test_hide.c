@@ -172,7 +172,7 @@ static const char *shown(const char *text)
     message(&x, text);
     assert_int_equal(sw_check_response(&x.m, true, &x.v, &verdict), SW_OK);
     sw_edits_init(&edits);
-    enum sw_status s = sw_hide_response(&conf, &x.m, &x.v, &in, &room, &edits);
+    enum sw_status s = sw_hide_response(&conf, &x.m, &x.v, &in, 9, &room, &edits);
     size_t total = 0, count = sw_edits_render(&edits, sw_slice(x.m.p, x.m.n), segs, &total);
     assert_true(total < sizeof(out));
     sw_segs_copy(segs, count, out);

@@ -46,6 +46,11 @@ static void test_rules_see_a_user_part_without_needless_escapes(void **state)
         {"sip:h", NULL},
         {"tel:+49-30(12).3", "+4930123"},
         {"tel:+49;phone-context=x", "+49"},
+        {"sip:+49-(900).1@b;user=phone", "+499001"},
+        {"sip:+49-900-1;phone-context=a-b.c@b;User=Phone", "+499001;phone-context=a-b.c"},
+        {"sips:+49%2d9001@b;user=phone", "+499001"},
+        {"sip:a-b.c@b;user=ip", "a-b.c"},
+        {"sip:a-b.c@b?user=phone", "a-b.c"},
     };
     (void)state;
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {

@@ -38,6 +38,7 @@ static void test_target_first_route_that_matches_wins(void **state)
         {100 + CARRIER, "INVITE", "sip:x.test", PLAIN},
         {100 + CARRIER, "MESSAGE", "sip:123@x.test", -405},
         {100 + PBX, "INVITE", "sip:a@gw.OTHER.test", CARRIER},
+        {100 + PBX, "INVITE", "sip:a@gw.other.test.", CARRIER}, /* the root is written */
         {100 + PBX, "INVITE", "sip:a@other.test", -480},
         {100 + PBX, "INVITE", "tel:+1", -480},
         {100 + PLAIN, "INVITE", "sip:a@b", -480},
