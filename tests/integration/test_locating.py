@@ -8,7 +8,7 @@ import pytest
 
 from lab import sip
 from lab.dns import Dns
-from lab.gateway import Gateway, free_port, run
+from lab.gateway import Gateway, run
 
 pytestmark = pytest.mark.skipif(not shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin") or
                                 not shutil.which("ldns-signzone"), reason="nsd and ldns are not here")
