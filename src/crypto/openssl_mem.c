@@ -24,11 +24,11 @@ static void *ask(size_t n)
 
 #ifndef SW_SLAB_PLAIN
 
-/* Sizes by 16 bytes up to 1 kB, then by 1 kB up to what a record buffer takes. */
+/* Sizes by 16 bytes up to 1 kB, then by 64 bytes up to what a record buffer takes. */
 enum {
     FINE = 16,
     FINE_MAX = 1024,
-    COARSE = 1024,
+    COARSE = 64,
     COARSE_MAX = 20 * 1024,
     FINE_CLASSES = FINE_MAX / FINE + 1,
     CLASSES = FINE_CLASSES + COARSE_MAX / COARSE,
