@@ -18,7 +18,7 @@ bool sw_tls_identity_show(SSL *ssl, const struct sw_tls_identity *id)
 
 int sw_tls_name_seen(SSL *ssl, int *alert, void *unused)
 {
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     const struct sw_slice name = sw_slice_str(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     (void)unused;
     if (!t->names || !name.n)
@@ -43,7 +43,7 @@ int sw_tls_name_seen(SSL *ssl, int *alert, void *unused)
 /* The certificate that the library has chosen, and whoever stands next in its chain. */
 int sw_tls_staple_wanted(SSL *ssl, void *unused)
 {
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     const X509 *chosen = SSL_get_certificate(ssl);
     const struct sw_tls_identity *id = t->shown;
     (void)unused;

@@ -13,7 +13,7 @@ void sw_tls_alert_seen(const SSL *ssl, int where, int value)
 {
     if (!(where & SSL_CB_ALERT))
         return;
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     if ((value & 255) == SSL_AD_NO_RENEGOTIATION && where & SSL_CB_WRITE)
         t->renegotiations++; /* a warning: the session goes on. RFC 5246 7.2.2 */
     else if ((value & 255) != SSL_AD_CLOSE_NOTIFY && t->alert < 0) {
@@ -26,7 +26,7 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
                          void *unused)
 {
     (void)unused;
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     if (!t || (type != SW_TLS_HANDSHAKE && type != SW_TLS_ALERT && type != SW_TLS_CCS))
         return;
     const struct sw_tls_seen m = {

@@ -4,23 +4,17 @@
 #include "crypto/siphash.h"
 #include "tls/hello.h"
 #include "tls/openssl_memory.h"
+#include "tls/openssl_types.h"
 
 #include <stdlib.h>
 
 /* A server may offer several at once, for clients that open several connections: RFC 8446 C.4 */
 enum { PER_TARGET = 2 };
 
-static CRYPTO_ONCE g_once = CRYPTO_ONCE_STATIC_INIT;
-static int g_past = -1;
-
-static void once(void)
-{
-    g_past = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-}
-
 struct sw_tls_past *sw_tls_past_of(const SSL *ssl)
 {
-    return SSL_get_ex_data(ssl, g_past);
+    struct sw_tls *t = sw_tls_of(ssl);
+    return t && t->past.memory ? &t->past : NULL;
 }
 
 /* ---- for how long ---- */
@@ -178,8 +172,7 @@ struct sw_tls_memory *sw_tls_memory_new(const struct sw_tls_resumption *r, OSSL_
     sw_ticket_keys_init(&m->tickets, secret);
     sw_wipe(secret, sizeof(secret));
     m->cipher = EVP_CIPHER_fetch(lib, "AES-256-CBC", NULL);
-    if (sw_tls_kept_init(&m->kept, r->sessions_max) != SW_OK || !m->cipher ||
-        CRYPTO_THREAD_run_once(&g_once, once) != 1 || g_past < 0) {
+    if (sw_tls_kept_init(&m->kept, r->sessions_max) != SW_OK || !m->cipher) {
         sw_tls_memory_free(m);
         return NULL;
     }
@@ -198,13 +191,12 @@ void sw_tls_memory_free(struct sw_tls_memory *m)
 
 /* ---- one session ---- */
 
-bool sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
+void sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
                       const struct sw_tls_params *params, const struct sw_tls_policy *policy)
 {
     *p = (struct sw_tls_past){.memory = m, .params = params, .policy = policy};
     if (!params->server)
         SSL_set_options(ssl, SSL_OP_NO_TICKET); /* until it has a target */
-    return !m || SSL_set_ex_data(ssl, g_past, p) == 1;
 }
 
 void sw_tls_past_target(struct sw_tls_past *p, const struct sw_endpoint *remote)

@@ -36,8 +36,8 @@ void sw_tls_memory_free(struct sw_tls_memory *m);
 /** Lets the sessions of a context be resumed, if they have a memory. */
 void sw_tls_memory_attach(SSL_CTX *ctx, bool server);
 
-/** Begins; `p` stays where it is as long as `ssl`. False: memory is out. */
-bool sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
+/** Begins; `p` is part of the session that `ssl` is of. */
+void sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
                       const struct sw_tls_params *params, const struct sw_tls_policy *policy);
 
 /** A client: what is kept for this target is to be used, and kept again. */

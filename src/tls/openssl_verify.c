@@ -48,7 +48,7 @@ int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
 {
     (void)unused;
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     const bool server = SSL_is_server(ssl);
     const struct sw_trust_ask ask = {.of_client = server,
                                      .staple_follows =
@@ -86,7 +86,7 @@ static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
 
 int sw_tls_staple_seen(SSL *ssl, void *unused)
 {
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     const unsigned char *p = NULL;
     long n = SSL_get_tlsext_status_ocsp_resp(ssl, &p);
@@ -100,7 +100,7 @@ int sw_tls_staple_seen(SSL *ssl, void *unused)
 
 bool sw_tls_holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent)
 {
-    struct sw_tls *t = SSL_get_app_data(ssl);
+    struct sw_tls *t = sw_tls_of(ssl);
     const struct sw_trust_ask ask = {.of_client = SSL_is_server(ssl)};
     return t->trust && chain_holds(t, leaf, sent, &ask, false);
 }
