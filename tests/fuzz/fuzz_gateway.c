@@ -85,7 +85,8 @@ static void answer(struct sim *s, int e, unsigned which)
     struct sw_hdr hdrs[SW_HDRS_MAX];
     struct sw_msg parsed;
     if (strncmp(m->text, "SIP/2.0", 7) != 0 && strlen(m->text) < 4096 &&
-        sw_msg_parse(m->text, strlen(m->text), hdrs, SW_HDRS_MAX, &parsed) == SW_OK)
+        sw_msg_parse(m->text, strlen(m->text), hdrs, SW_HDRS_MAX, &parsed) == SW_OK &&
+        sw_msg_hdr(&parsed, SW_HDR_TO)) /* the text ends at a NUL, which a quoted string may have */
         raw_answer(ends[e], m, lines[which & 7], "Contact: <sip:x@10.1.0.9>\r\nRetry-After: 1\r\n");
     sim_run(s, s->now_ms + 5);
 }
