@@ -53,8 +53,11 @@ enum sw_status sw_ere_substitute(struct sw_slice expression, struct sw_slice tex
     sw_arena_init(&arena, slab);
     enum sw_status s = sw_pattern_compile(ere, flags.n > 0, &arena, &pattern, &err);
     if (s == SW_OK)
-        s = sw_pattern_match(&pattern, text, group) ? fill_in(&pattern, group, replacement, out)
-                                                    : SW_AGAIN;
+        s = sw_pattern_search(&pattern, text, group);
+    if (s == SW_OK)
+        s = fill_in(&pattern, group, replacement, out);
+    else if (s == SW_PEER_MISSING)
+        s = SW_AGAIN;
     sw_arena_release(&arena);
     return s;
 }
