@@ -28,7 +28,10 @@ static bool set_up(struct sw_tls *t, const struct sw_tls_params *p)
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
-    sw_tls_past_init(&t->past, t->w->memory, t->ssl, p, t->policy);
+    if (!p->server)
+        SSL_set_options(t->ssl, SSL_OP_NO_TICKET); /* until it has a target */
+    if (t->w->memory && !(t->past = sw_tls_past_new(t->w->memory, p, t->policy)))
+        return false;
     SSL_set_verify(t->ssl, verify_mode(p), NULL);
     SSL_set_verify_depth(t->ssl, 100); /* the entries' own depth decides */
     if (p->trust && SSL_set1_verify_cert_store(t->ssl, sw_trust_store(p->trust)) != 1)
@@ -91,14 +94,16 @@ void sw_tls_free(struct sw_tls *t)
     free(t->vouched);
     free(t->why);
     free(t->refused);
-    free(t->policy_name);
+    free(t->past);
+    sw_tls_had_drop(&t->w->had, t->had);
     free(t->shown_name);
     free(t);
 }
 
 void sw_tls_target(struct sw_tls *t, const struct sw_endpoint *remote)
 {
-    sw_tls_past_target(&t->past, remote);
+    if (t->past)
+        sw_tls_past_target(t->past, remote);
 }
 
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes)
@@ -143,14 +148,25 @@ static bool hello_is_too_long(struct sw_tls *t)
  * copied. */
 static void leave_configuration(struct sw_tls *t)
 {
-    t->policy_name = strdup(t->policy->name);
+    static const struct sw_tls_policy unknown = {
+        .name = "-", .min_version = SW_TLS_1_2, .max_version = SW_TLS_1_3};
+    t->had = sw_tls_had_take(&t->w->had, t->policy);
     t->shown_name = t->shown && t->shown->name ? strdup(t->shown->name) : NULL;
-    t->had = (struct sw_tls_policy){.name = t->policy_name ? t->policy_name : "-",
-                                    .min_version = t->policy->min_version,
-                                    .max_version = t->policy->max_version};
-    t->policy = &t->had;
+    t->policy = t->had ? &t->had->policy : &unknown;
     t->local_id = t->shown ? t->shown->local_id : 0;
     t->shown = NULL;
+}
+
+/* A client of TLS 1.3 is given tickets later; a server has given its own. RFC 8446 4.6.1 */
+static void past_done(struct sw_tls *t)
+{
+    if (!t->past)
+        return;
+    sw_tls_past_done(t->past, t->ssl);
+    if (t->past->has_key && !SSL_is_server(t->ssl))
+        return;
+    free(t->past);
+    t->past = NULL;
 }
 
 enum sw_status sw_tls_handshake(struct sw_tls *t)
@@ -158,11 +174,12 @@ enum sw_status sw_tls_handshake(struct sw_tls *t)
     ERR_clear_error();
     if (hello_is_too_long(t))
         return sw_tls_fail(t);
-    sw_tls_past_offer(&t->past, t->ssl);
+    if (t->past)
+        sw_tls_past_offer(t->past, t->ssl);
     int r = SSL_do_handshake(t->ssl);
     if (r != 1)
         return outcome(t, r);
-    sw_tls_past_done(&t->past, t->ssl);
+    past_done(t);
     sw_tls_shown_keep(t);
     leave_configuration(t);
     return SW_OK;

@@ -14,7 +14,7 @@ enum { PER_TARGET = 2 };
 struct sw_tls_past *sw_tls_past_of(const SSL *ssl)
 {
     struct sw_tls *t = sw_tls_of(ssl);
-    return t && t->past.memory ? &t->past : NULL;
+    return t ? t->past : NULL;
 }
 
 /* ---- for how long ---- */
@@ -109,7 +109,7 @@ static int made(SSL *ssl, SSL_SESSION *session)
     const struct sw_tls_past *p = sw_tls_past_of(ssl);
     bool server = SSL_is_server(ssl);
     unsigned n;
-    if (!p || !p->memory)
+    if (!p)
         return 0;
     struct sw_tls_memory *m = p->memory;
     if (!server)
@@ -191,12 +191,13 @@ void sw_tls_memory_free(struct sw_tls_memory *m)
 
 /* ---- one session ---- */
 
-void sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
-                      const struct sw_tls_params *params, const struct sw_tls_policy *policy)
+struct sw_tls_past *sw_tls_past_new(struct sw_tls_memory *m, const struct sw_tls_params *params,
+                                    const struct sw_tls_policy *policy)
 {
-    *p = (struct sw_tls_past){.memory = m, .params = params, .policy = policy};
-    if (!params->server)
-        SSL_set_options(ssl, SSL_OP_NO_TICKET); /* until it has a target */
+    struct sw_tls_past *p = calloc(1, sizeof(*p));
+    if (p)
+        *p = (struct sw_tls_past){.memory = m, .params = params, .policy = policy};
+    return p;
 }
 
 void sw_tls_past_target(struct sw_tls_past *p, const struct sw_endpoint *remote)
@@ -204,7 +205,7 @@ void sw_tls_past_target(struct sw_tls_past *p, const struct sw_endpoint *remote)
     const char *name = p->params->server_name ? p->params->server_name : "";
     uint8_t made_in[SW_SHA256_BYTES];
     struct sw_siphash h;
-    if (!p->memory || !p->params->scope)
+    if (!p->params->scope)
         return;
     sw_tls_past_context(p, p->params->identity, sw_slice_str(name), made_in);
     sw_siphash_init(&h, p->memory->name_key);

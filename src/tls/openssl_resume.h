@@ -13,9 +13,9 @@
 
 struct sw_tls_memory; /* the sessions of one worker */
 
-/* What a session knows of resumption; zeroed, it knows nothing. */
+/* What a session knows of resumption. */
 struct sw_tls_past {
-    struct sw_tls_memory *memory;       /* NULL: nothing is resumed */
+    struct sw_tls_memory *memory;
     const struct sw_tls_params *params; /* while the handshake lasts */
     const struct sw_tls_policy *policy; /* likewise */
     uint8_t context[SW_SHA256_BYTES];   /* server: where it may be resumed */
@@ -36,9 +36,9 @@ void sw_tls_memory_free(struct sw_tls_memory *m);
 /** Lets the sessions of a context be resumed, if they have a memory. */
 void sw_tls_memory_attach(SSL_CTX *ctx, bool server);
 
-/** Begins; `p` is part of the session that `ssl` is of. */
-void sw_tls_past_init(struct sw_tls_past *p, struct sw_tls_memory *m, SSL *ssl,
-                      const struct sw_tls_params *params, const struct sw_tls_policy *policy);
+/** Of a session that begins, for free(). NULL: memory is out. */
+struct sw_tls_past *sw_tls_past_new(struct sw_tls_memory *m, const struct sw_tls_params *params,
+                                    const struct sw_tls_policy *policy);
 
 /** A client: what is kept for this target is to be used, and kept again. */
 void sw_tls_past_target(struct sw_tls_past *p, const struct sw_endpoint *remote);

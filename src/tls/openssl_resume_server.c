@@ -72,7 +72,7 @@ int sw_tls_resume_hello(SSL *ssl, int *alert, void *unused)
     size_t n;
     char lower[256];
     (void)unused;
-    if (!p || !p->memory || !p->params || !p->params->scope) {
+    if (!p || !p->params || !p->params->scope) {
         SSL_set_num_tickets(ssl, 0);
         return SSL_CLIENT_HELLO_SUCCESS;
     }
@@ -102,7 +102,7 @@ struct sw_key sw_tls_memory_key(const struct sw_tls_memory *m, const void *id)
 int sw_tls_resume_name(SSL *ssl, unsigned char *id, unsigned *n)
 {
     const struct sw_tls_past *p = sw_tls_past_of(ssl);
-    if (!p || !p->memory || *n != SW_TLS_SESSION_ID_BYTES ||
+    if (!p || *n != SW_TLS_SESSION_ID_BYTES ||
         RAND_bytes_ex(p->memory->lib, id, RANDOM_BYTES, 0) != 1)
         return 0;
     memcpy(id + RANDOM_BYTES, &p->memory->worker, sizeof(p->memory->worker));
@@ -127,7 +127,7 @@ SSL_SESSION *sw_tls_resume_find(SSL *ssl, const unsigned char *id, int n, int *c
     struct sw_tls_past *p = sw_tls_past_of(ssl);
     unsigned size;
     *copy = 1;
-    if (!p || !p->memory || !p->params || n != SW_TLS_SESSION_ID_BYTES)
+    if (!p || !p->params || n != SW_TLS_SESSION_ID_BYTES)
         return NULL;
     struct sw_key key = sw_tls_memory_key(p->memory, id);
     struct sw_tls_kept *x = sw_tls_kept_get(&p->memory->kept, key);

@@ -35,7 +35,7 @@ int sw_tls_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 {
     struct sw_tls_past *p = sw_tls_past_of(ssl);
     bool old = SSL_version(ssl) < TLS1_3_VERSION;
-    if (!p || !p->memory)
+    if (!p)
         return 0;
     struct sw_tls_memory *m = p->memory;
     turn_keys(m);
@@ -57,7 +57,7 @@ int sw_tls_ticket_made(SSL *ssl, void *unused)
     const struct sw_tls_past *p = sw_tls_past_of(ssl);
     SSL_SESSION *session = SSL_get_session(ssl);
     (void)unused;
-    if (!p || !p->memory)
+    if (!p)
         return 1;
     if (SSL_version(ssl) >= TLS1_3_VERSION)
         sw_tls_session_keep(ssl, SSL_get0_peer_certificate(ssl));
@@ -73,7 +73,7 @@ SSL_TICKET_RETURN sw_tls_ticket_read(SSL *ssl, SSL_SESSION *session, const unsig
     (void)name;
     (void)n;
     (void)unused;
-    if ((status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) || !p || !p->memory ||
+    if ((status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) || !p ||
         SSL_SESSION_get0_peer(session) ||
         sw_tls_session_end_s(p->memory, session, true) <= sw_tls_now_s())
         return SSL_TICKET_RETURN_IGNORE_RENEW;

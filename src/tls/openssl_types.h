@@ -5,6 +5,7 @@
 
 #include "crypto/openssl_types.h"
 #include "tls/openssl_evidence.h"
+#include "tls/openssl_had.h"
 #include "tls/openssl_lib.h"
 #include "tls/openssl_resume.h"
 #include "tls/session.h"
@@ -23,6 +24,7 @@ struct sw_tls_worker {
     void (*seen)(void *user, const struct sw_tls_seen *m);
     struct sw_leafcache *leaves;
     struct sw_tls_memory *memory; /* of sessions; NULL: none is resumed */
+    struct sw_tls_had *had;       /* policies of open sessions */
     size_t out_n;
     char out[SW_TLS_OUT_BYTES];
 };
@@ -31,15 +33,15 @@ struct sw_tls {
     SSL *ssl;
     struct sw_tls_worker *w;
     const struct sw_trust *trust;
-    const struct sw_tls_policy *policy; /* the configuration's, then `had` */
-    struct sw_tls_policy had;           /* its name and versions, after the handshake */
-    char *policy_name, *shown_name;     /* NULL before, or memory was out */
+    const struct sw_tls_policy *policy; /* the configuration's, then that of `had` */
+    struct sw_tls_had *had;             /* after the handshake; NULL before, or memory was out */
+    char *shown_name;                   /* likewise */
     struct sw_tls_hellos *hellos; /* until data came: a refusal may come that late; NULL: none */
     struct sw_tls_refused refusal;
     const struct sw_tls_identity *shown; /* NULL after the handshake */
     const struct sw_tls_names *names;    /* NULL: the server name chooses nothing */
     void *user;
-    struct sw_tls_past past;
+    struct sw_tls_past *past;   /* NULL: nothing is resumed, or a server's handshake is over */
     struct sw_slice in;         /* not read yet by the library */
     char *kept;                 /* where `in` is, if not with the caller */
     struct sw_vouched *vouched; /* by the last judgement; NULL once its identity was taken */
