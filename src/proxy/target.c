@@ -194,14 +194,25 @@ static bool is_beyond_enum(const struct sw_route_conf *r, const struct sw_reques
     return r->lookup == SW_LOOKUP_ENUM && q->r->count;
 }
 
+/* What routes can say of a user part: a longer one has none, so that no escapes in it lead past a
+ * rule. Only `limits.uri_bytes` above its default lets one in. */
+enum { USER_MAX = 8192 };
+
+static bool user_is_too_long(const struct sw_request *q)
+{
+    const struct sw_uri *u = &q->v->uri;
+    return (u->scheme == SW_SCHEME_TEL ? u->host.n : u->user.n) > USER_MAX;
+}
+
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q)
 {
-    enum { USER_MAX = 8192 };
     char room[USER_MAX];
     const struct sw_uri *u = &q->v->uri;
     if (!comes_from(p, r, q))
         return "from";
+    if (user_is_too_long(q))
+        return "user";
     struct sw_slice user = sw_rules_user(u, room, sizeof(room));
     if (r->user.p && !sw_slice_glob(r->user, user))
         return "user";
@@ -326,6 +337,11 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
 static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
                            struct sw_targets *targets, struct sw_refusal *out)
 {
+    if (user_is_too_long(q)) {
+        sw_proxy_count(p, SW_LIMITED_URI_BYTES);
+        return sw_refuse(out, 414, NULL, "the user part of the Request-URI is above 8 KiB",
+                         "routes look at that much of it: limits.uri_bytes is for the rest");
+    }
     for (uint32_t i = 0; i < p->conf->route_count; i++) {
         const struct sw_route_conf *r = &p->conf->routes[i];
         if (sw_route_mismatch(p, r, q))

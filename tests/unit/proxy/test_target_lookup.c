@@ -85,6 +85,34 @@ static void test_target_enum_is_passed_over_if_a_route_remains(void **state)
     message_free(&a.x);
 }
 
+/* Nobody gets past a rule by making a user part long: what cannot be resolved is refused. RFC 3261
+ * 19.1.4, 21.4.13 */
+static void test_target_user_part_beyond_what_routes_see_is_refused(void **state)
+{
+    static const uint16_t to[] = {CARRIER};
+    static char uri[10000];
+    (void)state;
+    conf.uri_max = 65536;
+    routes[0] = (struct sw_route_conf){.user = SW_SLICE("00*"), .reject = 403};
+    routes[1] = (struct sw_route_conf){.to = to, .to_count = 1};
+    conf.route_count = 2;
+    for (int n = 0; n < 2; n++) { /* 00 and as many digits as are, or are not, too many */
+        size_t length = n ? 9000 : 8192;
+        memset(uri, '1', sizeof(uri));
+        memcpy(uri, "sip:%30%30", 10);
+        memcpy(uri + 4 + length, "@b.test", 8);
+        request(peers[PBX].id, "INVITE", uri, "");
+        assert_int_equal(ask(), n ? 414 : 403);
+        message_free(&a.x);
+        memcpy(uri, "tel:0-0111", 10);
+        uri[4 + length] = 0;
+        request(peers[PBX].id, "INVITE", uri, "");
+        assert_int_equal(ask(), n ? 414 : 403);
+        message_free(&a.x);
+    }
+    conf.uri_max = 8192;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +120,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_target_enum_is_passed_over_if_a_route_remains, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_target_user_part_beyond_what_routes_see_is_refused,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
