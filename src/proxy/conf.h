@@ -78,6 +78,7 @@ struct sw_peer_conf {
     const struct sw_header_name *remove; /* from what goes to it */
     uint32_t remove_count;
     uint8_t asserted_identity; /* enum sw_asserted */
+    bool asserted_is_default;  /* nobody said so */
     uint32_t fail_after;     /* attempts in a row without answer that take it down; 0: any number */
     uint32_t retry_after_ms; /* then one request may try it again */
     struct sw_peer_limits limits;
