@@ -302,8 +302,11 @@ static struct sw_explain_hop *add_hop(struct sw_explain_result *a, const struct 
     struct sw_explain_hop *h = &a->hop[a->hops++];
     h->target = *t;
     h->target.domain = h->target.uri = h->target.suffix = sw_slice("", 0); /* the context's */
+    h->target.dane = (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
     if (t->domain.n < sizeof(h->domain) && t->domain.n)
         memcpy(h->domain, t->domain.p, t->domain.n);
+    if (t->dane.host.n < sizeof(h->server) && t->dane.host.n)
+        memcpy(h->server, t->dane.host.p, t->dane.host.n);
     return h;
 }
 

@@ -76,6 +76,14 @@ int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *a
  */
 uint8_t sw_x509_uses(X509 *x);
 
+/** The same of a chain's leaf: a CA's extendedKeyUsage holds for all below it. The chain ends at
+ * `anchor_at`. */
+uint8_t sw_x509_chain_uses(STACK_OF(X509) * chain, int anchor_at);
+
+/** X509_V_OK, or what is too weak in a chain that ends at `anchor_at`, and where in `*depth`. The
+ * anchor's own signature proves nothing and is not looked at. RFC 9325 4.5 */
+int sw_x509_chain_weak(STACK_OF(X509) * chain, int anchor_at, int *depth);
+
 /** True if the key is one that nobody should believe any more: RSA under 2048 bits, all else under
  * 112 bits of strength (EC under 224 bits). RFC 9325 4.5 */
 bool sw_x509_weak_key(X509 *x);

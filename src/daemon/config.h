@@ -116,6 +116,7 @@ void sw_config_peers(struct sw_config_build *b);     /* peers */
 void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_dns(struct sw_config_build *b);       /* dns */
+void sw_config_dane(struct sw_config_build *b);      /* dane of peers and listeners */
 void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive *d,
                       struct sw_route_conf *r); /* routes to where the DNS says */
 void sw_config_misc(

@@ -215,7 +215,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
     struct sw_config *c = b->c;
     const struct sw_listen_directive *l = c->d.listen.item;
     int64_t trust = sw_names_find(b, &c->trust_names, &d->trust, "trust");
-    if (!d->trust.s.p)
+    if (!d->trust.s.p && !sw_text_is(&d->dane, "on"))
         sw_diag_error(b->diags, d->mark, "a tls peer lacks \"trust\" (it must be given)");
     if (trust >= 0) {
         const struct sw_trust_entry *e = &c->trusts[trust];

@@ -31,6 +31,11 @@ static void put_asked(struct sw_buf *b, const struct sw_trust *trust)
 void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
                         const struct sw_trust *trust)
 {
+    if (verify_error == X509_V_ERR_DANE_NO_MATCH) {
+        sw_buf_lit(b, "the server has TLSA records, signed with DNSSEC, and none is of this "
+                      "certificate, its key or a CA of its chain");
+        return;
+    }
     if (!trust) {
         sw_buf_lit(b, "no trust entry is named for this side, so nobody is believed");
         return;
@@ -237,6 +242,9 @@ static const char *help_with_chain(int error)
     case X509_V_ERR_CA_MD_TOO_WEAK:
         return "no policy admits it: the peer needs a certificate with RSA of 2048 bits or EC of "
                "224 bits and more, signed with SHA-256 or better, and so do its CAs";
+    case X509_V_ERR_DANE_NO_MATCH:
+        return "did the server get a new certificate before its TLSA records (RFC 7671 8.1)? its "
+               "operator must mend them; dane: off goes by trust alone";
     case X509_V_ERR_CERT_UNTRUSTED:
         return "if it is the peer's new certificate, replace the pinned one, or believe its CA";
     default:
@@ -296,6 +304,8 @@ const char *sw_tls_refusal_code(int verify_error)
         return "ocsp_staple";
     case X509_V_ERR_OUT_OF_MEM:
         return "no_memory";
+    case X509_V_ERR_DANE_NO_MATCH:
+        return "dane_no_match";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
         return "key_too_weak";
