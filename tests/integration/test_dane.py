@@ -8,6 +8,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -256,6 +257,46 @@ def test_explain_shows_the_records(scene, stranger):
         q = asked["TLSA", f"_{stranger[0].port}._tcp.one.hoster.test"]
         assert q["secure"] and q["records"] == [tlsa(EE_KEY, stranger[1])]
         assert x["targets"][0]["expected"] == "a certificate that matches the TLSA records of one.hoster.test", x["targets"]
+
+
+def probe(scene, text, *more):
+    path = os.path.join(scene.folder, "probe.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    out = run("probe", "-c", path, "--peer", "carrier", "--json", *more)
+    return out.returncode, json.loads(out.stdout)
+
+
+def serving(server, count=1):
+    """Answers OPTIONS on so many connections."""
+    def serve():
+        for _ in range(count):
+            with contextlib.suppress(OSError, TimeoutError):  # ssl.SSLError is one
+                c = server.accept()
+                c.send(sip.response(c.recv(), 200))
+                c.wait_closed()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_probe_of_a_peer_goes_where_the_gateway_goes(scene, stranger, carrier):
+    """RFC 3263 4.2, RFC 7673: server after server, each believed as the gateway would."""
+    servers = [("one", carrier[0], tlsa(EE_KEY, stranger[1])), ("two", stranger[0], tlsa(EE_KEY, stranger[1]))]
+    lab = Lab(scene, servers)
+    with lab.dns:
+        threads = [serving(x[0]) for x in (carrier, stranger)]
+        code, report = probe(scene, lab.text)
+        for t in threads:
+            t.join(10)
+    assert code == 0 and "TLSA _" in report["dns"] and "SRV _sips._tcp.peer.test: 2 records" in report["dns"]
+    assert report["addresses"] == [f"127.0.0.1:{s[1].port}" for s in servers]
+    assert "TLSA" in report["attempts"][0]["failure"]["why"]
+    assert "DANE-EE" in report["attempts"][1]["verdict"]
+    with lab.dns:
+        thread = serving(stranger[0])
+        code, report = probe(scene, lab.text.replace("dane: on", "dane: off"), "--timeout", "1")
+    assert code == 1 and "TLSA" not in report["dns"]
 
 
 @pytest.mark.parametrize("change,said", [
