@@ -4,6 +4,7 @@
 #define SW_CMD_PROBE_H
 
 #include "conn/attempt.h"
+#include "crypto/feature.h"
 #include "daemon/config.h"
 #include "proxy/ingress.h"
 #include "sip/locate.h"
@@ -88,6 +89,7 @@ struct probe_message {
 struct probe_cert {
     struct sw_cert_facts facts;
     char purposes[128];
+    char features[SW_FEATURES_MAX]; /* of TLS, RFC 7633 */
     char names[512];
     char identities[256];
 };

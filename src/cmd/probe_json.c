@@ -140,6 +140,8 @@ static void chain(const struct probe_attempt *a)
                (long long)((c->facts.not_after_s - sw_clock_wall_s()) / 86400),
                c->facts.is_ca ? "true" : "false", c->facts.self_issued ? "true" : "false");
         words(c->purposes, ' ');
+        fputs(", \"tls_features\": ", stdout);
+        words(c->features, ' ');
         fputs(", \"names\": ", stdout);
         words(c->names, ' ');
         fputs(", \"identities\": ", stdout);

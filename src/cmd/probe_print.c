@@ -263,6 +263,7 @@ static void print_chain(const struct probe_attempt *a)
         snprintf(text, sizeof(text), "%s; %s; serial %s", days, c->facts.key, c->facts.serial);
         put_row("  valid", text);
         put_row("  purposes", c->purposes);
+        put_row("  features", c->features); /* RFC 7633 */
         if (i == 0)
             put_row("  names", c->names);
     }

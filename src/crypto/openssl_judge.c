@@ -15,7 +15,8 @@ struct judging {
     const struct sw_trust_ask *ask;
     X509_STORE_CTX *ctx;
     int64_t now_s;
-    int64_t end_s; /* until when it holds */
+    int64_t end_s;    /* until when it holds */
+    bool must_staple; /* a chain's server must: each handshake is judged by itself */
     struct sw_trust_verdict *out;
 };
 
@@ -128,6 +129,18 @@ uint8_t sw_x509_chain_uses(STACK_OF(X509) * chain, int anchor_at)
     return uses;
 }
 
+/* RFC 7633 4.3.3: a client treats a certificate as invalid whose server does not do what it was
+ * asked for, and what the certificate promises. */
+static bool staple_missing(struct judging *j, STACK_OF(X509) * chain, int anchor_at)
+{
+    if (j->ask->of_client || !sw_trust_wants_ocsp(j->t) || !sw_chain_must_staple(chain, anchor_at))
+        return false;
+    j->must_staple = true;
+    return j->ask->due == SW_STAPLE_DUE || (j->ask->due == SW_STAPLE_DUE_ONCE &&
+                                            !sw_is_known_good(j->t->learnt, sk_X509_value(chain, 0),
+                                                              sk_X509_value(chain, 1), j->now_s));
+}
+
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
 static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain, int anchor_at,
                        int *depth)
@@ -138,6 +151,10 @@ static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
     int error = sw_x509_chain_weak(chain, anchor_at, depth);
+    if (error == X509_V_OK && staple_missing(j, chain, anchor_at)) {
+        *depth = 0;
+        error = SW_V_ERR_STAPLE_MISSING;
+    }
     if (error == X509_V_OK)
         error = revoked(j, e, chain, anchor_at, depth);
     j->out->pending |= error == X509_V_ERR_OCSP_VERIFY_NEEDED;
@@ -280,7 +297,7 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
         out->error = X509_V_ERR_OUT_OF_MEM;
     } else if (out->pending) {
         out->error = X509_V_OK;
-    } else if (out->error == X509_V_OK) {
+    } else if (out->error == X509_V_OK && !j->must_staple) {
         sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
     }
 }

@@ -54,7 +54,8 @@ struct sw_tls {
     bool dane;     /* TLSA records count */
     bool showed;   /* a client's Certificate message with a certificate in it has left */
     uint32_t local_id;
-    bool pending; /* the judgement waits for an answer about revocation */
+    bool pending;   /* the judgement waits for an answer about revocation */
+    bool unstapled; /* a staple was asked for, and none came */
     bool name_unknown;
     uint8_t first_n; /* of what came first */
     char first[SW_WIRE_BYTES];

@@ -93,6 +93,12 @@ static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
     return good;
 }
 
+/* RFC 7633 4.3.3: of what we did not ask for nothing is due. */
+static enum sw_staple_due due_of(const struct sw_tls *t)
+{
+    return t->unstapled ? SW_STAPLE_DUE : SW_STAPLE_NOT_DUE;
+}
+
 int sw_tls_staple_seen(SSL *ssl, void *unused)
 {
     struct sw_tls *t = sw_tls_of(ssl);
@@ -101,23 +107,29 @@ int sw_tls_staple_seen(SSL *ssl, void *unused)
     long n = SSL_get_tlsext_status_ocsp_resp(ssl, &p);
     (void)unused;
     const bool stapled = n > 0 && p;
-    if (!t->trust || !leaf || (!stapled && !t->pending))
+    t->unstapled = !stapled && !SSL_session_reused(ssl);
+    if (!t->trust || !leaf || (!stapled && !t->pending && !t->unstapled))
         return 1;
-    const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0)};
+    const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0),
+                                     .due = due_of(t)};
     return chain_holds(t, leaf, SSL_get_peer_cert_chain(ssl), &ask, true);
 }
 
 bool sw_tls_holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent)
 {
     struct sw_tls *t = sw_tls_of(ssl);
-    const struct sw_trust_ask ask = {.of_client = SSL_is_server(ssl)};
+    const bool server = SSL_is_server(ssl);
+    const bool asks = !server && t->trust && sw_trust_wants_ocsp(t->trust);
+    const struct sw_trust_ask ask = {.of_client = server,
+                                     .due = asks ? SW_STAPLE_DUE_ONCE : SW_STAPLE_NOT_DUE};
     return t->trust && chain_holds(t, leaf, sent, &ask, false);
 }
 
 enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust, bool last)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-    const struct sw_trust_ask ask = {.of_client = SSL_is_server(t->ssl), .last = last};
+    const struct sw_trust_ask ask = {
+        .of_client = SSL_is_server(t->ssl), .last = last, .due = due_of(t)};
     const bool waited = t->pending;
     if (!leaf)
         return SW_OK;

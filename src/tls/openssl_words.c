@@ -1,5 +1,6 @@
 #include "tls/openssl_words.h"
 
+#include "crypto/openssl_types.h"
 #include "tls/message.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -99,6 +100,10 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
     case X509_V_ERR_OCSP_VERIFY_FAILED:
         sw_buf_lit(b, "the OCSP answer that the server stapled cannot be believed: it is broken, "
                       "out of date, not signed for the CA, or about another certificate");
+        break;
+    case SW_V_ERR_STAPLE_MISSING:
+        sw_buf_lit(b, "the server stapled no OCSP answer, and its certificate, or a CA above it, "
+                      "says that it must (TLS Feature status_request, RFC 7633)");
         break;
     case X509_V_ERR_OCSP_CERT_UNKNOWN:
         sw_buf_lit(b, "the CA's OCSP responder does not know the certificate: serial ");
@@ -233,6 +238,9 @@ static const char *help_with_chain(int error)
                "revocation_failure: soft believes all the same";
     case X509_V_ERR_OCSP_VERIFY_FAILED:
         return "the server's own OCSP cache must be renewed";
+    case SW_V_ERR_STAPLE_MISSING:
+        return "the server must have stapling switched on, and reach its CA's responder; a server "
+               "that hides a revocation looks the same";
     case X509_V_ERR_OCSP_CERT_UNKNOWN:
         return "was it issued a moment ago? else ask the CA";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -302,6 +310,8 @@ const char *sw_tls_refusal_code(int verify_error)
         return "revocation_unknown";
     case X509_V_ERR_OCSP_VERIFY_FAILED:
         return "ocsp_staple";
+    case SW_V_ERR_STAPLE_MISSING:
+        return "staple_missing";
     case X509_V_ERR_OUT_OF_MEM:
         return "no_memory";
     case X509_V_ERR_DANE_NO_MATCH:

@@ -23,7 +23,8 @@ ATTEMPT = {"remote": TEXT, "local": TEXT, "phases": list, "messages": list, "ver
            "options": (dict, type(None)), "failure": (dict, type(None))}
 MESSAGE = {"name": str, "from": str, "encrypted": bool, "bytes": int, "carries": TEXT, "lists": list, "ms": float}
 CERT = {"subject": str, "issuer": str, "serial": str, "key": str, "not_before": str, "not_after": str,
-        "days_left": int, "is_ca": bool, "self_issued": bool, "purposes": list, "names": list, "identities": list}
+        "days_left": int, "is_ca": bool, "self_issued": bool, "purposes": list, "tls_features": list,
+        "names": list, "identities": list}
 OPTIONS = {"status": int, "reason": TEXT, "server": TEXT, "allow": TEXT, "supported": TEXT, "contact": TEXT,
            "warning": TEXT}
 FAILURE = {"phase": str, "status": str, "why": str, "wanted": TEXT, "came": TEXT, "certificate": TEXT,
