@@ -18,4 +18,14 @@ SW_MUST_USE enum sw_status sw_conn_make(struct sw_conns *s, int fd, const struct
                                         const struct sw_tls_params *tls, unsigned want,
                                         struct sw_conn **out);
 
+/** Watches the socket for what the connection waits for now. */
+void sw_conn_watch_needed(struct sw_conns *s, struct sw_conn *c);
+
+/** Whether the kernel is to say when it takes more. */
+void sw_conn_want_write(struct sw_conns *s, struct sw_conn *c, bool want);
+
+/** Takes the session's output: to the kernel, or behind what waits for it. SW_AGAIN: something
+ * waits. */
+SW_MUST_USE enum sw_status sw_conn_take_output(struct sw_conns *s, struct sw_conn *c);
+
 #endif
