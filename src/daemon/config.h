@@ -131,6 +131,10 @@ void sw_config_peer_rules(struct sw_config_build *b, const struct sw_peer_direct
 /** Notes who uses which identity and trust entry, and warns of what is weak in identities; last. */
 void sw_config_identities_check(struct sw_config_build *b);
 
+/** Tells of peers that could be taken for each other: the first in the file wins. Up to a number
+ * that is quick. */
+void sw_config_twins(struct sw_config_build *b, const struct sw_peer_directive *d);
+
 /** Warns of a server's certificate that promises a staple that cannot be sent. RFC 7633 4.3.2 */
 void sw_config_check_staple(struct sw_config_build *b, struct sw_mark mark,
                             const struct sw_tls_identity *id, bool staples);
