@@ -1,7 +1,5 @@
 #include "sim/locate.h"
 
-#include <stdlib.h>
-
 enum { WORKERS = 2 };
 
 struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule)
@@ -27,8 +25,8 @@ void located_init(struct located *x, const char *ident_one)
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     x->one = raw_new(x->sim, "one", "10.0.0.11:5061", SW_TLS);
     x->two = raw_new(x->sim, "two", "10.0.0.12:5071", SW_TLS);
-    x->ident_one = x->one->node->ident = conf_ident(ident_one);
-    x->ident_two = x->two->node->ident = conf_ident("partner.test");
+    x->ident_one = raw_proves(x->one, ident_one);
+    x->ident_two = raw_proves(x->two, "partner.test");
 }
 
 void located_start(struct located *x)
@@ -39,21 +37,13 @@ void located_start(struct located *x)
 
 void located_end(struct located *x)
 {
-    raw_free(x->pbx);
-    raw_free(x->one);
-    raw_free(x->two);
     gate_stop(&x->gate);
     sim_free(x->sim);
-    free(x->ident_one);
-    free(x->ident_two);
 }
 
-/* To the end; then nothing is left. */
 void located_fini(struct located *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    located_end(x);
+    gate_finish(&x->gate);
 }
 
 void partner_zone(struct zone *z)

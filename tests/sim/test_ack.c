@@ -23,7 +23,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx;
-    struct sw_ident *ident;
     char to_pbx[2200], to_carrier[2200]; /* Route lines of each side */
 };
 
@@ -77,7 +76,7 @@ static void start(struct scene *x, unsigned workers)
     gate_start(&x->gate, x->sim, "gate", workers, "example.test", 11);
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
     request(x->carrier, "INVITE", "sip:bob@example.test", "", "i", "", 70);
     run(x);
     assert_int_equal(raw_count(x->pbx, "INVITE"), 1);
@@ -90,13 +89,7 @@ static void start(struct scene *x, unsigned workers)
 
 static void finish(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident);
+    gate_finish(&x->gate);
 }
 
 /* How many answers both sides have got, the 100 and the 200 of the INVITE not counted. */

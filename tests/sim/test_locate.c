@@ -197,8 +197,7 @@ static void test_locate_lets_a_stranger_answer_for_itself_only(void **state)
         struct located x;
         char text[2048];
         located_init(&x, "other.test");
-        free(x.ident_two);
-        x.ident_two = x.two->node->ident = conf_ident(same ? "other.test" : "evil.test");
+        x.ident_two = raw_proves(x.two, same ? "other.test" : "evil.test");
         route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
         located_start(&x);
         zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");

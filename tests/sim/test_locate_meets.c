@@ -295,8 +295,8 @@ static void test_stranger_cancels_its_own_calls_only(void **state)
         conf_route(&x.gate.conf, NULL, "pbx", NULL)->from = SW_FROM_VERIFIED;
         struct raw *a = raw_new(x.sim, "a", "10.0.0.21:5061", SW_TLS);
         struct raw *b = raw_new(x.sim, "b", "10.0.0.21:5071", SW_TLS);
-        struct sw_ident *ident_a = a->node->ident = conf_ident("a.test");
-        struct sw_ident *ident_b = b->node->ident = conf_ident(same ? "a.test" : "b.test");
+        raw_proves(a, "a.test");
+        raw_proves(b, same ? "a.test" : "b.test");
         located_start(&x);
         stranger(a, "INVITE");
         run_ms(&x, 300);
@@ -309,10 +309,6 @@ static void test_stranger_cancels_its_own_calls_only(void **state)
         raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 0), "486 Busy Here", "");
         run_ms(&x, 300);
         located_fini(&x);
-        raw_free(a);
-        raw_free(b);
-        free(ident_a);
-        free(ident_b);
     }
 }
 

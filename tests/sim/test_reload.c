@@ -50,7 +50,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx, *spare;
-    struct sw_ident *ident;
 };
 
 static void scene_init(struct scene *x, unsigned workers, const struct version *v)
@@ -62,7 +61,7 @@ static void scene_init(struct scene *x, unsigned workers, const struct version *
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     x->spare = raw_new(x->sim, "spare", "10.1.0.8:5060", SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
 }
 
 static void adopt(struct gate *g, const struct version *v, int64_t apart_ms)
@@ -76,14 +75,7 @@ static void adopt(struct gate *g, const struct version *v, int64_t apart_ms)
 static void scene_fini(struct scene *x)
 {
     adopt(&x->gate, &to_pbx, 0);
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    raw_free(x->spare);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident);
+    gate_finish(&x->gate);
 }
 
 static void run(struct scene *x, int64_t ms)
