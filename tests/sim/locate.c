@@ -1,5 +1,8 @@
 #include "sim/locate.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 enum { WORKERS = 2 };
 
 struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule)
@@ -11,14 +14,19 @@ struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule)
     return r;
 }
 
+static void listeners(struct conf *k)
+{
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+}
+
 void located_init(struct located *x, const char *ident_one)
 {
     struct conf *k = &x->gate.conf;
     memset(x, 0, sizeof(*x));
     x->sim = sim_new(5);
-    conf_init(k);
-    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    listeners(k);
     conf_peer(k, "partner", NULL, SW_TLS, "partner.test");
     conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
     conf_route(k, "partner", "pbx", NULL);
@@ -33,6 +41,23 @@ void located_start(struct located *x)
 {
     gate_start(&x->gate, x->sim, "gate", WORKERS, "example.test", 5);
     x->gate.node->dns = (struct sim_dns){.zone = &x->zone, .delay_min_ms = 5, .delay_max_ms = 30};
+}
+
+void located_partner(struct located *x, const char *ident_one)
+{
+    located_init(x, ident_one);
+    conf_route(&x->gate.conf, "pbx", "partner", NULL);
+    located_start(x);
+    partner_zone(&x->zone);
+}
+
+struct conf *located_next(void)
+{
+    struct conf *k = malloc(sizeof(*k));
+    assert(k);
+    listeners(k);
+    conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    return k;
 }
 
 void located_end(struct located *x)

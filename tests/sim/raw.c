@@ -174,6 +174,25 @@ const struct raw_message *raw_nth(const struct raw *r, const char *start, unsign
     return NULL;
 }
 
+void raw_routes(const struct raw_message *m, bool turned, char *out, size_t cap)
+{
+    enum { ROWS = 8 };
+    const char *row[ROWS], *p = m->text;
+    struct sw_buf b = sw_buf(out, cap - 1);
+    int n = 0;
+    while (n < ROWS && (p = strstr(p, "\r\nRecord-Route: ")))
+        row[n++] = p += strlen("\r\nRecord-Route: ");
+    assert(n > 0);
+    for (int i = 0; i < n; i++) {
+        const char *value = row[turned ? n - 1 - i : i];
+        sw_buf_lit(&b, "Route: ");
+        sw_buf_put(&b, value, strcspn(value, "\r"));
+        sw_buf_lit(&b, "\r\n");
+    }
+    assert(!b.full);
+    out[b.n] = 0;
+}
+
 const char *raw_header(const struct raw_message *m, const char *name)
 {
     static char value[1024];

@@ -53,6 +53,10 @@ void raw_answer(struct raw *r, const struct raw_message *m, const char *status_l
 unsigned raw_count(const struct raw *r, const char *start);
 const struct raw_message *raw_nth(const struct raw *r, const char *start, unsigned nth);
 
+/** Route rows from the Record-Route rows of a message: as they stand for who was called, turned for
+ * the caller. RFC 3261 12.1 */
+void raw_routes(const struct raw_message *m, bool turned, char *out, size_t cap);
+
 /** The value of the first header with this name, in static memory; empty if there is none. */
 const char *raw_header(const struct raw_message *m, const char *name);
 

@@ -345,20 +345,15 @@ static void test_alias_decides_the_way_of_requests_in_a_dialog(void **state)
     for (int alias = 0; alias < 2; alias++) {
         struct scene x;
         scene_init(&x, 1, SW_REVERSE_ALIAS);
-        char rows[2300], route[2][1024];
+        char rows[2300];
         ask(&x, x.near, "10.2.0.2:5061", SW_TLS, "INVITE", "sip:y@two.test", "10.2.0.66:5061",
             alias ? ";alias" : "", "");
         const struct raw_message *invite = raw_nth(x.right, "INVITE", 0);
         assert_non_null(invite);
-        const char *p = invite->text;
-        for (int i = 0; i < 2; i++) {
-            p = strstr(p, "Record-Route: ") + 14;
-            snprintf(route[i], sizeof(route[i]), "%.*s", (int)strcspn(p, "\r"), p);
-        }
+        raw_routes(invite, false, rows, sizeof(rows));
         raw_answer(x.right, invite, "200 OK", "Contact: <sip:y@10.1.0.12:5060>\r\n");
         sim_run(x.sim, x.sim->now_ms + 50);
         char text[4096];
-        snprintf(rows, sizeof(rows), "Route: %s\r\nRoute: %s\r\n", route[0], route[1]);
         snprintf(
             text, sizeof(text),
             "BYE sip:x@10.2.0.66:5061;transport=tls SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.12:5060;"

@@ -155,12 +155,7 @@ static void test_locate_knows_that_the_peer_has_gone(void **state)
     x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 1000;
     send_request(&x, "INVITE", "sip:bob@partner.test", "c1", "");
     run_ms(&x, 1500);
-    struct conf *next = malloc(sizeof(*next));
-    assert_non_null(next);
-    conf_init(next);
-    conf_listener(next, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-    conf_listener(next, "inside", "10.1.0.1:5060", SW_UDP, NULL);
-    conf_peer(next, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    struct conf *next = located_next();
     gate_adopt(&x.gate, next, 10);
     run_ms(&x, 10000);
     assert_int_equal(raw_count(x.one, "INVITE"), 0);

@@ -80,19 +80,6 @@ static void send(struct scene *x, struct raw *from, const char *method, const ch
     raw_send(from, udp ? "10.1.0.1:5060" : "10.0.0.1:5061", udp ? SW_UDP : SW_TLS, text);
 }
 
-/* Route rows from the Record-Route rows of a message, in their order or backwards. */
-static void routes_of(const struct raw_message *m, bool backwards, char *out, size_t cap)
-{
-    char row[2][900];
-    unsigned n = 0;
-    for (const char *p = m->text; n < 2 && (p = strstr(p, "Record-Route: ")); n++) {
-        p += strlen("Record-Route: ");
-        snprintf(row[n], sizeof(row[n]), "Route: %.*s\r\n", (int)strcspn(p, "\r"), p);
-    }
-    assert_true(n > 0);
-    snprintf(out, cap, "%s%s", row[backwards ? n - 1 : 0], n < 2 ? "" : row[backwards ? 0 : 1]);
-}
-
 /* A call that is answered and acknowledged; whatever the scheme. */
 static void establish(struct scene *x, struct raw *target, const char *scheme)
 {
@@ -103,13 +90,13 @@ static void establish(struct scene *x, struct raw *target, const char *scheme)
     go_on(x);
     const struct raw_message *m = raw_nth(target, "INVITE", 0);
     assert_non_null(m);
-    routes_of(m, false, x->back, sizeof(x->back));
+    raw_routes(m, false, x->back, sizeof(x->back));
     snprintf(row, sizeof(row), "Contact: <%s:bob@10.0.0.8>\r\n", scheme);
     raw_answer(target, m, "200 OK", row);
     go_on(x);
     m = raw_nth(x->caller, "SIP/2.0 200", 0);
     assert_non_null(m);
-    routes_of(m, true, x->routes, sizeof(x->routes));
+    raw_routes(m, true, x->routes, sizeof(x->routes));
     snprintf(uri, sizeof(uri), "%s:bob@10.0.0.8", scheme);
     send(x, x->caller, "ACK", uri, contact, x->routes, 1);
     go_on(x);
