@@ -51,7 +51,7 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
 }
 
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
-                    struct sw_slice domain)
+                    struct sw_slice domain, struct sw_dane dane)
 {
     struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
     if (!a)
@@ -64,6 +64,7 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
         .transport = s->cookie.transport,
         .alias = s->owner == SW_SEND_ACK && sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
         .domain = domain,
+        .dane = dane,
     };
     s->user_kind = NEXT;
     sw_send_wait(p->e, s);
@@ -81,7 +82,10 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
         if (!domain.p || sw_proxy_domain_id(p->conf, domain) != s->cookie.peer)
             return false;
     }
-    return open_at(p, s, &x->locate->place[s->place++].remote, domain);
+    const struct sw_locate_place *at = &x->locate->place[s->place++];
+    struct sw_dane dane;
+    return sw_location_dane(&p->e->scratch, x->locate, at, &dane) &&
+           open_at(p, s, &at->remote, domain, dane);
 }
 
 /* An ACK of a peer that has addresses: where it is configured to be. */
@@ -89,7 +93,7 @@ static bool configured(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
     return s->owner == SW_SEND_ACK && peer && peer->address_count &&
-           open_at(p, s, &peer->addresses[0], sw_slice("", 0));
+           open_at(p, s, &peer->addresses[0], sw_slice("", 0), (struct sw_dane){0});
 }
 
 static bool start(struct sw_proxy *p, struct sw_send *s)
@@ -102,7 +106,8 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
     if (s->owner == SW_SEND_ACK && peer && peer->address_count &&
         !sw_endpoint_ip_parse(g.host, &ip))
         return configured(p, s); /* "instead of DNS" */
-    struct sw_location *x = sw_location_start(p, &g, NULL, SW_USER_PARKED);
+    bool dane = sw_location_wants_dane(p->conf, peer, s->cookie.listener);
+    struct sw_location *x = sw_location_start(p, &g, dane, NULL, SW_USER_PARKED);
     if (!x)
         return configured(p, s);
     x->user_ref = s->ref;

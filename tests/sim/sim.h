@@ -66,6 +66,8 @@ struct sim_node {
     struct sim_dns dns;   /* whom it asks */
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
     bool deaf;        /* nothing that is sent to it arrives: a crashed machine */
+    void (*end)(void *user); /* called when the simulation is freed; NULL: nobody is to be told */
+    void *end_user;
 };
 
 /* What happens to one datagram. */
@@ -117,6 +119,7 @@ struct sim {
 };
 
 struct sim *sim_new(uint64_t seed);
+/** With all scripted ends of it (sim/raw.h). */
 void sim_free(struct sim *s);
 
 /** A number below `n`. */

@@ -70,8 +70,6 @@ static void scene_fini(struct scene *x)
     sim_run(x->sim, INT64_MAX);
     gate_assert_idle(&x->one);
     gate_assert_idle(&x->two);
-    raw_free(x->pbx);
-    raw_free(x->phone);
     gate_stop(&x->one);
     gate_stop(&x->two);
     sim_free(x->sim);

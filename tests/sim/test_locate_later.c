@@ -17,24 +17,15 @@ static void send_inside(struct located *x, const char *method, const struct raw_
                         const char *uri, const char *cseq)
 {
     char text[4096], routes[2048];
-    const char *row = ok->text;
-    struct sw_buf b = sw_buf(text, sizeof(text)), r = sw_buf(routes, sizeof(routes) - 1);
-    const char *rows[8];
-    int n = 0;
-    while ((row = strstr(row, "\r\nRecord-Route: ")) && n < 8)
-        rows[n++] = row += 16;
-    while (n--) { /* in reverse order: RFC 3261 12.1.2 */
-        sw_buf_lit(&r, "Route: ");
-        sw_buf_put(&r, rows[n], strcspn(rows[n], "\r"));
-        sw_buf_lit(&r, "\r\n");
-    }
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    raw_routes(ok, true, routes, sizeof(routes));
     sw_buf_str(&b, method);
     sw_buf_char(&b, ' ');
     sw_buf_str(&b, uri);
     sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-in-");
     sw_buf_str(&b, method);
     sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\n");
-    sw_buf_slice(&b, sw_buf_view(&r));
+    sw_buf_str(&b, routes);
     sw_buf_lit(&b, "From: <sip:a@pbx.test>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: c1\r\nCSeq: ");
     sw_buf_str(&b, cseq);
     sw_buf_lit(&b, "\r\nContent-Length: 0\r\n\r\n");
@@ -122,7 +113,6 @@ static void test_locate_finds_who_asked_by_its_sent_by(void **state)
         assert_true(raw_count(dead ? x.two : x.one, "SIP/2.0 486") >= 1);
         assert_int_equal(raw_count(sender, "SIP/2.0 486"), 0);
         located_fini(&x);
-        raw_free(sender);
     }
 }
 
@@ -137,8 +127,7 @@ static void test_locate_goes_on_to_the_next_target_of_a_route(void **state)
         conf_peer(&x.gate.conf, "spare", "10.0.0.12:5071", SW_TLS, "spare.test");
         conf_route(&x.gate.conf, "pbx", "partner", "spare", NULL);
         located_start(&x);
-        free(x.ident_two);
-        x.ident_two = x.two->node->ident = conf_ident("spare.test");
+        x.ident_two = raw_proves(x.two, "spare.test");
         x.gate.node->dns.lost = silent ? 1000 : 0;
         send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
         run_ms(&x, 6000);
@@ -176,7 +165,6 @@ static void test_locate_leads_into_the_clear_only_if_nothing_is_there(void **sta
         if (how == 0)
             raw_answer(clear, raw_nth(clear, "INVITE", 0), "486 Busy Here", "");
         located_fini(&x);
-        raw_free(clear);
     }
 }
 
@@ -232,10 +220,7 @@ static void test_locate_at_random_leaves_nothing(void **state)
     for (unsigned seed = 1; seed <= 40; seed++) {
         struct located x;
         char id[16];
-        located_init(&x, "partner.test");
-        conf_route(&x.gate.conf, "pbx", "partner", NULL);
-        located_start(&x);
-        partner_zone(&x.zone);
+        located_partner(&x, "partner.test");
         x.sim->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         x.gate.node->dns = (struct sim_dns){
             .zone = &x.zone, .delay_max_ms = 3000, .lost = seed % 3 * 100, .failed = seed % 4 * 50};
