@@ -69,7 +69,7 @@ static bool configured(const struct sw_proxy *p, struct sw_locate *x, struct sw_
     return x->place_count > 0;
 }
 
-/* Why a URI that ENUM found is not used. */
+/* Why a URI that ENUM found is not used. The next one takes its place before this is written. */
 static void note_passed(struct sw_proxy *p, const struct sw_location *x, enum sw_number_fit fit)
 {
     unsigned status;
@@ -80,8 +80,8 @@ static void note_passed(struct sw_proxy *p, const struct sw_location *x, enum sw
     else
         sw_buf_str(&b, sw_number_unfit(fit, &status));
     const struct sw_field fields[] = {
-        sw_field_str("number", x->number->number),
-        sw_field_str("uri", x->number->uri),
+        sw_field_text("number", sw_arena_dup(&p->e->scratch, sw_slice_str(x->number->number))),
+        sw_field_text("uri", sw_arena_dup(&p->e->scratch, sw_slice_str(x->number->uri))),
         sw_field_text("why", sw_buf_view(&b)),
     };
     sw_engine_note(p->e, SW_LEVEL_INFO, "number_uri_passed", fields, 3);

@@ -274,6 +274,26 @@ def test_what_leads_nowhere_is_told(scene, uri, answer):
         assert lab.pbx.final().line == "SIP/2.0 " + answer
 
 
+def test_number_is_tried_at_its_next_uri(scene):
+    """RFC 6116 3.4.2: the preferred URI's domain does not exist, the next one is an address, the third is good."""
+    pem, key = scene.pki.domain("other", "other.test")
+    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    record = r'3.2.1.0.3.9.4 NAPTR 1 {} "u" "E2U+sip" "!^.*$!{}!" .'
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one.hoster.test.", "hoster.test": HOSTER,
+             "enum.test": "\n".join(record.format(n, uri) for n, uri in enumerate(
+                 ("sip:a@gone.other.test", "sip:b@127.0.0.9", "sip:c@other.test")))}
+    with Lab(scene, zones, '  - {from: pbx, user: "+*", to: enum, suffix: enum.test}\n') as lab:
+        lab.send(uri="tel:+49-30-123")
+        s = other.accept()
+        m = s.recv()
+        assert m.line == "MESSAGE sip:c@other.test SIP/2.0"
+        s.send(sip.response(m, 200))
+        assert lab.pbx.final().status == 200
+        passed = lab.gw.events("number_uri_passed")
+        assert [x["uri"] for x in passed] == ["sip:a@gone.other.test", "sip:b@127.0.0.9"]
+        assert "does not exist" in passed[0]["why"] and passed[1]["why"] == "Number Leads To No Domain"
+
+
 def test_number_is_found_by_enum(scene):
     """RFC 6116 4, in a private tree."""
     pem, key = scene.pki.domain("other", "other.test")
