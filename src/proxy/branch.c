@@ -187,12 +187,14 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         return sw_branch_locate(p, f, choice, t);
     if (!sw_limit_to(p, t->peer, f->exempt, &load, &retry_s)) {
         f->retry_s = retry_s;
+        sw_clear_skipped(choice, t);
         sw_fork_consider(f, 503, NULL, NULL);
         return false;
     }
     struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
     if (!b) {
         sw_load_leave(&load, SW_LOAD_TO);
+        sw_clear_skipped(choice, t);
         return false;
     }
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};

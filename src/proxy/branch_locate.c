@@ -252,6 +252,8 @@ static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_c
             found[n].alternative = t->alternative || n > 0;
             n++;
         }
+    if (n < (uint32_t)x->place_count)
+        sw_clear_skipped(c, t);
     c->found = found;
     c->found_next = 0;
     c->found_end = n;
@@ -283,9 +285,10 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
     if (!found)
         failed(p, f, c, target, x);
-    else if (!list)
+    else if (!list) {
+        sw_clear_skipped(c, target);
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
-    else if (!x->number || take_number(p, f, &t, x)) {
+    } else if (!x->number || take_number(p, f, &t, x)) {
         take_places(p, f, c, list, &t, x->locate);
         if (c->found_end)
             note_located(p, f, &t, x, c);
@@ -302,8 +305,10 @@ bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c
     struct sw_branch *b = x && !sw_location_over(x) ? sw_arena_get(&f->arena, sizeof(*b)) : NULL;
     if (x && sw_location_over(x))
         take(p, f, c, t, x);
-    else if (!b)
+    else if (!b) {
+        sw_clear_skipped(c, t);
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
+    }
     if (!b) {
         if (x)
             sw_location_drop(p, x->ref);
