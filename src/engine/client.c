@@ -281,7 +281,8 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
                            .peer = c->peer,
                            .local_id = c->local_id,
                            .listener = c->listener,
-                           .transport = c->transport};
+                           .transport = c->transport,
+                           .alias_port = c->remote.port}; /* where it would be dialled anew */
     struct sw_client *x = sw_client_new(e, SW_CANCEL, &flow, NULL, 0);
     if (!x)
         return false;

@@ -46,6 +46,7 @@ enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_owner owner,
     s->n = (uint32_t)n;
     s->server = failed->cookie.ref;
     s->cookie = failed->cookie;
+    s->remote = want->remote;
     return SW_OK;
 }
 

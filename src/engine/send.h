@@ -20,9 +20,10 @@ struct sw_send {
     uint32_t n;
     uint8_t owner; /* enum sw_send_owner */
     uint8_t user_kind;
-    uint8_t place;           /* of the location: the next one */
-    struct sw_cookie cookie; /* what it was sent with first */
-    struct sw_timer timer;   /* 64*T1: the answer to OPEN may be lost in a full mailbox */
+    uint8_t place;             /* of the location: the next one */
+    struct sw_endpoint remote; /* where it was to go first; port 0: only open connections do */
+    struct sw_cookie cookie;   /* what it was sent with first */
+    struct sw_timer timer;     /* 64*T1: the answer to OPEN may be lost in a full mailbox */
 };
 
 /** Parks a user's send and asks for a connection. SW_LIMIT: too many, or no room for the action. */

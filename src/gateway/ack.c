@@ -112,6 +112,8 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         want.any_of_peer = !want.remote.port;
         want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
         want.domain = failed->domain;
+        if (!want.domain.n && want.remote.port && !sw_proxy_peer(p->conf, k->peer))
+            want.domain = sw_reroute_name(p, failed);
     } else if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_reroute */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
@@ -134,12 +136,14 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
     sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
-/* An ACK to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2 */
+/* An ACK or CANCEL to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2
+ */
 static enum sw_status may_leave(const struct sw_send *s, const struct sw_event *ev)
 {
     static const struct sw_flow_id none = {0};
-    bool sips = s->owner == SW_SEND_ACK &&
-                sw_slice_starts_case(sw_slice(s->bytes, s->n), SW_SLICE("ACK sips:"));
+    const struct sw_slice bytes = sw_slice(s->bytes, s->n);
+    bool sips = s->owner == SW_SEND_ACK && (sw_slice_starts_case(bytes, SW_SLICE("ACK sips:")) ||
+                                            sw_slice_starts_case(bytes, SW_SLICE("CANCEL sips:")));
     return ev->status == SW_OK && sips && !sw_sips_flow_fits(ev->flow, &none) ? SW_DENIED_IDENTITY
                                                                               : ev->status;
 }
