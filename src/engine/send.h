@@ -35,6 +35,11 @@ SW_MUST_USE enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_
                                               const struct sw_event *failed,
                                               const struct sw_want *want);
 
+/** Parks a copy of bytes that have nowhere to go yet, and asks for nothing. NULL: too many, or
+ * memory is out. */
+struct sw_send *sw_send_keep(struct sw_engine *e, enum sw_send_owner owner,
+                             const struct sw_event *failed);
+
 /** Its OPEN was asked for once more: the answer is waited for from now on. */
 void sw_send_wait(struct sw_engine *e, struct sw_send *s);
 

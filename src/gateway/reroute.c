@@ -50,9 +50,26 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
     return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
 }
 
+/* A datagram has no connection to wait for: as if it were open. */
+static bool leave_for(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote)
+{
+    const struct sw_flow flow = {
+        .id = sw_engine_udp_flow(p->e, s->cookie.listener),
+        .remote = *remote,
+        .peer = s->cookie.peer,
+        .listener = s->cookie.listener,
+        .transport = SW_UDP,
+    };
+    const struct sw_event there = {.kind = SW_EV_OPENED, .flow = &flow, .job = s->ref};
+    sw_parked_opened(p, s, &there);
+    return true;
+}
+
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
                     struct sw_slice domain)
 {
+    if (s->cookie.transport == SW_UDP)
+        return leave_for(p, s, remote);
     struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
     if (!a)
         return false;
@@ -178,6 +195,15 @@ struct sw_slice sw_reroute_name(struct sw_proxy *p, const struct sw_event *faile
         return sw_slice("", 0);
     sw_segs_copy(failed->segs, failed->seg_count, text);
     return name_in(p, sw_slice(text, n), failed->cookie.peer);
+}
+
+void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s)
+{
+    const struct sw_event none = {.kind = SW_EV_OPENED, .status = SW_PEER_NO_NAME, .job = s->ref};
+    if (start(p, s))
+        return;
+    s->user_kind = NEXT; /* it was asked for */
+    sw_parked_opened(p, s, &none);
 }
 
 void sw_reroute_located(struct sw_proxy *p, struct sw_location *x)

@@ -7,6 +7,9 @@
 #include "engine/send.h"
 #include "proxy/station.h"
 
+/** Locates the next hop of a datagram that was parked without any OPEN: it leaves, or is lost. */
+void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s);
+
 /** After an OPEN that failed: asks for the next place, or for where it is. False: there is none. */
 bool sw_reroute(struct sw_proxy *p, struct sw_send *s);
 

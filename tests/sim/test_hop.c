@@ -145,12 +145,53 @@ static void test_hop_cancel_that_did_not_leave_is_dialled_anew(void **state)
     located_fini(&x);
 }
 
+/* A peer by UDP that is found by DNS and whose own address is never used: its Contact says where
+ * the ACK goes, as it does for a BYE. RFC 3261 12.2.1.1, 13.2.2.4, RFC 3263 4 */
+static void test_hop_ack_by_udp_is_located(void **state)
+{
+    static const struct {
+        const char *contact;
+        bool found;
+    } rows[] = {
+        {"sip:b@udp.test", true}, {"sip:b@two.udp.test:5070", true}, {"sip:b@nowhere.test", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct located x;
+        char text[256];
+        located_init(&x, "partner.test");
+        struct sw_peer_conf *u = conf_peer(&x.gate.conf, "udp", NULL, SW_UDP, "udp.test");
+        u->listener = 1;
+        u->reverse = SW_REVERSE_NEVER;
+        conf_route(&x.gate.conf, "pbx", "udp", NULL);
+        struct raw *one = raw_new(x.sim, "one", "10.1.0.21:5060", SW_UDP);
+        struct raw *two = raw_new(x.sim, "two", "10.1.0.22:5070", SW_UDP);
+        located_start(&x);
+        zone_srv(&x.zone, "_sip._udp.udp.test", 1, 0, 5060, "one.udp.test");
+        zone_address(&x.zone, "one.udp.test", "10.1.0.21");
+        zone_address(&x.zone, "two.udp.test", "10.1.0.22");
+        send_request(&x, "INVITE", "sip:b@example.test", "c1", "");
+        run_ms(&x, 500);
+        snprintf(text, sizeof(text), "Contact: <%s>\r\n", rows[i].contact);
+        raw_answer(one, raw_nth(one, "INVITE", 0), "200 OK", text);
+        run_ms(&x, 100);
+        send_inside(&x, "ACK", raw_nth(x.pbx, "SIP/2.0 200", 0), rows[i].contact, "1 ACK");
+        run_ms(&x, 11000);
+        assert_int_equal(raw_count(i == 0 ? one : two, "ACK"), rows[i].found);
+        assert_int_equal(gate_counted(&x.gate, SW_COUNT_ACKS_DROPPED), 0);
+        assert_int_equal(gate_counted(&x.gate, SW_COUNT_UNDELIVERED), !rows[i].found);
+        located_fini(&x);
+        raw_free(one);
+        raw_free(two);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hop_cancel_of_a_reinvite_reaches_a_stranger_anew),
         cmocka_unit_test(test_hop_cancel_goes_to_a_stranger_that_had_called),
         cmocka_unit_test(test_hop_cancel_that_did_not_leave_is_dialled_anew),
+        cmocka_unit_test(test_hop_ack_by_udp_is_located),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
