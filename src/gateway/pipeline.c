@@ -28,6 +28,8 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
                             conf->engine.table_key);
     if (s == SW_OK)
         s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key);
+    if (s == SW_OK)
+        s = sw_challenged_init(&g->proxy.challenged, conf->engine.table_key);
     if (s == SW_OK && conf->pings)
         s = sw_health_init(&g->health, &g->proxy);
     return s;
@@ -42,6 +44,7 @@ void sw_gateway_fini(struct sw_gateway *g)
     sw_locations_fini(&g->proxy);
     sw_sources_fini(&g->sources);
     sw_calls_fini(&g->proxy.calls);
+    sw_challenged_fini(&g->proxy.challenged);
     sw_engine_fini(&g->engine);
     sw_slab_fini(&g->slab);
 }

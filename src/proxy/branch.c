@@ -356,6 +356,8 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     } else if (!b->passed_over) {
         sw_choice_close(b->choice); /* "486 and the like are final" */
     }
+    if (m->status == 401 || m->status == 407)
+        sw_challenged_add(&p->challenged, f->vitals.call_id, b->target.peer, p->e->now_ms);
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
     if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
