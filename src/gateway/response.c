@@ -31,12 +31,13 @@ static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const st
     sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
 }
 
-/* A response that comes from no peer's address and has no branch of a transaction that runs. */
+/* A response that comes from no peer and has no branch of a transaction that runs. */
 static bool unasked(const struct sw_proxy *p, const struct sw_event *ev)
 {
     struct sw_owner o;
-    if (ev->flow->transport != SW_UDP ||
-        sw_ingress_inbound(p->conf, ev->flow).peer != SW_PEER_NOBODY)
+    uint32_t peer =
+        ev->flow->transport == SW_UDP ? sw_ingress_inbound(p->conf, ev->flow).peer : ev->flow->peer;
+    if (peer != SW_PEER_NOBODY && peer != SW_PEER_VERIFIED)
         return false;
     return !sw_owner_peek(ev->bytes, &o) || o.instance != p->e->conf.instance ||
            !sw_client_get(p->e, o.client);
