@@ -40,14 +40,17 @@ static void join_flow(struct sw_engine *e, struct sw_client *c)
     sw_list_add(&use->clients, &c->on_flow);
 }
 
-void sw_client_strand(struct sw_engine *e, const struct sw_flow_id *flow)
+void sw_client_strand(struct sw_engine *e, const struct sw_flow_id *flow, bool ours)
 {
     struct sw_map_node *n = sw_map_get(&e->by_flow, flow_key(flow));
     if (!n)
         return;
     struct sw_flow_use *use = SW_CONTAINER(n, struct sw_flow_use, node);
-    for (struct sw_list *x = use->clients.next; x != &use->clients; x = x->next)
-        SW_CONTAINER(x, struct sw_client, on_flow)->use = NULL;
+    for (struct sw_list *x = use->clients.next; x != &use->clients; x = x->next) {
+        struct sw_client *c = SW_CONTAINER(x, struct sw_client, on_flow);
+        c->use = NULL;
+        c->ours = ours;
+    }
     sw_list_splice(&e->stranded, &use->clients);
     sw_map_del(&e->by_flow, n);
     sw_slab_put(e->slab, use, sizeof(*use));
@@ -278,7 +281,8 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
                            .peer = c->peer,
                            .local_id = c->local_id,
                            .listener = c->listener,
-                           .transport = c->transport};
+                           .transport = c->transport,
+                           .alias_port = c->remote.port}; /* where it would be dialled anew */
     struct sw_client *x = sw_client_new(e, SW_CANCEL, &flow, NULL, 0);
     if (!x)
         return false;

@@ -31,6 +31,7 @@ struct sw_client {
     uint8_t transport;
     uint8_t user_kind;
     uint8_t method;
+    bool ours; /* its connection was lost for a reason of our own */
     struct sw_txn txn;
 };
 
@@ -82,8 +83,9 @@ static inline bool sw_client_waiting(const struct sw_client *c)
  * 3261 8.1.3.1, 17.1.4, 18.4 */
 bool sw_client_fail(struct sw_engine *e, struct sw_client *c);
 
-/** A connection closed: the clients that wait on it are stranded until sw_client_stranded. */
-void sw_client_strand(struct sw_engine *e, const struct sw_flow_id *flow);
+/** A connection closed, for a reason of our own or not: the clients that wait on it are stranded
+ * until sw_client_stranded. */
+void sw_client_strand(struct sw_engine *e, const struct sw_flow_id *flow, bool ours);
 
 /** The next stranded client, or NULL; to be failed by the caller. */
 struct sw_client *sw_client_stranded(struct sw_engine *e);

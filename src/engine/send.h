@@ -20,9 +20,10 @@ struct sw_send {
     uint32_t n;
     uint8_t owner; /* enum sw_send_owner */
     uint8_t user_kind;
-    uint8_t place;           /* of the location: the next one */
-    struct sw_cookie cookie; /* what it was sent with first */
-    struct sw_timer timer;   /* 64*T1: the answer to OPEN may be lost in a full mailbox */
+    uint8_t place;             /* of the location: the next one */
+    struct sw_endpoint remote; /* where it was to go first; port 0: only open connections do */
+    struct sw_cookie cookie;   /* what it was sent with first */
+    struct sw_timer timer;     /* 64*T1: the answer to OPEN may be lost in a full mailbox */
 };
 
 /** Parks a user's send and asks for a connection. SW_LIMIT: too many, or no room for the action. */
@@ -33,6 +34,11 @@ SW_MUST_USE enum sw_status sw_send_park(struct sw_engine *e, void *user, uint8_t
 SW_MUST_USE enum sw_status sw_send_park_bytes(struct sw_engine *e, enum sw_send_owner owner,
                                               const struct sw_event *failed,
                                               const struct sw_want *want);
+
+/** Parks a copy of bytes that have nowhere to go yet, and asks for nothing. NULL: too many, or
+ * memory is out. */
+struct sw_send *sw_send_keep(struct sw_engine *e, enum sw_send_owner owner,
+                             const struct sw_event *failed);
 
 /** Its OPEN was asked for once more: the answer is waited for from now on. */
 void sw_send_wait(struct sw_engine *e, struct sw_send *s);

@@ -34,7 +34,8 @@ static struct sw_flow flow_of(const struct sw_proxy *p, const struct sw_target *
     };
 }
 
-/* Parks bytes that have no connection yet, as if their sending had failed. */
+/* Parks bytes that have no connection yet, as if their sending had failed. A datagram waits for the
+ * DNS only. */
 static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct sw_target *t,
                  const struct sw_cookie *cookie)
 {
@@ -49,8 +50,14 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
         .alias = t->alias,
         .local_id = t->local_id,
     };
-    if (sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
+    struct sw_send *s = NULL;
+    bool datagram = t->transport == SW_UDP;
+    if (datagram)
+        s = sw_send_keep(p->e, SW_SEND_ACK, &ev);
+    if (datagram ? !s : sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
+    else if (s)
+        sw_reroute_datagram(p, s);
 }
 
 void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
@@ -64,10 +71,6 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         return;
     }
     const struct sw_target *t = &targets.t[0];
-    if (t->locate && t->transport == SW_UDP) { /* no connection that it could wait for */
-        sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
-        return;
-    }
     struct sw_flow out = flow_of(p, t);
     const struct sw_forward f = {
         .m = q->m,
@@ -89,7 +92,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
         return;
     }
-    if (t->transport == SW_UDP || t->prefer.generation)
+    if (t->transport == SW_UDP ? !t->locate : t->prefer.generation != 0)
         sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
     else
         park(p, &x, t, &cookie);
@@ -112,6 +115,8 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         want.any_of_peer = !want.remote.port;
         want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));
         want.domain = failed->domain;
+        if (!want.domain.n && want.remote.port && !sw_proxy_peer(p->conf, k->peer))
+            want.domain = sw_reroute_name(p, failed);
     } else if (!response)
         want.remote.port = 0; /* first whatever the peer has open; see sw_reroute */
     if (k->transport == SW_UDP || k->peer == SW_PEER_NOBODY ||
@@ -128,18 +133,22 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
                                  : "ACK"),
         sw_field_text("peer", sw_proxy_peer_name(p, s->cookie.peer)),
         sw_field_str("status", sw_status_name(status)),
-        sw_field_str("why", "its connection closed and no other could be opened"),
+        sw_field_str("why", s->cookie.transport == SW_UDP
+                                ? "the DNS does not say where it goes"
+                                : "its connection closed and no other could be opened"),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
     sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
-/* An ACK to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2 */
+/* An ACK or CANCEL to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2
+ */
 static enum sw_status may_leave(const struct sw_send *s, const struct sw_event *ev)
 {
     static const struct sw_flow_id none = {0};
-    bool sips = s->owner == SW_SEND_ACK &&
-                sw_slice_starts_case(sw_slice(s->bytes, s->n), SW_SLICE("ACK sips:"));
+    const struct sw_slice bytes = sw_slice(s->bytes, s->n);
+    bool sips = s->owner == SW_SEND_ACK && (sw_slice_starts_case(bytes, SW_SLICE("ACK sips:")) ||
+                                            sw_slice_starts_case(bytes, SW_SLICE("CANCEL sips:")));
     return ev->status == SW_OK && sips && !sw_sips_flow_fits(ev->flow, &none) ? SW_DENIED_IDENTITY
                                                                               : ev->status;
 }

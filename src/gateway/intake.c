@@ -1,5 +1,6 @@
 #include "gateway/intake.h"
 
+#include "proxy/hops.h"
 #include "proxy/response.h"
 
 void sw_gateway_note_malformed(struct sw_proxy *p, const struct sw_flow *flow,
@@ -23,25 +24,29 @@ static void note_source(struct sw_proxy *p, const struct sw_flow *flow, uint32_t
     char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
     if (!text)
         return;
-    const struct sw_field fields[] = {
+    struct sw_slice domain = sw_proved_stranger(p->conf, flow);
+    struct sw_field fields[8] = {
         sw_field_str("why", "limit source_messages_per_second"),
         sw_field_str("remote", sw_endpoint_text(&flow->remote, text)),
         sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport)),
         sw_field_text("listener", p->conf->listeners[flow->listener].name),
         sw_field_number("limit", p->conf->source_messages_per_s),
         sw_field_number("dropped", dropped),
-        sw_field_str("help", "make it a peer with source if its messages are wanted"),
+        sw_field_str("help", domain.n ? "make its domain a peer's if its messages are wanted"
+                                      : "make it a peer with source if its messages are wanted"),
+        sw_field_text("domain", domain),
     };
-    sw_engine_note(p->e, SW_LEVEL_WARN, "source_limited", fields, 7);
+    sw_engine_note(p->e, SW_LEVEL_WARN, "source_limited", fields, domain.n ? 8 : 7);
 }
 
 bool sw_gateway_one_too_many(struct sw_gateway *g, const struct sw_event *ev)
 {
     struct sw_proxy *p = &g->proxy;
+    bool datagram = ev->flow->transport == SW_UDP;
     uint32_t say;
-    if (ev->kind != SW_EV_MESSAGE || ev->handed || ev->flow->transport != SW_UDP ||
-        sw_proxy_is_clear_address(p->conf, &ev->flow->remote) ||
-        sw_sources_take(&g->sources, &ev->flow->remote, p->e->now_ms, &say))
+    if (ev->kind != SW_EV_MESSAGE ||
+        (datagram && sw_proxy_is_clear_address(p->conf, &ev->flow->remote)) ||
+        sw_sources_take(&g->sources, ev->flow, p->e->now_ms, &say))
         return false;
     sw_proxy_count(p, SW_LIMITED_SOURCE_MESSAGES_PER_SECOND);
     if (say)

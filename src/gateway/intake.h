@@ -4,7 +4,8 @@
 
 #include "gateway/pipeline.h"
 
-/** True if a datagram of nobody is one too many of its address: it is dropped unread. */
+/** True if a message of somebody who is no peer is one too many of its sender: see
+ * sw_sources_take. */
 bool sw_gateway_one_too_many(struct sw_gateway *g, const struct sw_event *ev);
 
 /**

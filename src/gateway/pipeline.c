@@ -6,6 +6,7 @@
 #include "gateway/reroute.h"
 #include "gateway/response.h"
 #include "gateway/trace.h"
+#include "proxy/blame.h"
 #include "proxy/ingress.h"
 
 enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_conf *conf,
@@ -27,6 +28,8 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
                             conf->engine.table_key);
     if (s == SW_OK)
         s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key, conf->calls_open);
+    if (s == SW_OK)
+        s = sw_challenged_init(&g->proxy.challenged, conf->engine.table_key);
     if (s == SW_OK && conf->pings)
         s = sw_health_init(&g->health, &g->proxy);
     return s;
@@ -41,6 +44,7 @@ void sw_gateway_fini(struct sw_gateway *g)
     sw_locations_fini(&g->proxy);
     sw_sources_fini(&g->sources);
     sw_calls_fini(&g->proxy.calls);
+    sw_challenged_fini(&g->proxy.challenged);
     sw_engine_fini(&g->engine);
     sw_slab_fini(&g->slab);
 }
@@ -53,10 +57,13 @@ int64_t sw_gateway_deadline(void *gateway)
 
 /* ---- what is not a message ---- */
 
-static void client_failed(struct sw_proxy *p, void *user, uint8_t kind, unsigned as_status)
+static void client_failed(struct sw_proxy *p, void *user, uint8_t kind, unsigned as_status,
+                          bool ours)
 {
     if (user && kind == SW_USER_BRANCH)
-        sw_branch_failed(p, user, as_status);
+        sw_branch_failed(p, user, as_status, ours);
+    else if (user && kind == SW_USER_PING && ours)
+        sw_ping_put_off(p, user);
     else if (user && kind == SW_USER_PING)
         sw_ping_answered(p, user, 0);
 }
@@ -80,12 +87,13 @@ static void fail_client(struct sw_proxy *p, struct sw_client *c)
 {
     void *user = c->user;
     uint8_t kind = c->user_kind;
+    bool ours = c->ours;
     if (cancel_elsewhere(p, c)) {
-        client_failed(p, user, kind, 503);
+        client_failed(p, user, kind, 503, ours);
         return;
     }
     if (sw_client_fail(p->e, c)) /* RFC 3261 16.9: as if a 503 had come */
-        client_failed(p, user, kind, 503);
+        client_failed(p, user, kind, 503, ours);
 }
 
 /* Told in portions, so that a connection with thousands of transactions does not take one long
@@ -129,7 +137,7 @@ static void located(struct sw_proxy *p, struct sw_location *x)
 /* The answer to an OPEN never came: its mailbox was full. */
 static void never_opened(struct sw_proxy *p, struct sw_ref job)
 {
-    const struct sw_event ev = {.kind = SW_EV_OPENED, .status = SW_PEER_TIMEOUT, .job = job};
+    const struct sw_event ev = {.kind = SW_EV_OPENED, .status = SW_LIMIT, .job = job};
     opened(p, &ev);
 }
 
@@ -157,7 +165,7 @@ static void time_passed(struct sw_proxy *p)
         case SW_DUE_NONE:
             return;
         case SW_DUE_CLIENT:
-            client_failed(p, due.user, due.user_kind, 408);
+            client_failed(p, due.user, due.user_kind, 408, false);
             break;
         case SW_DUE_TRYING:
             if (due.user) {
@@ -190,8 +198,10 @@ static void send_failed(struct sw_proxy *p, const struct sw_event *ev)
     switch ((enum sw_send_for)ev->cookie.why) {
     case SW_FOR_CLIENT:
         c = sw_client_get(p->e, ev->cookie.ref);
-        if (c)
+        if (c) {
+            c->ours = sw_blame_is_ours(ev->status);
             fail_client(p, c);
+        }
         return;
     case SW_FOR_RESPONSE:
     case SW_FOR_ACK:
@@ -304,7 +314,7 @@ void sw_gateway_step(void *gateway, const struct sw_event *ev, struct sw_actions
         opened(p, ev);
         break;
     case SW_EV_CLOSED:
-        sw_client_strand(p->e, &ev->flow_id);
+        sw_client_strand(p->e, &ev->flow_id, sw_blame_is_ours(ev->status));
         tell_stranded(p);
         break;
     case SW_EV_SEND_FAILED:

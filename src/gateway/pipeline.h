@@ -28,7 +28,7 @@ struct sw_gateway {
     struct sw_engine engine;
     struct sw_proxy proxy;
     struct sw_health health;
-    struct sw_sources sources;       /* senders of datagrams that are nobody's */
+    struct sw_sources sources;       /* senders that are no peer */
     struct sw_hdr hdrs[SW_HDRS_MAX]; /* of the message at hand */
     bool trace;
     bool pings;

@@ -264,11 +264,17 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
         sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED); /* not worth a look */
         return;
     }
-    if (flow.peer == SW_PEER_NOBODY && sw_gateway_one_too_many(g, ev))
+    bool stranger = flow.peer == SW_PEER_NOBODY || flow.peer == SW_PEER_VERIFIED;
+    bool too_many = stranger && !ev->handed && sw_gateway_one_too_many(g, ev);
+    if (too_many && !sw_sources_may_answer(&g->sources, &flow, p->e->now_ms))
         return;
     sw_peer_speaks_tls(p, &flow);
     if (!sw_gateway_read_request(g, ev, &flow, &m, &v))
         return;
+    if (too_many) { /* it is not repeated over a connection: RFC 3261 17.1.2.2, 21.5.4 */
+        refuse_busy(p, &q, "limit source_messages_per_second");
+        return;
+    }
     sw_routes_read(p->conf, &m, &v, &routes);
     if (flow.peer == SW_PEER_NOBODY && nobody(p, &flow, &q))
         return;

@@ -50,9 +50,26 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
     return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
 }
 
+/* A datagram has no connection to wait for: as if it were open. */
+static bool leave_for(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote)
+{
+    const struct sw_flow flow = {
+        .id = sw_engine_udp_flow(p->e, s->cookie.listener),
+        .remote = *remote,
+        .peer = s->cookie.peer,
+        .listener = s->cookie.listener,
+        .transport = SW_UDP,
+    };
+    const struct sw_event there = {.kind = SW_EV_OPENED, .flow = &flow, .job = s->ref};
+    sw_parked_opened(p, s, &there);
+    return true;
+}
+
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
                     struct sw_slice domain, struct sw_dane dane)
 {
+    if (s->cookie.transport == SW_UDP)
+        return leave_for(p, s, remote);
     struct sw_action *a = sw_action_add(p->e->out, SW_ACT_OPEN);
     if (!a)
         return false;
@@ -66,20 +83,60 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
         .domain = domain,
         .dane = dane,
     };
+    if (!remote->port)
+        a->open.remote.port = sw_transport_port((enum sw_transport)s->cookie.transport);
     s->user_kind = NEXT;
     sw_send_wait(p->e, s);
     return true;
 }
 
-/* The next place that was found. Whoever is no peer must prove the name that was located. */
+static bool is_hop(const struct sw_send *s)
+{
+    return s->cookie.why == SW_FOR_HOP;
+}
+
+/* The name in a CANCEL, or in the ACK of a refusal, that is the owner's: its next hop's, or To's.
+ */
+static struct sw_slice name_in(struct sw_proxy *p, struct sw_slice text, uint32_t owner)
+{
+    struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
+    struct sw_locate_goal hop;
+    struct sw_addr to;
+    struct sw_uri u;
+    struct sw_msg m;
+    if (!hdrs || sw_msg_parse(text.p, text.n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
+        return sw_slice("", 0);
+    if (ack_goal(&m, &hop) && sw_proxy_domain_id(p->conf, hop.host) == owner)
+        return hop.host;
+    bool named = sw_addr_parse(sw_msg_value(&m, SW_HDR_TO), &to) == SW_OK &&
+                 sw_uri_parse(to.uri, &u, NULL) == SW_OK && sw_uri_is_sip(&u) &&
+                 sw_proxy_domain_id(p->conf, u.host) == owner;
+    return named ? u.host : sw_slice("", 0);
+}
+
+/* The name that whoever is no peer must prove at a place: the one that was located. */
+static struct sw_slice name_at(struct sw_proxy *p, const struct sw_send *s,
+                               const struct sw_location *x)
+{
+    struct sw_slice located = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
+    if (located.p && sw_proxy_domain_id(p->conf, located) == s->cookie.peer)
+        return located;
+    return is_hop(s) ? name_in(p, sw_slice(s->bytes, s->n), s->cookie.peer) : sw_slice("", 0);
+}
+
+/* The next place that was found. Whoever is no peer must prove the name that was located. A CANCEL
+ * is for the machine that has the INVITE. */
 static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_location *x)
 {
     struct sw_slice domain = sw_slice("", 0);
+    while (is_hop(s) && s->place < x->locate->place_count &&
+           !sw_endpoint_ip_eq(&x->locate->place[s->place].remote, &s->remote))
+        s->place++;
     if (x->locate->end != SW_LOCATE_FOUND || s->place >= x->locate->place_count)
         return false;
     if (!sw_proxy_peer(p->conf, s->cookie.peer)) {
-        domain = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
-        if (!domain.p || sw_proxy_domain_id(p->conf, domain) != s->cookie.peer)
+        domain = name_at(p, s, x);
+        if (!domain.n)
             return false;
     }
     const struct sw_locate_place *at = &x->locate->place[s->place++];
@@ -88,12 +145,17 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
            open_at(p, s, &at->remote, domain, dane);
 }
 
-/* An ACK of a peer that has addresses: where it is configured to be. */
+/* An ACK of a peer that has addresses: where it is configured to be; a CANCEL only to the machine
+ * that has the INVITE. */
 static bool configured(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
-    return s->owner == SW_SEND_ACK && peer && peer->address_count &&
-           open_at(p, s, &peer->addresses[0], sw_slice("", 0), (struct sw_dane){0});
+    uint32_t i = 0;
+    while (is_hop(s) && peer && i < peer->address_count &&
+           !sw_endpoint_ip_eq(&peer->addresses[i], &s->remote))
+        i++;
+    return s->owner == SW_SEND_ACK && peer && i < peer->address_count &&
+           open_at(p, s, &peer->addresses[i], sw_slice("", 0), (struct sw_dane){0});
 }
 
 static bool start(struct sw_proxy *p, struct sw_send *s)
@@ -123,11 +185,30 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
 bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_location *x = sw_location_get(p, s->location);
-    if (s->cookie.why == SW_FOR_HOP) /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
+    if (is_hop(s) && s->remote.port) /* it was dialled, and there is nothing else: RFC 5923 8.1 */
         return false;
     if (s->user_kind == FIRST)
         return start(p, s);
     return x && sw_location_over(x) && next_place(p, s, x);
+}
+
+struct sw_slice sw_reroute_name(struct sw_proxy *p, const struct sw_event *failed)
+{
+    size_t n = sw_segs_total(failed->segs, failed->seg_count);
+    char *text = n ? sw_arena_get(&p->e->scratch, n) : NULL;
+    if (!text)
+        return sw_slice("", 0);
+    sw_segs_copy(failed->segs, failed->seg_count, text);
+    return name_in(p, sw_slice(text, n), failed->cookie.peer);
+}
+
+void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s)
+{
+    const struct sw_event none = {.kind = SW_EV_OPENED, .status = SW_PEER_NO_NAME, .job = s->ref};
+    if (start(p, s))
+        return;
+    s->user_kind = NEXT; /* it was asked for */
+    sw_parked_opened(p, s, &none);
 }
 
 void sw_reroute_located(struct sw_proxy *p, struct sw_location *x)

@@ -43,12 +43,13 @@ static bool lost_its_way(const struct sw_client *c, const struct sw_msg *m)
            (sw_values_via(&values, &via) != SW_OK || sw_values_via(&values, &via) != SW_OK);
 }
 
-/* A response that comes from no peer's address and has no branch of a transaction that runs. */
+/* A response that comes from no peer and has no branch of a transaction that runs. */
 static bool unasked(const struct sw_proxy *p, const struct sw_event *ev)
 {
     struct sw_owner o;
-    if (ev->flow->transport != SW_UDP ||
-        sw_ingress_inbound(p->conf, ev->flow).peer != SW_PEER_NOBODY)
+    uint32_t peer =
+        ev->flow->transport == SW_UDP ? sw_ingress_inbound(p->conf, ev->flow).peer : ev->flow->peer;
+    if (peer != SW_PEER_NOBODY && peer != SW_PEER_VERIFIED)
         return false;
     return !sw_owner_peek(ev->bytes, &o) || o.instance != p->e->conf.instance ||
            !sw_client_get(p->e, o.client);

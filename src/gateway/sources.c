@@ -19,11 +19,22 @@ void sw_sources_fini(struct sw_sources *s)
     s->sets = NULL;
 }
 
-static uint64_t hash_of(const struct sw_sources *s, const struct sw_endpoint *from)
+/* Two buckets for each: one for its messages, one for our answers to what is above the limit. */
+enum what { MESSAGES, ANSWERS };
+
+/* By the domain that was proved, else by the address. Whoever has an IPv6 address has 2^64 of them.
+ */
+static uint64_t hash_of(const struct sw_sources *s, const struct sw_flow *from, enum what what)
 {
-    uint8_t text[sizeof(from->ip) + 1];
-    memcpy(text, from->ip, sizeof(from->ip));
-    text[sizeof(from->ip)] = from->family;
+    enum { PREFIX_BYTES = 8, DOMAIN = 0xff };
+    const struct sw_endpoint *e = &from->remote;
+    uint8_t text[sizeof(e->ip) + 2] = {(uint8_t)what, e->family};
+    if (from->peer == SW_PEER_VERIFIED) {
+        text[1] = DOMAIN;
+        memcpy(text + 2, &from->domain_id, sizeof(from->domain_id));
+    } else {
+        memcpy(text + 2, e->ip, e->family == 6 ? PREFIX_BYTES : sizeof(e->ip));
+    }
     return sw_siphash64(s->key, text, sizeof(text)) | 1;
 }
 
@@ -37,7 +48,7 @@ static uint64_t tokens_now(const struct sw_sources *s, const struct sw_source *x
     return tokens < full ? tokens : full;
 }
 
-/* The bucket of an address; a new one is full. */
+/* The bucket of a sender; a new one is full. */
 static struct sw_source *bucket(struct sw_sources *s, uint64_t hash, int64_t now_ms)
 {
     struct sw_source *set = s->sets[(hash >> 1) % SW_SOURCE_SETS], *best = &set[0];
@@ -53,19 +64,23 @@ static struct sw_source *bucket(struct sw_sources *s, uint64_t hash, int64_t now
     return best;
 }
 
-bool sw_sources_take(struct sw_sources *s, const struct sw_endpoint *from, int64_t now_ms,
+static bool take(struct sw_source *x, uint64_t tokens, int64_t now_ms)
+{
+    bool enough = tokens >= ONE;
+    x->tokens = (uint32_t)(enough ? tokens - ONE : tokens);
+    x->at_ms = now_ms;
+    return enough;
+}
+
+bool sw_sources_take(struct sw_sources *s, const struct sw_flow *from, int64_t now_ms,
                      uint32_t *say)
 {
     *say = 0;
     if (!s->per_s)
         return true;
-    struct sw_source *x = bucket(s, hash_of(s, from), now_ms);
-    x->tokens = (uint32_t)tokens_now(s, x, now_ms);
-    x->at_ms = now_ms;
-    if (x->tokens >= ONE) {
-        x->tokens -= ONE;
+    struct sw_source *x = bucket(s, hash_of(s, from, MESSAGES), now_ms);
+    if (take(x, tokens_now(s, x, now_ms), now_ms))
         return true;
-    }
     x->held++;
     if (now_ms >= x->say_at_ms) {
         *say = x->held;
@@ -73,4 +88,12 @@ bool sw_sources_take(struct sw_sources *s, const struct sw_endpoint *from, int64
         x->say_at_ms = now_ms + SW_SOURCE_SAY_MS;
     }
     return false;
+}
+
+bool sw_sources_may_answer(struct sw_sources *s, const struct sw_flow *from, int64_t now_ms)
+{
+    if (!s->per_s || from->peer != SW_PEER_VERIFIED)
+        return false;
+    struct sw_source *x = bucket(s, hash_of(s, from, ANSWERS), now_ms);
+    return take(x, tokens_now(s, x, now_ms), now_ms);
 }

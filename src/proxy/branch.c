@@ -1,5 +1,6 @@
 #include "proxy/fork.h"
 
+#include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/passive.h"
@@ -71,19 +72,12 @@ static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct
     return sw_proxy_peer(p->conf, b->target.peer);
 }
 
-/* Without an answer. The peer is not to blame while it has further addresses, nor where only a
+/* Without an answer, also from the DNS about its domain. The peer is not to blame where only a
  * connection that was open would have done. */
-static bool is_to_blame(const struct sw_branch *b)
-{
-    const struct sw_choice *c = b->choice;
-    return b->target.remote.port &&
-           (!sw_choice_left(c) || sw_choice_peek(b->fork, c)->peer != b->target.peer);
-}
-
 static void no_answer(struct sw_proxy *p, const struct sw_branch *b, const char *why)
 {
-    if (is_to_blame(b))
-        sw_passive_failed(p, peer_of(p, b), why);
+    if (b->target.remote.port || b->target.locate == SW_TARGET_PEER)
+        sw_blame_peer(p, b->fork, b->choice, &b->target, why);
 }
 
 static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_target *t,
@@ -194,12 +188,14 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
         return sw_branch_locate(p, f, choice, t);
     if (!sw_limit_to(p, t->peer, f->exempt, &load, &retry_s)) {
         f->retry_s = retry_s;
+        sw_clear_skipped(choice, t);
         sw_fork_consider(f, 503, NULL, NULL);
         return false;
     }
     struct sw_branch *b = sw_arena_get(&f->arena, sizeof(*b));
     if (!b) {
         sw_load_leave(&load, SW_LOAD_TO);
+        sw_clear_skipped(choice, t);
         return false;
     }
     *b = (struct sw_branch){.fork = f, .choice = choice, .target = *t, .state = SW_BRANCH_DONE};
@@ -258,17 +254,20 @@ void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status st
         flow = &udp;
         status = SW_OK;
     }
+    bool ours =
+        status == SW_OK || sw_blame_is_ours(status); /* it is there: what is wrong is here */
     if (status == SW_OK)
         status = may_leave(b, flow) ? transmit(p, b, flow) : SW_DENIED_IDENTITY;
     if (status == SW_OK)
         return;
     note_unreachable(p, b, status);
     sw_clear_outcome(b->choice, &b->target, status == SW_PEER_REFUSED);
-    sw_branch_mark(p, &b->target, true);
     if (status == SW_LIMIT_PEER)
         f->retry_s = SW_LIMIT_LATER_S;
-    else if (status != SW_SYS_AWAY && sw_status_class(status) != SW_CLASS_LIMIT)
+    if (!ours) {
+        sw_branch_mark(p, &b->target, true);
         no_answer(p, b, failure_reason(status));
+    }
     sw_branch_done(p, b);
     sw_fork_consider(f, 503, NULL, failure_reason(status));
     sw_branch_go_on(p, b);
@@ -358,6 +357,8 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     } else if (!b->passed_over) {
         sw_choice_close(b->choice); /* "486 and the like are final" */
     }
+    if (m->status == 401 || m->status == 407)
+        sw_challenged_add(&p->challenged, f->vitals.call_id, b->target.peer, p->e->now_ms);
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
     if (own_cancel || (m->status == 408 && f->msg.method != SW_INVITE)) { /* RFC 4320 4.2 */
         sw_fork_consider(f, 408, NULL, NULL);
@@ -415,20 +416,20 @@ static void skip_machine(const struct sw_branch *b)
     }
 }
 
-void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status)
+void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status, bool ours)
 {
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
-    if (!b->heard)
+    if (!b->heard && !ours)
         sw_branch_mark(p, &b->target, true);
     if (as_status == 408 && b->heard && !b->passed_over)
         sw_choice_close(b->choice);
     else if (as_status == 408 && !b->passed_over) /* RFC 3263 4.3 */
         skip_machine(b);
     sw_clear_outcome(b->choice, &b->target, false);
-    if (as_status == 503 && !b->passed_over && is_to_blame(b))
-        sw_passive_lost(p, peer_of(p, b));
+    if (as_status == 503 && !ours && !b->passed_over && b->target.remote.port)
+        sw_blame_loss(p, f, b->choice, &b->target);
     else if (as_status == 408 && !b->heard && !b->passed_over)
         no_answer(p, b, "it does not answer requests");
     sw_fork_consider(f, as_status, NULL, as_status == 503 ? "Connection To Next Hop Lost" : NULL);
@@ -445,7 +446,7 @@ void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b)
     }
     if (c)
         sw_client_free(p->e, c);
-    sw_branch_failed(p, b, 408);
+    sw_branch_failed(p, b, 408, false);
 }
 
 /* Goes to the next target, if the request left to one that is another machine. False: there is
@@ -466,16 +467,15 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
     struct sw_fork *f = b->fork;
     if (b->heard || b->state == SW_BRANCH_DONE || !next_elsewhere(p, b))
         return;
+    sw_clear_outcome(b->choice, &b->target, false);
     no_answer(p, b, "it does not answer requests in time");
     if (b->state == SW_BRANCH_SENT)
         sw_branch_mark(p, &b->target, true);
     if (b->state <= SW_BRANCH_OPENING) {
-        sw_clear_outcome(b->choice, &b->target, false);
         sw_branch_done(p, b);
         sw_fork_consider(f, 503, NULL, "Next Hop Unreachable");
     } else {
         b->passed_over = true;
-        sw_clear_outcome(b->choice, &b->target, false);
         sw_fork_consider(f, 408, NULL, NULL);
     }
     advance(p, f, b->choice);

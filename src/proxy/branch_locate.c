@@ -1,6 +1,8 @@
 #include "proxy/alias.h"
+#include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hide.h"
+#include "proxy/passive.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
 
@@ -153,6 +155,8 @@ static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     bool absent = x->locate->end == SW_LOCATE_NO_NAME || x->locate->end == SW_LOCATE_NOT_THERE;
     sw_clear_begin(c, t);
     sw_clear_outcome(c, t, peer && absent); /* "or has no SRV": docs/config.md "In the clear" */
+    if (peer && !sw_blame_is_unasked(x->locate)) /* any other name was the sender's choice */
+        sw_blame_peer(p, f, c, t, "the DNS does not say where it is");
     note_failed(p, f, t, x,
                 sw_branch_has_next(p, f, c) ? "the next target is tried"
                                             : "there is no further target");
@@ -251,6 +255,8 @@ static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice 
             found[n].alternative = t->alternative || n > 0;
             n++;
         }
+    if (n < (uint32_t)x->place_count)
+        sw_clear_skipped(c, t);
     c->found = found;
     c->found_next = 0;
     c->found_end = n;
@@ -282,9 +288,10 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
     if (!found)
         failed(p, f, c, target, x);
-    else if (!list)
+    else if (!list) {
+        sw_clear_skipped(c, target);
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
-    else if (!x->number || take_number(p, f, &t, x)) {
+    } else if (!x->number || take_number(p, f, &t, x)) {
         take_places(p, f, c, list, &t, x->locate);
         if (c->found_end)
             note_located(p, f, &t, x, c);
@@ -296,12 +303,15 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
 bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                       const struct sw_target *t)
 {
+    sw_passive_trying(p, sw_proxy_peer(p->conf, t->peer));
     struct sw_location *x = start(p, f, t);
     struct sw_branch *b = x && !sw_location_over(x) ? sw_arena_get(&f->arena, sizeof(*b)) : NULL;
     if (x && sw_location_over(x))
         take(p, f, c, t, x);
-    else if (!b)
+    else if (!b) {
+        sw_clear_skipped(c, t);
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
+    }
     if (!b) {
         if (x)
             sw_location_drop(p, x->ref);

@@ -23,16 +23,32 @@ static uint64_t minus_log2(uint64_t h)
 /* No secret key: the draw is to be the same on all nodes and after each restart, also where no key
  * is configured. Who picks Call-IDs so that they meet one peer must be a peer itself, and cannot
  * send that one more than its limits let through. */
-uint64_t sw_choose_draw(uint32_t peer, struct sw_slice call_id)
+static const struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x72656e64657a7621)};
+
+static uint64_t draw(struct sw_sip_key key, uint32_t peer, struct sw_slice call_id)
 {
-    const struct sw_sip_key fixed = {UINT64_C(0x5369707761726421), UINT64_C(0x72656e64657a7621)};
     const uint8_t id[4] = {(uint8_t)peer, (uint8_t)(peer >> 8), (uint8_t)(peer >> 16),
                            (uint8_t)(peer >> 24)};
     struct sw_siphash h;
-    sw_siphash_init(&h, fixed);
+    sw_siphash_init(&h, key);
     sw_siphash_add(&h, id, sizeof(id));
     sw_siphash_slice(&h, call_id);
     return minus_log2(sw_siphash_end(&h).a);
+}
+
+uint64_t sw_choose_draw(uint32_t peer, struct sw_slice call_id)
+{
+    return draw(fixed, peer, call_id);
+}
+
+/* By weight the draw is a secret of the process: by chance for all others, and the same one for the
+ * request that carries the credentials. */
+static uint64_t draw_of(const struct sw_proxy *p, const struct sw_route_conf *r, uint32_t peer,
+                        struct sw_slice call_id)
+{
+    if (r->choose == SW_CHOOSE_HASH)
+        return sw_choose_draw(peer, call_id);
+    return r->choose == SW_CHOOSE_WEIGHT ? draw(p->e->conf.table_key, peer, call_id) : 0;
 }
 
 void sw_choose_begin(struct sw_chooser *c, struct sw_proxy *p, const struct sw_route_conf *r,
@@ -41,6 +57,9 @@ void sw_choose_begin(struct sw_chooser *c, struct sw_proxy *p, const struct sw_r
     *c = (struct sw_chooser){.count = r->to_count, .how = r->choose, .prng = &p->e->prng};
     if (r->choose == SW_CHOOSE_ORDER && !r->order)
         return;
+    uint32_t by = r->choose == SW_CHOOSE_LEAST_LOADED
+                      ? sw_challenged_by(&p->challenged, call_id, p->e->now_ms)
+                      : 0;
     c->left = sw_arena_get(&p->e->scratch, r->to_count * sizeof(*c->left));
     c->count = c->left ? 0 : r->to_count;
     for (uint32_t i = 0; c->left && i < r->to_count; i++) {
@@ -54,7 +73,8 @@ void sw_choose_begin(struct sw_chooser *c, struct sw_proxy *p, const struct sw_r
             .weight = r->weight ? r->weight[i] : 1,
             .load =
                 load ? atomic_load_explicit(&load->way[SW_LOAD_TO].now, memory_order_relaxed) : 0,
-            .draw = r->choose == SW_CHOOSE_HASH ? sw_choose_draw(peer->id, call_id) : 0,
+            .draw = draw_of(p, r, peer->id, call_id),
+            .challenged = peer->id == by,
         };
     }
 }
@@ -62,6 +82,8 @@ void sw_choose_begin(struct sw_chooser *c, struct sw_proxy *p, const struct sw_r
 /* True if `a` stands before `b` whatever the way of choosing. */
 static bool ranks(const struct sw_candidate *a, const struct sw_candidate *b)
 {
+    if (a->challenged != b->challenged)
+        return a->challenged;
     return a->order < b->order || (a->order == b->order && a->weight && !b->weight);
 }
 
@@ -81,8 +103,10 @@ static bool better(const struct sw_chooser *c, const struct sw_candidate *a,
 {
     if (c->how == SW_CHOOSE_LEAST_LOADED)
         return (uint64_t)a->load * share(b) < (uint64_t)b->load * share(a);
-    /* weighted rendezvous: the least -log(hash) / weight; 38 bits times 16 */
-    return c->how == SW_CHOOSE_HASH && a->draw * share(b) < b->draw * share(a);
+    /* weighted rendezvous: the least -log(hash) / weight; 38 bits times 16. The shares are those of
+     * RFC 2782, among those that are left too */
+    return (c->how == SW_CHOOSE_HASH || c->how == SW_CHOOSE_WEIGHT) &&
+           a->draw * share(b) < b->draw * share(a);
 }
 
 /* Among those of the first rank, the best; among those alike one at random, in proportion to its
@@ -91,7 +115,7 @@ static uint32_t pick(const struct sw_chooser *c)
 {
     uint32_t best = c->next;
     uint64_t sum = share(&c->left[best]);
-    bool random = c->how == SW_CHOOSE_WEIGHT || c->how == SW_CHOOSE_LEAST_LOADED;
+    bool random = c->how == SW_CHOOSE_LEAST_LOADED;
     for (uint32_t i = c->next + 1; i < c->count; i++) {
         const struct sw_candidate *x = &c->left[i], *b = &c->left[best];
         bool alike = same_rank(x, b);

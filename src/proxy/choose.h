@@ -1,4 +1,5 @@
 /* In which order the peers of a route are tried: as they stand, by weight, by load, or by Call-ID.
+ * Whatever the way, a request with credentials follows the one that was challenged. RFC 3261 22.3,
  * docs/groups.md */
 #ifndef SW_PROXY_CHOOSE_H
 #define SW_PROXY_CHOOSE_H
@@ -12,6 +13,7 @@ struct sw_candidate {
     uint16_t weight; /* 0: after all others of its order */
     uint32_t load;   /* transactions that it works on */
     uint64_t draw;   /* of its name and the Call-ID: the smaller, the better */
+    bool challenged; /* it asked for the credentials of this call: before all others */
 };
 
 struct sw_chooser {

@@ -45,6 +45,12 @@ void sw_clear_outcome(struct sw_choice *c, const struct sw_target *t, bool refus
     c->tls_failed |= !refused;
 }
 
+void sw_clear_skipped(struct sw_choice *c, const struct sw_target *t)
+{
+    sw_clear_begin(c, t);
+    sw_clear_outcome(c, t, false);
+}
+
 bool sw_clear_may_be_tried(const struct sw_proxy *p, const struct sw_fork *f,
                            const struct sw_choice *c, const struct sw_target *t)
 {

@@ -22,6 +22,9 @@ void sw_clear_begin(struct sw_choice *c, const struct sw_target *t);
 /** What came of a target: TLS refused at connect, or anything else. */
 void sw_clear_outcome(struct sw_choice *c, const struct sw_target *t, bool refused);
 
+/** A target was not even tried, for a limit or for memory: it was not refused either. */
+void sw_clear_skipped(struct sw_choice *c, const struct sw_target *t);
+
 /** True if a clear target may be tried: all of this peer's TLS targets were tried and refused at
  * connect, and it has not spoken TLS meanwhile. */
 bool sw_clear_may_be_tried(const struct sw_proxy *p, const struct sw_fork *f,

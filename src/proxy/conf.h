@@ -98,7 +98,7 @@ enum sw_fork_rule {
 /* Which of several peers comes first: docs/groups.md */
 enum sw_choose {
     SW_CHOOSE_ORDER,        /* as they stand */
-    SW_CHOOSE_WEIGHT,       /* at random, in proportion to their weights */
+    SW_CHOOSE_WEIGHT,       /* by chance for each Call-ID, in proportion to their weights */
     SW_CHOOSE_LEAST_LOADED, /* the fewest transactions for its weight */
     SW_CHOOSE_HASH,         /* the same one for the same Call-ID */
 };

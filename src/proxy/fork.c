@@ -263,8 +263,10 @@ bool sw_fork_alternative(struct sw_proxy *p, struct sw_fork *f, struct sw_choice
         sw_choice_skip(c);
         if (t->clear && !sw_clear_may_be_tried(p, f, c, t))
             continue;
-        if (has_failed_since(p, f, c, t))
+        if (has_failed_since(p, f, c, t)) {
+            sw_clear_skipped(c, t);
             continue;
+        }
         c->peer = t->peer;
         if (t->alternative && !t->locate)
             sw_proxy_count(p, SW_COUNT_FAILOVERS);

@@ -165,8 +165,8 @@ void sw_branch_response(struct sw_proxy *p, struct sw_branch *b, const struct sw
                         const struct sw_vitals *v, bool ended);
 
 /** The branch's transaction is gone: without answer in time (408), or for a transport failure
- * (503). RFC 3261 16.9 */
-void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status);
+ * (503), which may be `ours`: see sw_blame_is_ours. RFC 3261 16.9 */
+void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_status, bool ours);
 
 /** Timer C. RFC 3261 16.8 */
 void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b);

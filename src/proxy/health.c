@@ -1,6 +1,7 @@
 #include "proxy/health.h"
 
 #include "proxy/alias.h"
+#include "proxy/blame.h"
 
 #include "engine/send.h"
 #include "proxy/passive.h"
@@ -245,8 +246,13 @@ static void locate(struct sw_proxy *p, struct sw_ping *ping)
 
 void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
 {
+    const struct sw_location *x = sw_location_get(p, ping->location);
     ping->place = 0;
-    if (!ask_next_place(p, ping))
+    if (ask_next_place(p, ping))
+        return;
+    if (x && sw_blame_is_unasked(x->locate))
+        again(p, ping);
+    else
         sw_ping_answered(p, ping, 0);
 }
 
@@ -271,10 +277,16 @@ void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status sta
     ping->send = (struct sw_ref){0};
     if (status == SW_OK)
         ask(p, ping, flow);
-    else if (status == SW_LIMIT_PEER) /* ours: it says nothing of the peer */
+    else if (sw_blame_is_ours(status))
         again(p, ping);
     else
         sw_ping_answered(p, ping, 0);
+}
+
+void sw_ping_put_off(struct sw_proxy *p, struct sw_ping *ping)
+{
+    ping->client = (struct sw_ref){0};
+    again(p, ping);
 }
 
 void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)

@@ -43,6 +43,9 @@ void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping);
 void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status status,
                     const struct sw_flow *flow);
 
+/** It did not leave for a reason of our own: the peer is asked again when its interval is over. */
+void sw_ping_put_off(struct sw_proxy *p, struct sw_ping *ping);
+
 /** The answer: any final one but 408 and 503 means the peer is up. 0: there was none. */
 void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status);
 

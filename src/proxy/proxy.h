@@ -7,6 +7,7 @@
 #include "engine/server.h"
 #include "proxy/avoid.h"
 #include "proxy/calls.h"
+#include "proxy/challenged.h"
 #include "proxy/conf.h"
 #include "proxy/rroute.h"
 #include <stdatomic.h>
@@ -29,8 +30,9 @@ struct sw_proxy {
     bool *away;                  /* per listener, for pings: its address is not on this machine */
     struct sw_list forks;        /* all response contexts */
     struct sw_calls calls;       /* the last answered calls */
-    int64_t late_since_ms;       /* timers come too late since then; 0: they do not */
-    int64_t overloaded_until_ms; /* timers came too late: nothing new is begun until then */
+    struct sw_challenged challenged; /* who asked for credentials */
+    int64_t late_since_ms;           /* timers come too late since then; 0: they do not */
+    int64_t overloaded_until_ms;     /* timers came too late: nothing new is begun until then */
 };
 
 /* Kinds of sw_client.user, and of timers beyond the engine's. */

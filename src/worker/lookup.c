@@ -20,7 +20,7 @@ static void answer_later(struct sw_worker *w, struct sw_ref job, const struct sw
 
 void sw_worker_lookup(struct sw_worker *w, const struct sw_lookup_act *a)
 {
-    static const struct sw_dns_answer failed = {.status = SW_PEER_DNS};
+    struct sw_dns_answer failed = {.status = SW_PEER_DNS};
     const struct sw_dns_asker who = {a->job, w->index};
     struct sw_dns_answer known;
     if (sw_dnscache_get(&w->dns, &a->question, w->now_ms, &known)) {
@@ -35,6 +35,8 @@ void sw_worker_lookup(struct sw_worker *w, const struct sw_lookup_act *a)
         return;
     if (s == SW_LIMIT)
         sw_count(w->counters, SW_LIMITED_DNS_QUESTIONS);
+    if (sw_status_class(s) == SW_CLASS_LIMIT) /* whoever asked is told that it was not asked */
+        failed.status = s;
     answer_later(w, a->job, &failed);
 }
 
@@ -85,6 +87,8 @@ void sw_worker_answered(struct sw_worker *w, const struct sw_mail *m, struct sw_
         sw_count_many(
             w->counters, SW_LIMITED_DNS_CACHE,
             sw_dnscache_put(&w->dns, &x.question, &x.answer, w->conf->dns_cache, w->now_ms));
+    if (sw_status_class(m->status) == SW_CLASS_LIMIT)
+        x.answer.status = m->status;
     const struct sw_event ev = {.kind = SW_EV_ANSWER, .job = m->job, .answer = &x.answer};
     sw_worker_event(w, &ev);
 }

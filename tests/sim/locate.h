@@ -12,6 +12,7 @@ struct located {
     struct zone zone;
     struct raw *pbx, *one, *two;
     struct sw_ident *ident_one, *ident_two;
+    const char *inside_to; /* the URI in To of what send_inside sends; NULL: sip:b@c */
 };
 
 /** A route of anybody to where the DNS says. */
@@ -42,6 +43,11 @@ void partner_zone(struct zone *z);
 /** A request of the PBX; `more` are header lines. */
 void send_request(struct located *x, const char *method, const char *uri, const char *call,
                   const char *more);
+
+/** A message of the PBX inside the dialog that `m` made: the 200 that it got, or the request that
+ * it answered with one. */
+void send_inside(struct located *x, const char *method, const struct raw_message *m,
+                 const char *uri, const char *cseq);
 
 void run_ms(struct located *x, int64_t ms);
 

@@ -78,6 +78,10 @@ void sim_send_datagram(struct sim_worker *w, const struct sw_send_act *a)
     uint16_t listener;
     struct sim_node *to = node_at(s, &a->remote, SW_UDP, &listener);
     s->stats.datagrams++;
+    if (w->node->fails != SW_OK) {
+        send_failed(w, a, w->node->fails);
+        return;
+    }
     if (!to) { /* ICMP says so */
         send_failed(w, a, SW_PEER_REFUSED);
         return;
@@ -271,10 +275,15 @@ static void dial(struct sim_worker *w, const struct sw_want *want, const struct 
     struct sim_node *to =
         want->remote.port ? node_at(s, &want->remote, (enum sw_transport)want->transport, &listener)
                           : NULL;
-    struct sim_conn *c = to && !to->deaf ? conn_new(s, w, to, want, listener) : NULL;
+    struct sim_conn *c =
+        to && !to->deaf && w->node->fails == SW_OK ? conn_new(s, w, to, want, listener) : NULL;
     bool listed = sw_pool_dialled(w->node->pool, pw, c ? &c->flow[0] : NULL) == SW_OK;
     if (!c) {
-        opened(w, want->job, want->remote.port ? SW_PEER_REFUSED : SW_PEER_CLOSED, NULL);
+        opened(w, want->job,
+               !want->remote.port        ? SW_PEER_CLOSED
+               : w->node->fails != SW_OK ? w->node->fails
+                                         : SW_PEER_REFUSED,
+               NULL);
         return;
     }
     wait_for(c, w, want->job);

@@ -350,6 +350,41 @@ static void test_hash_sends_one_call_to_one_peer(void **state)
     scene_fini(&x);
 }
 
+/* "the nonce" is of the one that asked: the request with credentials goes to it, however the group
+ * is chosen from, and whatever has come meanwhile. RFC 3261 8.1.3.5, 22.3 */
+static void credentials(enum sw_choose how, const char *challenge)
+{
+    struct scene x;
+    enum { CALLS = 16 };
+    unsigned n[PEERS] = {0};
+    scene_init(&x, NULL)->routes[0].choose = (uint8_t)how;
+    scene_start(&x, 2);
+    for (unsigned i = 0; i < CALLS; i++) {
+        ask(&x, "OPTIONS", i, "");
+        int p = at(&x, A, "OPTIONS", i) ? A : B;
+        raw_answer(x.peer[p], at(&x, p, "OPTIONS", i), challenge, "");
+        for (unsigned k = 0; k < 2; k++) /* calls that go on */
+            call(&x, 100 + 2 * i + k);
+        call(&x, i); /* the same Call-ID */
+        assert_non_null(at(&x, p, "INVITE", i));
+        answer(&x, p, i, "486 Busy Here", "");
+        n[p]++;
+    }
+    assert_in_range(n[A], 2, CALLS - 2);
+    for (unsigned i = 100; i < 100 + 2 * CALLS; i++)
+        answer(&x, at(&x, A, "INVITE", i) ? A : B, i, "486 Busy Here", "");
+    scene_fini(&x);
+}
+
+static void test_credentials_go_to_the_peer_that_asked_for_them(void **state)
+{
+    (void)state;
+    for (int how = SW_CHOOSE_WEIGHT; how <= SW_CHOOSE_HASH; how++) {
+        credentials((enum sw_choose)how, "401 Unauthorized");
+        credentials((enum sw_choose)how, "407 Proxy Authentication Required");
+    }
+}
+
 /* ---- what is in progress ---- */
 
 static void test_counts_end_with_an_answer_a_cancel_and_silence(void **state)
@@ -465,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_retry_after_is_told_once),
         cmocka_unit_test(test_least_loaded_gets_the_next_call),
         cmocka_unit_test(test_hash_sends_one_call_to_one_peer),
+        cmocka_unit_test(test_credentials_go_to_the_peer_that_asked_for_them),
         cmocka_unit_test(test_counts_end_with_an_answer_a_cancel_and_silence),
         cmocka_unit_test(test_caller_counts_until_it_is_answered),
         cmocka_unit_test(test_counts_go_on_over_a_reload),

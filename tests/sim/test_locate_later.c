@@ -12,26 +12,6 @@
 
 /* ---- inside dialogs, and on the way back ---- */
 
-/* A message of the pbx inside the dialog that a 200 made. */
-static void send_inside(struct located *x, const char *method, const struct raw_message *ok,
-                        const char *uri, const char *cseq)
-{
-    char text[4096], routes[2048];
-    struct sw_buf b = sw_buf(text, sizeof(text));
-    raw_routes(ok, true, routes, sizeof(routes));
-    sw_buf_str(&b, method);
-    sw_buf_char(&b, ' ');
-    sw_buf_str(&b, uri);
-    sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-in-");
-    sw_buf_str(&b, method);
-    sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\n");
-    sw_buf_str(&b, routes);
-    sw_buf_lit(&b, "From: <sip:a@pbx.test>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: c1\r\nCSeq: ");
-    sw_buf_str(&b, cseq);
-    sw_buf_lit(&b, "\r\nContent-Length: 0\r\n\r\n");
-    raw_send_bytes(x->pbx, "10.1.0.1:5060", SW_UDP, b.p, b.n);
-}
-
 /* The Contact is a name: an ACK and a BYE find it when the dialog's connection is gone. RFC 3261
  * 16.6 step 7, 12.2.1.1 */
 static void inside(enum sw_lookup_rule rule, const char *domain, const char *uri)

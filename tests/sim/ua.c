@@ -241,7 +241,7 @@ static void ua_step(void *user, const struct sw_event *ev, struct sw_actions *ou
         return;
     }
     case SW_EV_CLOSED:
-        sw_client_strand(&u->engine, &ev->flow_id);
+        sw_client_strand(&u->engine, &ev->flow_id, false);
         while ((x = sw_client_stranded(&u->engine))) {
             struct ua_call *c = x->user;
             if (sw_client_fail(&u->engine, x) && c)

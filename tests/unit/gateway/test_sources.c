@@ -4,18 +4,18 @@
 
 static const struct sw_sip_key key = {1, 2};
 
-static struct sw_endpoint address(uint32_t n)
+static struct sw_flow address(uint32_t n)
 {
-    struct sw_endpoint e = {.family = 4, .port = 5060};
-    memcpy(e.ip, &n, sizeof(n));
-    return e;
+    struct sw_flow f = {.remote = {.family = 4, .port = 5060}};
+    memcpy(f.remote.ip, &n, sizeof(n));
+    return f;
 }
 
 static unsigned taken(struct sw_sources *s, uint32_t from, unsigned messages, int64_t now_ms)
 {
     unsigned n = 0;
     uint32_t say;
-    const struct sw_endpoint e = address(from);
+    const struct sw_flow e = address(from);
     for (unsigned i = 0; i < messages; i++)
         n += sw_sources_take(s, &e, now_ms, &say);
     return n;
@@ -65,23 +65,66 @@ static void test_sources_without_limit_all_are_taken(void **state)
 static void test_sources_go_by_the_address_alone(void **state)
 {
     struct sw_sources s;
-    struct sw_endpoint e = address(7);
+    struct sw_flow e = address(7);
     unsigned n = 0;
     uint32_t say;
     (void)state;
     assert_int_equal(sw_sources_init(&s, 3, key), SW_OK);
-    for (; e.port < 5160; e.port++)
+    for (; e.remote.port < 5160; e.remote.port++)
         n += sw_sources_take(&s, &e, 0, &say);
     assert_int_equal(n, 3);
-    e.family = 6;
+    e.remote.family = 6;
     assert_true(sw_sources_take(&s, &e, 0, &say));
+    sw_sources_fini(&s);
+}
+
+/* Whoever has an IPv6 address has its /64, as with limits.handshakes_per_source. */
+static void test_sources_go_by_the_network_of_an_ipv6_address(void **state)
+{
+    struct sw_sources s;
+    struct sw_flow e = {.remote = {.family = 6, .ip = {0x20, 1, 0xd, 0xb8, 1, 2, 3, 4}}};
+    unsigned n = 0;
+    uint32_t say;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 3, key), SW_OK);
+    for (; e.remote.ip[15] < 100; e.remote.ip[15]++)
+        n += sw_sources_take(&s, &e, 0, &say);
+    assert_int_equal(n, 3);
+    e.remote.ip[7]++;
+    assert_true(sw_sources_take(&s, &e, 0, &say));
+    sw_sources_fini(&s);
+}
+
+/* Whatever its address. Who proved nothing is not answered. */
+static void test_sources_go_by_the_domain_that_was_proved(void **state)
+{
+    struct sw_sources s;
+    unsigned n = 0, answers = 0;
+    uint32_t say;
+    (void)state;
+    assert_int_equal(sw_sources_init(&s, 3, key), SW_OK);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct sw_flow e = address(i);
+        e.peer = SW_PEER_VERIFIED;
+        e.domain_id = 77;
+        n += sw_sources_take(&s, &e, 0, &say);
+        answers += sw_sources_may_answer(&s, &e, 0);
+        e.peer = SW_PEER_NOBODY;
+        assert_true(sw_sources_take(&s, &e, 0, &say));
+        assert_false(sw_sources_may_answer(&s, &e, 0));
+        e.peer = SW_PEER_VERIFIED;
+        e.domain_id = 1000 + i;
+        assert_true(sw_sources_take(&s, &e, 0, &say));
+    }
+    assert_int_equal(n, 3);
+    assert_int_equal(answers, 3);
     sw_sources_fini(&s);
 }
 
 static void test_sources_say_it_once_per_interval_with_the_number(void **state)
 {
     struct sw_sources s;
-    struct sw_endpoint e = address(9);
+    struct sw_flow e = address(9);
     uint32_t say, lines = 0, told = 0, dropped = 0;
     (void)state;
     assert_int_equal(sw_sources_init(&s, 1, key), SW_OK);
@@ -117,6 +160,8 @@ int main(void)
         cmocka_unit_test(test_sources_largest_rate_does_not_overflow),
         cmocka_unit_test(test_sources_without_limit_all_are_taken),
         cmocka_unit_test(test_sources_go_by_the_address_alone),
+        cmocka_unit_test(test_sources_go_by_the_network_of_an_ipv6_address),
+        cmocka_unit_test(test_sources_go_by_the_domain_that_was_proved),
         cmocka_unit_test(test_sources_say_it_once_per_interval_with_the_number),
         cmocka_unit_test(test_sources_table_does_not_grow_and_forgets_the_fullest_first),
     };

@@ -291,6 +291,77 @@ static void test_draws_are_distributed_as_logarithms(void **state)
     assert_in_range((unsigned)(sum / DRAWS * 1000), 1410, 1475); /* 1442.7 */
 }
 
+/* RFC 3261 22.3: the request with credentials has the Call-ID of the one that was challenged
+ * (8.1.3.5), and meets the same peer; another process draws otherwise. */
+static void test_weight_is_drawn_once_for_a_call(void **state)
+{
+    (void)state;
+    enum { CALLS = 1000 };
+    unsigned others = 0;
+    int out[POOL], again[POOL];
+    route->choose = SW_CHOOSE_WEIGHT;
+    for (unsigned i = 0; i < CALLS; i++) {
+        engine.conf.table_key.k0 = 0;
+        arrange(i, true, out);
+        engine.prng.counter += 17;
+        arrange(i, true, again);
+        assert_memory_equal(out, again, sizeof(out));
+        engine.conf.table_key.k0 = 2782;
+        others += first(i, true) != out[0];
+    }
+    assert_near(others, CALLS * 3 / 4, 3 * CALLS);
+}
+
+/* The peer that challenged a call comes first, wherever the load is; one that is down does not, and
+ * only for a while. */
+static void test_least_loaded_comes_back_to_who_challenged(void **state)
+{
+    (void)state;
+    int out[POOL];
+    route->choose = SW_CHOOSE_LEAST_LOADED;
+    orders[2] = 1;
+    route->order = orders;
+    weights[2] = 0;
+    load(2, 9);
+    assert_int_equal(sw_challenged_init(&proxy.challenged, engine.conf.table_key), SW_OK);
+    sw_challenged_add(&proxy.challenged, SW_SLICE("call-1@host"), k.peers[2].id, NOW_MS - 1);
+    assert_int_equal(arrange(1, true, out), POOL);
+    assert_int_equal(out[0], 2);
+    assert_int_not_equal(first(2, true), 2);
+    atomic_store(&k.state[2].ping_failed, true);
+    assert_int_not_equal(first(1, true), 2);
+    atomic_store(&k.state[2].ping_failed, false);
+    sw_challenged_add(&proxy.challenged, SW_SLICE("call-3@host"), k.peers[2].id,
+                      NOW_MS - SW_CHALLENGED_MS);
+    assert_int_not_equal(first(3, true), 2);
+    sw_challenged_fini(&proxy.challenged);
+    load(2, 0);
+}
+
+/* Memory stays, and the last ones are known. */
+static void test_challenged_calls_make_room(void **state)
+{
+    struct sw_challenged x;
+    char id[32];
+    unsigned known = 0;
+    (void)state;
+    enum { CALLS = 100 * SW_CHALLENGED_SETS * SW_CHALLENGED_WAYS };
+    assert_int_equal(sw_challenged_init(&x, (struct sw_sip_key){1, 2}), SW_OK);
+    for (unsigned i = 0; i < CALLS; i++) {
+        snprintf(id, sizeof(id), "%u", i);
+        sw_challenged_add(&x, sw_slice_str(id), i + 1, NOW_MS + i / 100);
+        assert_int_equal(sw_challenged_by(&x, sw_slice_str(id), NOW_MS + i / 100), i + 1);
+    }
+    for (unsigned i = CALLS - SW_CHALLENGED_SETS; i < CALLS; i++) {
+        snprintf(id, sizeof(id), "%u", i);
+        known += sw_challenged_by(&x, sw_slice_str(id), NOW_MS + CALLS / 100) == i + 1;
+    }
+    assert_in_range(known, SW_CHALLENGED_SETS * 9 / 10, SW_CHALLENGED_SETS);
+    sw_challenged_add(&x, sw_slice_str(id), 7, NOW_MS + CALLS / 100); /* another one asked then */
+    assert_int_equal(sw_challenged_by(&x, sw_slice_str(id), NOW_MS + CALLS / 100), 7);
+    sw_challenged_fini(&x);
+}
+
 static void test_only_those_that_are_up_are_among_them(void **state)
 {
     (void)state;
@@ -322,6 +393,9 @@ int main(void)
         TEST(test_hash_moves_only_the_calls_of_the_peer_that_goes),
         TEST(test_hash_is_the_same_everywhere),
         TEST(test_draws_are_distributed_as_logarithms),
+        TEST(test_weight_is_drawn_once_for_a_call),
+        TEST(test_least_loaded_comes_back_to_who_challenged),
+        TEST(test_challenged_calls_make_room),
         TEST(test_only_those_that_are_up_are_among_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
