@@ -182,7 +182,26 @@ static void follow(struct sw_enum *x)
     else if (silent)
         finish(x, SW_ENUM_SILENT, "the name servers fail or do not answer");
     else
-        finish(x, SW_ENUM_NO_NUMBER, "ENUM knows no SIP URI for the number");
+        finish(x, SW_ENUM_NO_NUMBER,
+               x->passed ? "ENUM knows no further SIP URI for the number"
+                         : "ENUM knows no SIP URI for the number");
+}
+
+void sw_enum_pass(struct sw_enum *x)
+{
+    if (x->end != SW_ENUM_FOUND)
+        return;
+    finish(x, SW_ENUM_GOES_ON, NULL);
+    x->passed = true;
+    follow(x);
+}
+
+void sw_enum_give_up(struct sw_enum *x)
+{
+    if (x->end != SW_ENUM_GOES_ON)
+        return;
+    x->status[x->asked - 1] = SW_PEER_TIMEOUT;
+    finish(x, SW_ENUM_SILENT, "the name servers fail or do not answer");
 }
 
 void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struct sw_slab *slab)
