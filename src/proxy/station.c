@@ -122,7 +122,8 @@ static void locate_uri(struct sw_proxy *p, struct sw_location *x)
     g.transport = u.transport;
     g.sips = u.scheme == SW_SCHEME_SIPS;
     const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, g.host);
-    g.tlsa = sw_location_wants_dane(p->conf, peer, x->listener) ? x->tlsa : NULL;
+    bool dane = sw_location_wants_dane(p->conf, peer, x->listener);
+    g.tlsa = dane && !x->number->any_unsigned ? x->tlsa : NULL; /* "the entire chain": RFC 7673 3 */
     sw_locate_start(x->locate, &g);
 }
 

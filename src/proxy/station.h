@@ -24,11 +24,11 @@ struct sw_location {
     struct sw_locate_tlsa *tlsa; /* NULL: nobody is believed by TLSA records */
     struct sw_enum *number; /* NULL: no ENUM; else it is first, and `locate` begins with its URI */
     struct sw_locate_goal rest; /* what the URI found does not say: have, families, tls_only */
+    uint16_t listener;          /* with `number`: of those who are no peer */
     uint8_t as;                 /* enum sw_number_as; likewise of ENUM: */
     uint8_t unfit;              /* enum sw_number_fit of the first URI that was passed over */
     uint8_t located;            /* URIs that were looked for */
     bool asks_host;             /* `locate` is about the URI that was found */
-    uint16_t listener;          /* with `number`: of those who are no peer */
     void *user;
     struct sw_ref user_ref; /* SW_USER_PARKED: the parked send in place of `user` */
     uint8_t user_kind;      /* as of clients and parked sends */
