@@ -62,6 +62,12 @@ def serve(scene, cert=None):
     return sip.Server(**(cert or scene.carrier_tls()))
 
 
+def elsewhere(scene):
+    """A server of other.test, which is no peer."""
+    pem, key = scene.pki.domain("other", "other.test")
+    return serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_peer_is_found_by_naptr_srv_and_address(scene, workers):
     """RFC 3263 4.1, 4.2; the SRV target is not the name that counts: RFC 5922 4."""
@@ -164,7 +170,7 @@ def test_peer_without_tls_is_found(scene, transports, records):
         assert invite.line == "INVITE sip:bob@pbx.test SIP/2.0"
         pbx.send(sip.response(invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{port}>"))
         ok = c.final()
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         for cseq, method in ((1, "ACK"), (2, "BYE")):
             c.send(sip.request(method, f"sip:bob@127.0.0.1:{port}", headers=routes, call_id=ok["call-id"], cseq=cseq,
                                to_tag=";tag=callee"))
@@ -179,7 +185,7 @@ TO_DNS = "  - {from: pbx, to: dns}\n  - {from: verified, to: pbx}\n"
 
 def in_dialog(m, method, uri, target_port, **more):
     """A request of the PBX inside the dialog of a response that it got."""
-    routes = "".join(f"Route: {r}\r\n" for r in reversed(m.all("record-route")))
+    routes = sip.route_set(m)
     return sip.request(method, uri, "UDP", f"127.0.0.1:{target_port}", headers=routes, call_id=m["call-id"],
                        to_tag=";tag=callee", **more)
 
@@ -187,8 +193,7 @@ def in_dialog(m, method, uri, target_port, **more):
 def test_stranger_is_called_by_dns_and_proves_its_domain(scene):
     """RFC 3261 16.6 step 7: the Request-URI's domain; inside the dialog its Contact, a name, once the connection is
     gone; RFC 5923 8.2: never a connection of another domain."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    other = elsewhere(scene)
     zone = f"_sips._tcp SRV 1 0 {other.port} one.hoster.test."
     with Lab(scene, {"other.test": zone, "third.test": zone, "hoster.test": HOSTER}, TO_DNS) as lab:
         lab.send("INVITE", "sip:bob@other.test")
@@ -234,7 +239,7 @@ def test_stranger_calls_in_and_is_answered(scene):
         lab.pbx.send(sip.response(invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{lab.pbx.port}>"))
         ok = s.final()
         assert ok.status == 200
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         s.send(sip.request("ACK", f"sip:bob@127.0.0.1:{lab.pbx.port}", headers=routes, call_id=ok["call-id"],
                            to_tag=";tag=callee"))
         assert lab.pbx.recv().method == "ACK"
@@ -276,8 +281,7 @@ def test_what_leads_nowhere_is_told(scene, uri, answer):
 
 def test_number_is_tried_at_its_next_uri(scene):
     """RFC 6116 3.4.2: the preferred URI's domain does not exist, the next one is an address, the third is good."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    other = elsewhere(scene)
     record = r'3.2.1.0.3.9.4 NAPTR 1 {} "u" "E2U+sip" "!^.*$!{}!" .'
     zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one.hoster.test.", "hoster.test": HOSTER,
              "enum.test": "\n".join(record.format(n, uri) for n, uri in enumerate(
@@ -294,12 +298,16 @@ def test_number_is_tried_at_its_next_uri(scene):
         assert "does not exist" in passed[0]["why"] and passed[1]["why"] == "Number Leads To No Domain"
 
 
+def numbered(scene):
+    """The server of other.test, and zones in which the number +4930123 is there."""
+    other = elsewhere(scene)
+    return other, {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+                   "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+
+
 def test_number_is_found_by_enum(scene):
     """RFC 6116 4, in a private tree."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
-    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
-             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+    other, zones = numbered(scene)
     routes = '  - {from: pbx, user: "+*", to: enum, suffix: enum.test}\n'
     with Lab(scene, zones, routes) as lab:
         lab.send(uri="tel:+49-30-123")
@@ -314,10 +322,7 @@ def test_number_is_found_by_enum(scene):
 
 def test_what_rules_set_is_what_is_located(scene):
     """A national number is made a global one for ENUM; a host that a rule sets is asked for in place of the sender's."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
-    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
-             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+    other, zones = numbered(scene)
     routes = """  - {from: pbx, user: "0*", set: {strip: 1, prefix: "+49"}, to: enum, suffix: enum.test}
   - {from: pbx, user: "9*", set: {strip: 1, host: other.test}, to: dns}
 """

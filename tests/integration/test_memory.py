@@ -110,7 +110,7 @@ class Caller:
             ok = c.final(timeout)
             if ok.status != 200:
                 return [ok.status]
-            routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+            routes = sip.route_set(ok)
             uri = f"sip:bob@127.0.0.1:{self.scene.pbx_port}"
             for method, cseq in (("ACK", 1), ("BYE", 2)):
                 c.send(sip.request(method, uri, headers=routes, call_id=ok["call-id"], cseq=cseq,

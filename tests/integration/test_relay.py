@@ -27,7 +27,7 @@ def test_call_from_tls_to_udp_and_back(scene, workers):
         answer(pbx, invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{pbx.port}>")
         ok = c.recv()
         assert ok.status == 200 and len(ok.all("via")) == 1
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         assert routes.count("Route:") == 2  # RFC 5658: the sides differ
         c.send(sip.request("ACK", f"sip:bob@127.0.0.1:{pbx.port}", headers=routes, call_id=ok["call-id"],
                            to_tag=";tag=callee"))

@@ -68,7 +68,7 @@ def test_a_dialog_goes_on_over_a_reload(scene):
         pbx.send(sip.response(invite, 200, headers="Contact: <sip:pbx@10.9.9.9>\r\n"))
         ok = c.final()
         assert ctl(gw, "reload")[0] == 0
-        routes = "".join(f"Route: {v}\r\n" for v in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         c.send(sip.request("BYE", uri="sip:pbx@10.9.9.9", headers=routes, to_tag=";tag=callee", cseq=2,
                            call_id=ok["call-id"]))
         assert pbx.recv(want=lambda m: m.method == "BYE").method == "BYE"
