@@ -100,6 +100,23 @@ enum sw_status sw_dns_read_tlsa(struct sw_slice rdata, struct sw_dns_tlsa *out)
     return good && rdata.n > 0 ? SW_OK : SW_PEER_SYNTAX;
 }
 
+const char *sw_dns_tlsa_unusable(const struct sw_dns_tlsa *t)
+{
+    enum { PKIX_TA, PKIX_EE, DANE_TA, DANE_EE };
+    enum { FULL, SHA2_256, SHA2_512 };
+    enum { CERT, SPKI };
+    if (t->usage > DANE_EE)
+        return "a record has a certificate usage that is not known";
+    if (t->selector > SPKI)
+        return "a record has a selector that is not known";
+    if (t->matching > SHA2_512)
+        return "a record has a matching type that is not known";
+    if ((t->matching == SHA2_256 && t->data.n != 32) ||
+        (t->matching == SHA2_512 && t->data.n != 64))
+        return "a record's digest has another length than its matching type";
+    return NULL;
+}
+
 enum sw_status sw_dns_ask(struct sw_dns_question *q, struct sw_slice name, enum sw_dns_type type)
 {
     size_t label = 0;

@@ -61,6 +61,16 @@ SW_MUST_USE enum sw_status sw_dns_read_srv(struct sw_slice rdata, struct sw_dns_
 SW_MUST_USE enum sw_status sw_dns_read_naptr(struct sw_slice rdata, struct sw_dns_naptr *out);
 SW_MUST_USE enum sw_status sw_dns_read_tlsa(struct sw_slice rdata, struct sw_dns_tlsa *out);
 
+/** NULL: it can be matched with a certificate. Else what is wrong with it, static text; it is
+ * passed over, as if it were not there. RFC 6698 4.1, 7.2 to 7.4 */
+const char *sw_dns_tlsa_unusable(const struct sw_dns_tlsa *t);
+
+/* What the DNS, signed, says of the certificate of a server. RFC 6698 */
+struct sw_dane {
+    struct sw_slice records; /* TLSA, as in struct sw_dns_answer; empty: nothing */
+    struct sw_slice host;    /* the server that they are of */
+};
+
 /** Fills in a question; the name in lower case, its final dot taken off. SW_PEER_SYNTAX: no name.
  */
 SW_MUST_USE enum sw_status sw_dns_ask(struct sw_dns_question *q, struct sw_slice name,

@@ -23,6 +23,7 @@ struct sw_explain_hop {
     bool waits;  /* it is being dialled */
     char conn[32];
     char domain[SW_DNS_NAME_MAX]; /* what one that is no peer must prove */
+    char server[SW_DNS_NAME_MAX]; /* whose TLSA records it must match; empty: none */
     char *bytes;                  /* as it would leave; NULL: it is not known */
     size_t n;
 };

@@ -152,6 +152,19 @@ static void put_strangers(json_t *o, const struct sw_config *c, const struct sw_
     json_object_set_new(o, "server_name", json_string(h->domain));
 }
 
+/* Signed TLSA records decide before trust does: RFC 7673 4.2 */
+static void put_dane(json_t *o, const struct sw_explain_hop *h)
+{
+    char words[SW_DNS_NAME_MAX + 64];
+    struct sw_buf b = sw_buf(words, sizeof(words));
+    if (!h->server[0])
+        return;
+    sw_buf_lit(&b, "a certificate that matches the TLSA records of ");
+    sw_buf_str(&b, h->server);
+    json_object_set_new(o, "expected", json_stringn(b.p, b.n));
+    json_object_set_new(o, "verify", json_string("dane"));
+}
+
 static const char *connection(const struct sw_explain *x, const struct sw_explain_hop *h)
 {
     if (h->target.transport == SW_UDP)
@@ -214,6 +227,7 @@ static json_t *target(struct sw_explain *x, uint32_t i)
         put_credential(o, c, p);
     else if (t->transport == SW_TLS && h->domain[0])
         put_strangers(o, c, h);
+    put_dane(o, h);
     put_request(o, h);
     return o;
 }

@@ -53,7 +53,7 @@ static const struct sw_cmd commands[] = {
     {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
      "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"
      "then close_notify. URI is a sip: or sips: URI, HOST or HOST:PORT; TLS unless it says\n"
-     "transport=tcp or transport=udp.\n"
+     "transport=tcp or transport=udp. Names are looked up as RFC 3263 says, and told.\n"
      "\n"
      "  --cert FILE --key FILE  the certificate to show, PEM, leaf first (none without)\n"
      "  --ca FILE               the CAs to believe (the system's store without)\n"

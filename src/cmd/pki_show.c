@@ -264,6 +264,8 @@ static void show_cert(struct view *v, const struct sw_cert *cert)
     if (!c.facts.is_ca || v->json)
         put_names(v, &c);
     put_text(v, "purposes", "purposes", c.more.has_purposes ? c.more.purposes : "any");
+    if (c.more.features[0] || v->json)
+        put_text(v, "tls_features", "TLS features", c.more.features);
     put_key(v, &c.more.key);
     put_text(v, "signature", "signature", c.more.signature);
     put_digest(v, "sha256", "SHA-256", c.facts.sha256);

@@ -2,7 +2,6 @@
 #include "cmd/probe.h"
 
 #include "cmd/cmd.h"
-#include "loop/resolve.h"
 #include <stdlib.h>
 
 enum { TIMEOUT_MS = 5000, TIMEOUT_MAX_S = 3600 };
@@ -63,17 +62,7 @@ static const char *read_args(int argc, char **argv, struct probe_args *x)
     return x->uri || x->peer ? NULL : "the URI is missing";
 }
 
-/* The addresses to try. RFC 3263 4.2 without NAPTR and SRV: the system's resolver */
-static bool locate(const struct probe_goal *g, struct sw_endpoint *list, size_t *n,
-                   const char **why)
-{
-    memcpy(list, g->addresses, sizeof(g->addresses));
-    *n = g->address_count;
-    return *n || sw_resolve(g->host, g->port, list, PROBE_ADDRESSES_MAX, n, why) == SW_OK;
-}
-
-static bool try_address(const struct probe_goal *g, struct sw_tls_worker *w, bool json,
-                        const struct sw_endpoint *to, bool first)
+static bool try_address(const struct probe_goal *g, struct sw_tls_worker *w, bool json, size_t i)
 {
     struct probe_attempt *a = calloc(1, sizeof(*a));
     if (!a)
@@ -83,11 +72,12 @@ static bool try_address(const struct probe_goal *g, struct sw_tls_worker *w, boo
         a->show = probe_print_message;
         a->phase_done = probe_print_phase;
     }
-    a->remote = *to;
-    a->result[PROBE_DNS] = probe_goal_by_name(g) ? PROBE_PASSED : PROBE_SKIPPED;
+    a->remote = g->addresses[i];
+    a->dane = g->dane[i];
+    a->result[PROBE_DNS] = g->by_name ? PROBE_PASSED : PROBE_SKIPPED;
     bool ok = probe_try(a, w);
     if (json)
-        probe_json_attempt(a, first);
+        probe_json_attempt(a, i == 0);
     else
         probe_print_end(a);
     probe_attempt_clear(a);
@@ -95,13 +85,13 @@ static bool try_address(const struct probe_goal *g, struct sw_tls_worker *w, boo
     return ok;
 }
 
-static void tell_dns(const struct probe_goal *g, bool json, const char *why)
+static void tell_dns(const struct probe_goal *g, bool json)
 {
     struct probe_attempt *a = calloc(1, sizeof(*a));
     if (!a)
         return;
     a->goal = g;
-    probe_dns_failed(a, why);
+    probe_dns_failed(a);
     if (json)
         probe_json_attempt(a, true);
     else
@@ -109,23 +99,20 @@ static void tell_dns(const struct probe_goal *g, bool json, const char *why)
     free(a);
 }
 
-static bool try_all(const struct probe_goal *g, struct sw_tls_worker *w, bool json)
+static bool try_all(struct probe_goal *g, struct sw_tls_worker *w, bool json)
 {
-    struct sw_endpoint list[PROBE_ADDRESSES_MAX];
-    const char *why = NULL;
-    size_t n = 0;
     bool ok = false;
     if (!json)
         probe_print_start(g);
-    bool found = locate(g, list, &n, &why);
+    bool found = probe_locate(g);
     if (json)
-        probe_json_start(g, list, found ? n : 0);
+        probe_json_start(g);
     else if (found)
-        probe_print_addresses(g, list, n);
+        probe_print_addresses(g);
     if (!found)
-        tell_dns(g, json, why);
-    for (size_t i = 0; found && i < n && !ok; i++)
-        ok = try_address(g, w, json, &list[i], i == 0);
+        tell_dns(g, json);
+    for (size_t i = 0; i < g->address_count && !ok; i++)
+        ok = try_address(g, w, json, i);
     if (json)
         probe_json_end(ok);
     return ok;

@@ -4,8 +4,10 @@
 #define SW_CMD_PROBE_H
 
 #include "conn/attempt.h"
+#include "crypto/feature.h"
 #include "daemon/config.h"
 #include "proxy/ingress.h"
+#include "sip/locate.h"
 
 enum probe_phase {
     PROBE_DNS,
@@ -33,8 +35,10 @@ struct probe_goal {
     enum sw_transport transport;
     bool sips;
     char host[256]; /* to look up; empty: `addresses` are given */
-    uint16_t port;
+    uint16_t port;  /* 0: as the DNS says */
+    bool by_name, named_transport;
     struct sw_endpoint addresses[PROBE_ADDRESSES_MAX];
+    struct sw_dane dane[PROBE_ADDRESSES_MAX]; /* what is signed of the certificate there */
     size_t address_count;
     struct sw_endpoint from;   /* where to connect from; family 0: anywhere */
     struct sw_slice from_host; /* that the From names; empty: the local address */
@@ -45,7 +49,7 @@ struct probe_goal {
     const struct sw_tls_policy *policies;
     unsigned policy_count;
     int64_t timeout_ms;
-    char wanted[320], shown[320], believed[4608];
+    char wanted[320], shown[320], believed[4608], dns[4096];
     /* owned */
     char *text; /* the URI */
     struct sw_tls_policy builtin[SW_POLICIES];
@@ -56,14 +60,20 @@ struct probe_goal {
     struct sw_trust_entry entry;
     struct sw_trust *trust;
     struct sw_config config;
+    struct sw_locate at;
+    struct sw_locate_tlsa tlsa;
     bool has_config;
 };
 
 /** Reads what the arguments name. False: `wrong` was printed, or said in `why`. */
 bool probe_goal_make(const struct probe_args *args, struct probe_goal *g, char why[512]);
-/** True if an address is to be looked up. */
-bool probe_goal_by_name(const struct probe_goal *g);
 void probe_goal_free(struct probe_goal *g);
+
+/* ---- where it is: probe_locate.c ---- */
+
+/** Looks for the addresses, if they are not given; what the DNS said is in `dns`. False: there are
+ * none. RFC 3263 4 */
+bool probe_locate(struct probe_goal *g);
 
 /* ---- what came of one address: probe_try.c, probe_note.c ---- */
 
@@ -79,6 +89,7 @@ struct probe_message {
 struct probe_cert {
     struct sw_cert_facts facts;
     char purposes[128];
+    char features[SW_FEATURES_MAX]; /* of TLS, RFC 7633 */
     char names[512];
     char identities[256];
 };
@@ -108,6 +119,7 @@ enum probe_result {
 struct probe_attempt {
     const struct probe_goal *goal;
     struct sw_endpoint remote, local;
+    struct sw_dane dane;
     int64_t start_us;
     enum probe_result result[PROBE_PHASES];
     int64_t took_us[PROBE_PHASES];
@@ -138,7 +150,7 @@ void probe_attempt_clear(struct probe_attempt *a);
 void probe_seen(void *user, const struct sw_tls_seen *m);
 
 /** Fills `a->failure` for names that have no address. */
-void probe_dns_failed(struct probe_attempt *a, const char *why);
+void probe_dns_failed(struct probe_attempt *a);
 
 /* ---- bytes: probe_link.c ---- */
 
@@ -188,12 +200,12 @@ const char *probe_phase_name(enum probe_phase p);
 const char *probe_result_name(enum probe_result r);
 
 void probe_print_start(const struct probe_goal *g);
-void probe_print_addresses(const struct probe_goal *g, const struct sw_endpoint *list, size_t n);
+void probe_print_addresses(const struct probe_goal *g);
 void probe_print_message(const struct probe_attempt *a, const struct probe_message *m);
 void probe_print_phase(const struct probe_attempt *a, enum probe_phase p);
 void probe_print_end(const struct probe_attempt *a);
 
-void probe_json_start(const struct probe_goal *g, const struct sw_endpoint *list, size_t n);
+void probe_json_start(const struct probe_goal *g);
 void probe_json_attempt(const struct probe_attempt *a, bool first);
 void probe_json_end(bool ok);
 

@@ -25,7 +25,7 @@ static void put(char *out, size_t cap, struct sw_slice s)
     out[b.n] = 0;
 }
 
-/* A host as the resolver wants it: an IPv6 address without its brackets. */
+/* A host without the brackets of an IPv6 address. */
 static void put_host(char out[256], struct sw_slice host)
 {
     if (host.n > 2 && host.p[0] == '[')
@@ -57,6 +57,7 @@ static bool set_transport(struct probe_goal *g, const struct sw_uri *u, char why
                      SW_SLICE_ARG(u->transport));
     if (g->sips && t == SW_UDP)
         return wrong(why, "a sips URI is never reached over UDP (RFC 3261 26.2.2)");
+    g->named_transport = u->transport.n;
     g->transport = g->sips ? SW_TLS : t; /* sips with transport=tcp is TLS on TCP */
     return true;
 }
@@ -74,7 +75,7 @@ static bool set_target(struct probe_goal *g, const struct sw_uri *u, const char 
     struct sw_slice host = u->maddr.n ? u->maddr : u->host;
     struct sw_uri v;
     char *text = NULL;
-    g->port = u->port ? u->port : sw_transport_port(g->transport);
+    g->port = u->port;
     g->how = u->maddr.n ? "by maddr of the URI" : "";
     put_host(g->host, host);
     if (!via)
@@ -226,7 +227,6 @@ static void take_addresses(struct probe_goal *g, const struct sw_peer_conf *p)
             g->addresses[i].port = sw_transport_port(g->transport);
         g->address_count++;
     }
-    g->port = sw_transport_port(g->transport);
     g->how = "by the peer's address";
     if (p->domain_count && !p->address_count) {
         put_host(g->host, p->domains[0]);
@@ -294,15 +294,11 @@ bool probe_goal_make(const struct probe_args *args, struct probe_goal *g, char w
     if (args->uri && !read_uri(args->uri, &u, &g->text))
         return wrong(why, "\"%s\" is no sip: or sips: URI, HOST or HOST:PORT", args->uri);
     bool ok = args->config ? from_config(args, g, &u, why) : from_arguments(args, g, &u, why);
+    struct sw_endpoint ip;
+    g->by_name = !g->address_count && !sw_endpoint_ip_parse(sw_slice_str(g->host), &ip);
     if (ok)
         set_uri(g, &u);
     return ok;
-}
-
-bool probe_goal_by_name(const struct probe_goal *g)
-{
-    struct sw_endpoint ip;
-    return !g->address_count && !sw_endpoint_ip_parse(sw_slice_str(g->host), &ip);
 }
 
 void probe_goal_free(struct probe_goal *g)

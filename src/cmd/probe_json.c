@@ -58,7 +58,7 @@ static void endpoint(const char *name, const struct sw_endpoint *e)
     field(name, e->family ? sw_endpoint_text(e, text) : NULL);
 }
 
-void probe_json_start(const struct probe_goal *g, const struct sw_endpoint *list, size_t n)
+void probe_json_start(const struct probe_goal *g)
 {
     char text[SW_ENDPOINT_TEXT_MAX], uri[512];
     bool tls = g->transport == SW_TLS;
@@ -72,12 +72,13 @@ void probe_json_start(const struct probe_goal *g, const struct sw_endpoint *list
     field("shown", tls ? g->shown : NULL);
     field("believed", tls ? g->believed : NULL);
     field("policy", tls ? g->policies[g->tls.policy].name : NULL);
-    field("resolver", probe_goal_by_name(g) ? "system" : "none");
+    field("resolver", g->by_name ? "dns" : "none");
+    field("dns", g->by_name ? g->dns : NULL);
     fputs("\"addresses\": [", stdout);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < g->address_count; i++) {
         if (i)
             fputs(", ", stdout);
-        put_text(sw_endpoint_text(&list[i], text));
+        put_text(sw_endpoint_text(&g->addresses[i], text));
     }
     fputs("],\n \"attempts\": [", stdout);
 }
@@ -139,6 +140,8 @@ static void chain(const struct probe_attempt *a)
                (long long)((c->facts.not_after_s - sw_clock_wall_s()) / 86400),
                c->facts.is_ca ? "true" : "false", c->facts.self_issued ? "true" : "false");
         words(c->purposes, ' ');
+        fputs(", \"tls_features\": ", stdout);
+        words(c->features, ' ');
         fputs(", \"names\": ", stdout);
         words(c->names, ' ');
         fputs(", \"identities\": ", stdout);

@@ -89,6 +89,9 @@ static void keep_cert(struct probe_attempt *a, struct sw_slice der)
     struct sw_buf b = sw_buf(c->purposes, sizeof(c->purposes) - 1);
     sw_cert_purposes_put(&b, one.c[0]);
     probe_text_end(&b);
+    b = sw_buf(c->features, sizeof(c->features) - 1);
+    sw_cert_features_put(&b, one.c[0]);
+    probe_text_end(&b);
     keep_identities(c, one.c[0]);
     sw_certs_free(&one);
     a->chain_count++;

@@ -168,25 +168,22 @@ void probe_print_start(const struct probe_goal *g)
     fflush(stdout);
 }
 
-void probe_print_addresses(const struct probe_goal *g, const struct sw_endpoint *list, size_t n)
+void probe_print_addresses(const struct probe_goal *g)
 {
     char text[PROBE_ADDRESSES_MAX * (SW_ENDPOINT_TEXT_MAX + 2) + 400];
     struct sw_buf b = sw_buf(text, sizeof(text) - 1);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < g->address_count; i++) {
         if (i)
             sw_buf_lit(&b, ", ");
-        sw_endpoint_put(&b, &list[i]);
+        sw_endpoint_put(&b, &g->addresses[i]);
     }
     if (g->how[0]) {
         sw_buf_char(&b, ' ');
         sw_buf_str(&b, g->how);
     }
-    if (probe_goal_by_name(g)) {
-        sw_buf_lit(&b, "; ");
-        sw_buf_str(&b, g->host);
-        sw_buf_lit(&b, " by the system's resolver, without NAPTR and SRV of RFC 3263");
-    }
     probe_text_end(&b);
+    if (g->by_name)
+        put_row("dns", g->dns);
     put_row("address", text);
     fflush(stdout);
 }
@@ -266,6 +263,7 @@ static void print_chain(const struct probe_attempt *a)
         snprintf(text, sizeof(text), "%s; %s; serial %s", days, c->facts.key, c->facts.serial);
         put_row("  valid", text);
         put_row("  purposes", c->purposes);
+        put_row("  features", c->features); /* RFC 7633 */
         if (i == 0)
             put_row("  names", c->names);
     }

@@ -160,11 +160,11 @@ static bool fail(struct probe_attempt *a, struct probe_link *l, enum probe_phase
     return false;
 }
 
-void probe_dns_failed(struct probe_attempt *a, const char *why)
+void probe_dns_failed(struct probe_attempt *a)
 {
     struct probe_failure *f = &a->failure;
     *f = (struct probe_failure){.phase = PROBE_DNS, .status = SW_SYS_UNREACHABLE, .alert = -1};
-    probe_text_copy(f->why, sizeof(f->why), why);
+    probe_text_copy(f->why, sizeof(f->why), a->goal->dns);
     struct sw_buf b = sw_buf(f->wanted, sizeof(f->wanted) - 1);
     sw_buf_lit(&b, "an address of ");
     sw_buf_str(&b, a->goal->host);
@@ -209,7 +209,11 @@ static bool handshake(struct probe_attempt *a, struct probe_link *l)
     l->tls = sw_tls_new(l->worker, &a->goal->tls, a);
     int64_t from_us = sw_clock_us();
     l->deadline_ms = sw_clock_ms() + a->goal->timeout_ms;
-    enum sw_status s = l->tls ? probe_link_handshake(l) : SW_LIMIT_MEMORY;
+    enum sw_status s = l->tls ? SW_OK : SW_LIMIT_MEMORY;
+    if (s == SW_OK && a->dane.records.n)
+        s = sw_tls_dane(l->tls, a->dane.records);
+    if (s == SW_OK)
+        s = probe_link_handshake(l);
     if (s == SW_OK) {
         keep_info(a, l);
         /* until TLS 1.2 the server's Finished comes last: it has judged our certificate */
@@ -240,7 +244,10 @@ static bool identity(struct probe_attempt *a, struct probe_link *l)
         .outbound = true,
         .ident = ident,
     };
-    enum sw_status s = sw_ingress_outbound(NULL, &a->goal->peer, &flow, &in);
+    const struct sw_ingress_server server = {.peer = &a->goal->peer, .host = a->dane.host};
+    enum sw_status s = sw_ingress_dane(NULL, &server, &flow, &in);
+    if (s == SW_AGAIN)
+        s = sw_ingress_outbound(NULL, &a->goal->peer, &flow, &in);
     a->verdict = in.why;
     struct sw_buf b = sw_buf(a->identity, sizeof(a->identity) - 1);
     sw_buf_put(&b, in.got.p, in.got.n < b.cap ? in.got.n : b.cap);

@@ -44,13 +44,27 @@ size_t sw_attempt_head(const struct sw_conns *s, const struct sw_flow *flow,
     return 7;
 }
 
-/* `chain` widens nothing inbound. */
+/* What its certificate was judged by: signed TLSA records, or the peer's rule, of which `chain`
+ * widens nothing inbound. */
+static const char *rule_of(const struct sw_conn_peer *p, const struct sw_conn *c)
+{
+    const struct sw_ident *id = c->flow.ident;
+    if (sw_ident_vouched(id, SW_VOUCHED_DANE_EE) || sw_ident_vouched(id, SW_VOUCHED_DANE_TA))
+        return "dane";
+    if (!p || !p->verify)
+        return NULL;
+    return p->chain_only && !c->flow.outbound ? "domain" : p->verify;
+}
+
 size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, struct sw_field *f,
                        size_t n)
 {
-    if (!p || !p->verify || !c->flow.ident)
+    const char *rule = c->flow.ident ? rule_of(p, c) : NULL;
+    if (!rule)
         return n;
-    f[n++] = sw_field_str("verify", p->chain_only && !c->flow.outbound ? "domain" : p->verify);
+    f[n++] = sw_field_str("verify", rule);
+    if (!p)
+        return n;
     if (p->purposes)
         f[n++] = sw_field_str("purposes", p->purposes);
     const struct sw_pin *pin = sw_pin_find(p->pins, p->pin_count, c->flow.ident);
@@ -129,9 +143,8 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_attempt_shown(&info);
     f[n++] = resumed(&info);
     f[n++] = sw_field_text("server_name", info.server_name);
-    f[n++] = sw_field_str("verify", !p || !p->verify || !c->flow.ident   ? "-"
-                                    : p->chain_only && !c->flow.outbound ? "domain"
-                                                                         : p->verify);
+    const char *rule = c->flow.ident ? rule_of(p, c) : NULL;
+    f[n++] = sw_field_str("verify", rule ? rule : "-");
     f[n++] = sw_field_text("names", sw_buf_view(&b));
     f[n++] = sw_field_text("sha256", fingerprint(c->flow.ident, h->sha256));
     f[n++] = sw_field_str("not_after", ends(c->flow.ident, h->ends));

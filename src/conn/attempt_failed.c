@@ -143,6 +143,8 @@ static size_t put_identity(const struct said *x, const struct sw_conn_peer *p, s
         f[n++] = sw_field_str("wanted", p->wanted);
     if (c->stranger)
         f[n++] = sw_field_str("wanted", c->stranger->domain);
+    if (c->server)
+        f[n++] = sw_field_str("tlsa_of", c->server);
     n = sw_attempt_rule(p, c, f, n);
     if (c->flow.ident) {
         sw_ident_put_names(c->flow.ident, names);

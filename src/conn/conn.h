@@ -4,6 +4,7 @@
 #define SW_CONN_CONN_H
 
 #include "base/counters.h"
+#include "base/dns.h"
 #include "base/flow.h"
 #include "base/hold.h"
 #include "base/ident.h"
@@ -106,6 +107,7 @@ struct sw_conn {
     struct sw_ref ref;
     struct sw_tls *tls;                /* NULL: plain */
     struct sw_conn_stranger *stranger; /* we dialled one who is no peer; NULL: not so */
+    char *server;                      /* whose TLSA records count; NULL: none do */
     struct sw_load *load;              /* of its peer, in which it counts; NULL: it does not */
     struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
@@ -226,6 +228,18 @@ SW_MUST_USE enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t pe
 static inline struct sw_slice sw_conn_domain(const struct sw_conn *c)
 {
     return c->stranger ? sw_slice_str(c->stranger->domain) : sw_slice("", 0);
+}
+
+/**
+ * A connection over TLS that was just dialled: its server may be believed by these TLSA records,
+ * and must match them. SW_LIMIT_MEMORY, SW_CRYPTO: it is to be dropped. RFC 7673
+ */
+SW_MUST_USE enum sw_status sw_conn_believe(struct sw_conn *c, const struct sw_dane *dane);
+
+/** The host whose TLSA records count for it; empty: none do. */
+static inline struct sw_slice sw_conn_server(const struct sw_conn *c)
+{
+    return c->server ? sw_slice_str(c->server) : sw_slice("", 0);
 }
 
 /** Starts to dial. SW_LIMIT_PEER: not begun; SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO,

@@ -15,7 +15,8 @@ struct judging {
     const struct sw_trust_ask *ask;
     X509_STORE_CTX *ctx;
     int64_t now_s;
-    int64_t end_s; /* until when it holds */
+    int64_t end_s;    /* until when it holds */
+    bool must_staple; /* a chain's server must: each handshake is judged by itself */
     struct sw_trust_verdict *out;
 };
 
@@ -100,9 +101,8 @@ static int revoked(struct judging *j, const struct sw_trust_entry *e, STACK_OF(X
     return found;
 }
 
-/* Keys and signatures that nobody should believe any more, whatever a TLS policy allows. The
- * anchor's own signature proves nothing and is not looked at. RFC 9325 4.5 */
-static int weak(STACK_OF(X509) * chain, int anchor_at, int *depth)
+/* Whatever a TLS policy allows. */
+int sw_x509_chain_weak(STACK_OF(X509) * chain, int anchor_at, int *depth)
 {
     for (int i = 0; i <= anchor_at; i++) {
         X509 *x = sk_X509_value(chain, i);
@@ -115,9 +115,9 @@ static int weak(STACK_OF(X509) * chain, int anchor_at, int *depth)
     return X509_V_OK;
 }
 
-/* What the leaf may be used for: a CA's extendedKeyUsage holds for all below it. One that may vouch
- * for TLS may vouch for SIP: RFC 5924 5 wants a certificate with sipDomain accepted. */
-static uint8_t uses_of(STACK_OF(X509) * chain, int anchor_at)
+/* A CA that may vouch for TLS may vouch for SIP: RFC 5924 5 wants a certificate with sipDomain
+ * accepted. */
+uint8_t sw_x509_chain_uses(STACK_OF(X509) * chain, int anchor_at)
 {
     uint8_t uses = sw_x509_uses(sk_X509_value(chain, 0));
     for (int i = 1; i <= anchor_at; i++) {
@@ -129,6 +129,18 @@ static uint8_t uses_of(STACK_OF(X509) * chain, int anchor_at)
     return uses;
 }
 
+/* RFC 7633 4.3.3: a client treats a certificate as invalid whose server does not do what it was
+ * asked for, and what the certificate promises. */
+static bool staple_missing(struct judging *j, STACK_OF(X509) * chain, int anchor_at)
+{
+    if (j->ask->of_client || !sw_trust_wants_ocsp(j->t) || !sw_chain_must_staple(chain, anchor_at))
+        return false;
+    j->must_staple = true;
+    return j->ask->due == SW_STAPLE_DUE || (j->ask->due == SW_STAPLE_DUE_ONCE &&
+                                            !sw_is_known_good(j->t->learnt, sk_X509_value(chain, 0),
+                                                              sk_X509_value(chain, 1), j->now_s));
+}
+
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
 static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain, int anchor_at,
                        int *depth)
@@ -138,7 +150,11 @@ static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain
         *depth = (int)e->depth;
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
-    int error = weak(chain, anchor_at, depth);
+    int error = sw_x509_chain_weak(chain, anchor_at, depth);
+    if (error == X509_V_OK && staple_missing(j, chain, anchor_at)) {
+        *depth = 0;
+        error = SW_V_ERR_STAPLE_MISSING;
+    }
     if (error == X509_V_OK)
         error = revoked(j, e, chain, anchor_at, depth);
     j->out->pending |= error == X509_V_ERR_OCSP_VERIFY_NEEDED;
@@ -166,7 +182,7 @@ static void match_anchors(struct judging *j, STACK_OF(X509) * chain)
              a < t->anchors + t->anchor_count && a->x == first->x; a++) {
             int e = judge_entry(j, a->entry, chain, i, &depth);
             if (e == X509_V_OK) {
-                vouch(out, t->entries[a->entry]->id, uses_of(chain, i));
+                vouch(out, t->entries[a->entry]->id, sw_x509_chain_uses(chain, i));
             } else {
                 worst = e;
                 out->depth = depth;
@@ -214,7 +230,7 @@ static void ask_alone(struct judging *j, uint32_t entry)
     STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
     int top = good ? sk_X509_num(chain) - 1 : 0;
     if (top > 0 && judge_entry(j, entry, chain, top, &depth) == X509_V_OK) {
-        vouch(j->out, t->entries[entry]->id, uses_of(chain, top));
+        vouch(j->out, t->entries[entry]->id, sw_x509_chain_uses(chain, top));
         if (chain_end_s(chain) < j->end_s)
             j->end_s = chain_end_s(chain);
     }
@@ -281,7 +297,7 @@ static void build(struct judging *j, struct sw_leafcache *cache, const struct sw
         out->error = X509_V_ERR_OUT_OF_MEM;
     } else if (out->pending) {
         out->error = X509_V_OK;
-    } else if (out->error == X509_V_OK) {
+    } else if (out->error == X509_V_OK && !j->must_staple) {
         sw_leafcache_add(cache, key, j->now_s, j->end_s, &out->vouched);
     }
 }

@@ -223,6 +223,9 @@ void sw_cert_details(const struct sw_cert *cert, struct sw_cert_details *out)
     out->has_san = X509_get_ext_by_NID(x, NID_subject_alt_name, -1) >= 0;
     out->path_length = (int)X509_get_pathlen(x);
     purposes(x, out);
+    struct sw_buf b = sw_buf(out->features, sizeof(out->features) - 1);
+    sw_cert_features_put(&b, cert);
+    out->features[b.n] = 0;
     ERR_clear_error();
 }
 

@@ -40,9 +40,20 @@ X509_STORE *sw_trust_store(const struct sw_trust *t);
 /** A digest of which entries it is made of, by their ids: it outlives a reload. */
 const uint8_t *sw_trust_scope(const struct sw_trust *t);
 
+/* No staple came, and the certificate wants one: the library has no word for it that it uses. */
+enum { SW_V_ERR_STAPLE_MISSING = X509_V_ERR_APPLICATION_VERIFICATION };
+
+/* Whether a server whose certificate says so must have stapled. RFC 7633 4.3.3 */
+enum sw_staple_due {
+    SW_STAPLE_NOT_DUE,  /* it was not asked to, it did, or it may do so yet */
+    SW_STAPLE_DUE,      /* it was asked to, and did not */
+    SW_STAPLE_DUE_ONCE, /* a session is resumed: what it stapled then must still be known */
+};
+
 /* How a chain is to be judged. */
 struct sw_trust_ask {
     bool of_client;
+    enum sw_staple_due due;
     bool last;              /* an answer that is not there by now is not waited for */
     bool staple_follows;    /* one may come: nobody is asked until then */
     struct sw_slice staple; /* an OCSP answer for the leaf; empty: none */
@@ -72,9 +83,27 @@ struct sw_revocation_ask {
 int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
                X509 *issuer, int64_t *until_s);
 
+/** True if the extension names status_request, or cannot be read. RFC 7633 4.2.3.1 */
+bool sw_x509_must_staple(X509 *x);
+
+/** The same of a chain up to its anchor: a CA's extension holds for what it issues. RFC 7633 4.2.2
+ */
+bool sw_chain_must_staple(STACK_OF(X509) * chain, int anchor_at);
+
+/** True if OCSP, or an earlier staple, says that `x` is good, and that is current. */
+bool sw_is_known_good(struct sw_revocations *learnt, X509 *x, X509 *issuer, int64_t now_s);
+
 /** What the certificate itself allows, see enum sw_use. RFC 5280 4.2.1.12; RFC 5924 5; RFC 5922 7.1
  */
 uint8_t sw_x509_uses(X509 *x);
+
+/** The same of a chain's leaf: a CA's extendedKeyUsage holds for all below it. The chain ends at
+ * `anchor_at`. */
+uint8_t sw_x509_chain_uses(STACK_OF(X509) * chain, int anchor_at);
+
+/** X509_V_OK, or what is too weak in a chain that ends at `anchor_at`, and where in `*depth`. The
+ * anchor's own signature proves nothing and is not looked at. RFC 9325 4.5 */
+int sw_x509_chain_weak(STACK_OF(X509) * chain, int anchor_at, int *depth);
 
 /** True if the key is one that nobody should believe any more: RSA under 2048 bits, all else under
  * 112 bits of strength (EC under 224 bits). RFC 9325 4.5 */

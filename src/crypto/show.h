@@ -3,6 +3,7 @@
 #ifndef SW_CRYPTO_SHOW_H
 #define SW_CRYPTO_SHOW_H
 
+#include "crypto/feature.h"
 #include "crypto/hmac.h"
 #include "crypto/x509.h"
 
@@ -49,6 +50,7 @@ struct sw_cert_details {
     /* extendedKeyUsage; without one, everything is allowed: RFC 5280 4.2.1.12 */
     bool has_purposes, any_purpose, client, server, sip_domain;
     char purposes[256]; /* its words, a space between: RFC 5280 4.2.1.12, RFC 5924 4.1 */
+    char features[SW_FEATURES_MAX]; /* what a server promises: RFC 7633; empty: nothing */
 };
 
 struct sw_crl_details {

@@ -102,7 +102,8 @@ static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
 {
     struct sw_cert_facts x;
     char from[SW_DATE_BYTES], until[SW_DATE_BYTES], print[65], key_print[65], names[NAMES_BYTES];
-    char purposes[128];
+    char purposes[128], promised[SW_FEATURES_MAX];
+    struct sw_buf features = sw_buf(promised, sizeof(promised));
     struct sw_buf hex = sw_buf(print, sizeof(print)), key = sw_buf(key_print, sizeof(key_print));
     struct sw_buf found = sw_buf(names, sizeof(names)), uses = sw_buf(purposes, sizeof(purposes));
     struct sw_ident *ident = sw_ident_new(cert, NULL, 0);
@@ -110,6 +111,7 @@ static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
     sw_buf_hex(&hex, x.sha256, sizeof(x.sha256));
     sw_buf_hex(&key, x.key_sha256, sizeof(x.key_sha256));
     sw_cert_purposes_put(&uses, cert);
+    sw_cert_features_put(&features, cert);
     if (ident)
         sw_ident_put_names(ident, &found);
     sw_ident_free(ident);
@@ -123,6 +125,7 @@ static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
         sw_field_str("serial", x.serial),
         sw_field_str("key", x.key),
         sw_field_text("purposes", sw_buf_view(&uses)),
+        sw_field_text("tls_features", sw_buf_view(&features)),
         sw_field_str("not_before", sw_answer_date(x.not_before_s, from)),
         sw_field_str("not_after", sw_answer_date(x.not_after_s, until)),
         sw_field_text("used_by", s->users),

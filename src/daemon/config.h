@@ -116,6 +116,7 @@ void sw_config_peers(struct sw_config_build *b);     /* peers */
 void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_dns(struct sw_config_build *b);       /* dns */
+void sw_config_dane(struct sw_config_build *b);      /* dane of peers and listeners */
 void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive *d,
                       struct sw_route_conf *r); /* routes to where the DNS says */
 void sw_config_misc(
@@ -129,6 +130,14 @@ void sw_config_peer_rules(struct sw_config_build *b, const struct sw_peer_direct
 
 /** Notes who uses which identity and trust entry, and warns of what is weak in identities; last. */
 void sw_config_identities_check(struct sw_config_build *b);
+
+/** Tells of peers that could be taken for each other: the first in the file wins. Up to a number
+ * that is quick. */
+void sw_config_twins(struct sw_config_build *b, const struct sw_peer_directive *d);
+
+/** Warns of a server's certificate that promises a staple that cannot be sent. RFC 7633 4.3.2 */
+void sw_config_check_staple(struct sw_config_build *b, struct sw_mark mark,
+                            const struct sw_tls_identity *id, bool staples);
 
 /** Tells where `reverse: alias` of a peer can have no effect, as it is configured. RFC 5923 9 */
 void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *d,

@@ -236,6 +236,8 @@ static void check_identity(struct check *k, uint32_t i)
         if (!u->count)
             continue;
         check_purpose(k, mark, id, u);
+        if (u->as_server)
+            sw_config_check_staple(k->b, mark, id, d[i].staple.v);
         if (!proves_ours(k, id))
             sw_diag_warning(k->b->diags, mark,
                             "certificate of \"%s\" proves none of `domains`: peers that ask for "

@@ -122,7 +122,7 @@ static void tls(struct sw_config_build *b, const struct sw_listen_directive *d,
 static void no_tls(struct sw_config_build *b, const struct sw_listen_directive *d)
 {
     const struct sw_text *const only_tls[] = {&d->identity, &d->client_certificate, &d->policy,
-                                              &d->sni_unknown};
+                                              &d->sni_unknown, &d->dane};
     for (size_t i = 0; i < sizeof(only_tls) / sizeof(only_tls[0]); i++)
         if (only_tls[i]->s.p)
             sw_diag_warning(b->diags, only_tls[i]->mark,

@@ -215,7 +215,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
     struct sw_config *c = b->c;
     const struct sw_listen_directive *l = c->d.listen.item;
     int64_t trust = sw_names_find(b, &c->trust_names, &d->trust, "trust");
-    if (!d->trust.s.p)
+    if (!d->trust.s.p && !sw_text_is(&d->dane, "on"))
         sw_diag_error(b->diags, d->mark, "a tls peer lacks \"trust\" (it must be given)");
     if (trust >= 0) {
         const struct sw_trust_entry *e = &c->trusts[trust];
@@ -355,65 +355,6 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
     cp->wanted = wanted_text(b, p);
 }
 
-static bool shares_name(const struct sw_peer_conf *p, const struct sw_peer_conf *q)
-{
-    for (uint32_t i = 0; p->tls && q->tls && p->trust == q->trust && i < p->domain_count; i++)
-        for (uint32_t k = 0; k < q->domain_count; k++)
-            if (sw_slice_eq(p->domains[i], q->domains[k]))
-                return true;
-    return false;
-}
-
-static bool shares_pin(const struct sw_peer_conf *p, const struct sw_peer_conf *q)
-{
-    for (uint32_t i = 0; i < p->pin_count; i++)
-        for (uint32_t k = 0; k < q->pin_count; k++)
-            if (p->pins[i].of_key == q->pins[k].of_key &&
-                memcmp(p->pins[i].sha256, q->pins[k].sha256, SW_SHA256_BYTES) == 0)
-                return true;
-    return false;
-}
-
-static bool shares_source(const struct sw_peer_conf *p, const struct sw_peer_conf *q)
-{
-    bool same_kind = (p->udp && q->udp) || (p->tcp && q->tcp);
-    for (uint32_t i = 0; same_kind && p->listener == q->listener && i < p->source_count; i++)
-        for (uint32_t k = 0; k < q->source_count; k++)
-            if (sw_cidr_has(&p->sources[i], &q->sources[k].base) ||
-                sw_cidr_has(&q->sources[k], &p->sources[i].base))
-                return true;
-    return false;
-}
-
-/* Peers that could be taken for each other: the first in the file wins. Up to a number that is
- * quick. */
-static void check_twins(struct sw_config_build *b, const struct sw_peer_directive *d)
-{
-    enum { QUICK = 2000 };
-    const struct sw_proxy_conf *c = &b->c->proxy;
-    for (uint32_t i = 1; i < c->peer_count && c->peer_count <= QUICK; i++)
-        for (uint32_t k = 0; k < i; k++) {
-            const struct sw_peer_conf *p = &c->peers[k], *q = &c->peers[i];
-            if (p->id == q->id && !sw_slice_eq(p->name, q->name))
-                sw_diag_error(
-                    b->diags, d[i].name.mark,
-                    "the names of peers \"%s\" and \"%s\" have the same hash (rename one)",
-                    d[k].name.s.p, d[i].name.s.p);
-            if (shares_pin(p, q))
-                sw_diag_error(
-                    b->diags, d[i].trust.mark,
-                    "a pin belongs to one peer, and \"%s\" has it already (a trust entry of "
-                    "its own)",
-                    d[k].name.s.p);
-            else if (shares_name(p, q) || shares_source(p, q))
-                sw_diag_warning(
-                    b->diags, d[i].mark,
-                    "peers \"%s\" and \"%s\" can both match: what both match is \"%s\"'s, "
-                    "the first in the file",
-                    d[k].name.s.p, d[i].name.s.p, d[k].name.s.p);
-        }
-}
-
 static int peer_order(const void *a, const void *b)
 {
     const struct sw_conn_peer *x = a, *y = b;
@@ -436,6 +377,6 @@ void sw_config_peers(struct sw_config_build *b)
         sw_diag_error(b->diags, c->d.peers.mark, "more than 65534 peers");
     for (uint32_t i = 0; i < n && n < UINT16_MAX; i++)
         one_peer(b, &d[i], i);
-    check_twins(b, d);
+    sw_config_twins(b, d);
     qsort(c->conn_peers, n, sizeof(*c->conn_peers), peer_order);
 }

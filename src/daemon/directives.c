@@ -51,6 +51,7 @@ static const struct sw_key_def listen_keys[] = {
     {"freebind", SW_KEY_BOOL, offsetof(struct sw_listen_directive, freebind), false, NULL, NULL},
     {"unknown", SW_KEY_TEXT, offsetof(struct sw_listen_directive, unknown), false, "drop|reject",
      NULL},
+    {"dane", SW_KEY_TEXT, offsetof(struct sw_listen_directive, dane), false, "off|on", NULL},
 };
 static const struct sw_schema listen_schema =
     SCHEMA("a listener", listen_keys, sw_listen_directive);
@@ -103,6 +104,7 @@ static const struct sw_key_def peer_keys[] = {
     {"asserted_identity", SW_KEY_TEXT, offsetof(struct sw_peer_directive, asserted_identity), false,
      "distrust|trust|withhold", NULL},
     {"remove", SW_KEY_TEXTS, offsetof(struct sw_peer_directive, remove), false, NULL, NULL},
+    {"dane", SW_KEY_TEXT, offsetof(struct sw_peer_directive, dane), false, "off|on", NULL},
     {"hide_inside", SW_KEY_BOOL, offsetof(struct sw_peer_directive, hide_inside), false, NULL,
      NULL},
 };

@@ -21,7 +21,7 @@ struct sw_trust_directive {
 struct sw_listen_directive {
     struct sw_mark mark;
     struct sw_text name, address, transport, identity, client_certificate, policy, advertise,
-        transport_tls, unknown, sni_unknown;
+        transport_tls, unknown, sni_unknown, dane;
     struct sw_texts sni, trust;
     struct sw_number freebind;
 };
@@ -33,8 +33,8 @@ struct sw_peer_limits_directive {
 
 struct sw_peer_directive {
     struct sw_mark mark;
-    struct sw_text name, identity, trust, verify, purposes, policy, security, sips, sips_contact,
-        listen, without_certificate, reverse, clear_address, asserted_identity;
+    struct sw_text name, identity, trust, verify, purposes, policy, security, dane, sips,
+        sips_contact, listen, without_certificate, reverse, clear_address, asserted_identity;
     struct sw_texts domain, address, transport, source, remove;
     struct sw_number ping, timeout, hide_inside, fail_after, retry_after;
     struct sw_peer_limits_directive limits;

@@ -37,6 +37,7 @@ struct sw_want {
     uint32_t timeout_ms;    /* 0: the executor's own limits */
     struct sw_slice domain; /* what it must prove if it is no peer, and `peer` is that name's id;
                              * valid until the action is performed */
+    struct sw_dane dane;    /* what is signed of the server's certificate; likewise */
 };
 
 struct sw_lookup_act {

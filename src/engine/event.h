@@ -65,6 +65,8 @@ struct sw_event {
     struct sw_slice domain; /* SW_EV_IDENTIFY: what one that we connected to must prove if it is no
                              * peer; SW_EV_SEND_FAILED: likewise, if it is known. Valid during the
                              * event */
+    struct sw_slice server; /* SW_EV_IDENTIFY: the host of signed TLSA records, which a certificate
+                             * of their CA may name; empty: none. Likewise */
     uint16_t listener;      /* SW_EV_LISTENER */
     const void *conf;       /* SW_EV_ADOPT: outlives the step's use, until the next one */
 };

@@ -66,7 +66,7 @@ static bool leave_for(struct sw_proxy *p, struct sw_send *s, const struct sw_end
 }
 
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
-                    struct sw_slice domain)
+                    struct sw_slice domain, struct sw_dane dane)
 {
     if (s->cookie.transport == SW_UDP)
         return leave_for(p, s, remote);
@@ -81,6 +81,7 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
         .transport = s->cookie.transport,
         .alias = s->owner == SW_SEND_ACK && sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
         .domain = domain,
+        .dane = dane,
     };
     if (!remote->port)
         a->open.remote.port = sw_transport_port((enum sw_transport)s->cookie.transport);
@@ -92,6 +93,12 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
 static bool is_hop(const struct sw_send *s)
 {
     return s->cookie.why == SW_FOR_HOP;
+}
+
+/* True if the INVITE went there. */
+static bool is_there(const struct sw_send *s, const struct sw_endpoint *e)
+{
+    return sw_endpoint_ip_eq(e, &s->remote) && (!s->remote.port || e->port == s->remote.port);
 }
 
 /* The name in a CANCEL, or in the ACK of a refusal, that is the owner's: its next hop's, or To's.
@@ -129,7 +136,7 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
 {
     struct sw_slice domain = sw_slice("", 0);
     while (is_hop(s) && s->place < x->locate->place_count &&
-           !sw_endpoint_ip_eq(&x->locate->place[s->place].remote, &s->remote))
+           !is_there(s, &x->locate->place[s->place].remote))
         s->place++;
     if (x->locate->end != SW_LOCATE_FOUND || s->place >= x->locate->place_count)
         return false;
@@ -138,7 +145,10 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
         if (!domain.n)
             return false;
     }
-    return open_at(p, s, &x->locate->place[s->place++].remote, domain);
+    const struct sw_locate_place *at = &x->locate->place[s->place++];
+    struct sw_dane dane;
+    return sw_location_dane(&p->e->scratch, x->locate, at, &dane) &&
+           open_at(p, s, &at->remote, domain, dane);
 }
 
 /* An ACK of a peer that has addresses: where it is configured to be; a CANCEL only to the machine
@@ -147,11 +157,10 @@ static bool configured(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
     uint32_t i = 0;
-    while (is_hop(s) && peer && i < peer->address_count &&
-           !sw_endpoint_ip_eq(&peer->addresses[i], &s->remote))
+    while (is_hop(s) && peer && i < peer->address_count && !is_there(s, &peer->addresses[i]))
         i++;
     return s->owner == SW_SEND_ACK && peer && i < peer->address_count &&
-           open_at(p, s, &peer->addresses[i], sw_slice("", 0));
+           open_at(p, s, &peer->addresses[i], sw_slice("", 0), (struct sw_dane){0});
 }
 
 static bool start(struct sw_proxy *p, struct sw_send *s)
@@ -164,7 +173,8 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
     if (s->owner == SW_SEND_ACK && peer && peer->address_count &&
         !sw_endpoint_ip_parse(g.host, &ip))
         return configured(p, s); /* "instead of DNS" */
-    struct sw_location *x = sw_location_start(p, &g, NULL, SW_USER_PARKED);
+    bool dane = sw_location_wants_dane(p->conf, peer, s->cookie.listener);
+    struct sw_location *x = sw_location_start(p, &g, dane, NULL, SW_USER_PARKED);
     if (!x)
         return configured(p, s);
     x->user_ref = s->ref;
@@ -180,7 +190,9 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
 bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_location *x = sw_location_get(p, s->location);
-    if (is_hop(s) && s->remote.port) /* it was dialled, and there is nothing else: RFC 5923 8.1 */
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    if (is_hop(s) && s->remote.port && /* dialled, and there is nothing else: RFC 5923 8.1 */
+        !sw_location_wants_dane(p->conf, peer, s->cookie.listener)) /* or it needs its TLSA */
         return false;
     if (s->user_kind == FIRST)
         return start(p, s);

@@ -147,6 +147,7 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .local_id = b->target.local_id,
         .timeout_ms = timeout_ms,
         .domain = b->target.domain,
+        .dane = b->target.dane,
     };
     b->state = SW_BRANCH_OPENING;
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);

@@ -48,11 +48,12 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
                                     : !next_uri(f, &u))
         return NULL;
     struct sw_locate_goal g = goal_of(p, &u, t);
+    bool dane = sw_location_wants_dane(p->conf, sw_proxy_peer(p->conf, t->peer), t->listener);
     if (t->locate != SW_TARGET_ENUM)
-        return sw_location_start(p, &g, NULL, SW_USER_BRANCH);
+        return sw_location_start(p, &g, dane, NULL, SW_USER_BRANCH);
     if (!sw_enum_number(&u, number))
         return NULL;
-    return sw_location_start_number(p, number, t->suffix, &g, NULL, SW_USER_BRANCH);
+    return sw_location_start_number(p, number, t->suffix, &g, t->listener, NULL, SW_USER_BRANCH);
 }
 
 /* ---- what came of it ---- */
@@ -234,7 +235,7 @@ static struct sw_target place(const struct sw_proxy *p, const struct sw_target *
 }
 
 /* Those that failed lately come last, else the order is that of the DNS. RFC 3263 4.3 */
-static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_choice *c,
+static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                         struct sw_target *found, const struct sw_target *t,
                         const struct sw_locate *x)
 {
@@ -249,6 +250,10 @@ static void take_places(struct sw_proxy *p, const struct sw_fork *f, struct sw_c
                 avoided)
                 continue;
             found[n] = place(p, t, at);
+            if (!sw_location_dane(&f->arena, x, at, &found[n].dane)) {
+                sw_fork_consider(f, 503, NULL, "Out Of Resources");
+                continue;
+            }
             found[n].alternative = t->alternative || n > 0;
             n++;
         }

@@ -64,6 +64,7 @@ static void index_peer(struct sw_proxy_conf *c, uint16_t i)
     if (has_range(p))
         c->by_range[c->by_range_count++] = i;
     c->hides |= p->hide_inside;
+    c->any_dane |= p->dane;
     if (p->best_effort)
         c->clear[c->clear_count++] = i;
     if (p->verify == SW_VERIFY_WILDCARD || p->verify == SW_VERIFY_ADDRESS || p->pin_count)
@@ -89,6 +90,14 @@ static bool index_rules(struct sw_proxy_conf *c)
         c->rule_sources |= m && m->source_count;
     }
     return c->rule_headers;
+}
+
+static bool strangers_have_dane(const struct sw_proxy_conf *c)
+{
+    for (uint32_t i = 0; i < c->listener_count; i++)
+        if (c->listeners[i].dane)
+            return true;
+    return false;
 }
 
 /* A key of their own for what is hidden, from each key that seals: RFC 5869 3.2 */
@@ -131,6 +140,7 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
         return SW_LIMIT_MEMORY;
     }
     c->domain_key = domain_key(c);
+    c->any_dane |= strangers_have_dane(c);
     for (uint32_t i = 0; i < c->peer_count; i++)
         index_peer(c, (uint16_t)i);
     hide_keys(c);

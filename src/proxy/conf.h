@@ -20,6 +20,7 @@ struct sw_listener_conf {
     uint8_t unknown;      /* enum sw_unknown */
     bool transport_tls;   /* ;transport=tls may stand in Record-Route */
     bool requires_certificate;
+    bool dane; /* servers of strangers may be believed by TLSA records: RFC 7673 */
 };
 
 enum sw_sips_mode { SW_SIPS_ALLOW, SW_SIPS_REQUIRE, SW_SIPS_DENY };
@@ -69,6 +70,7 @@ struct sw_peer_conf {
     uint8_t reverse;          /* enum sw_reverse */
     bool without_certificate; /* its source is enough on a TLS listener */
     bool best_effort;         /* security: best-effort */
+    bool dane;                /* its server may be believed by TLSA records: RFC 7673 */
     bool hide_inside;         /* what is behind us is hidden from it: docs/hiding.md */
     bool sip_contact;         /* a sips request of it may have a sip Contact */
     struct sw_endpoint clear_address;
@@ -171,6 +173,7 @@ struct sw_proxy_conf {
     bool rule_sources;                            /* a route matches on the source address */
     struct sw_siv_key hide_key[SW_SEAL_KEYS_MAX]; /* of seal_key and seal_older */
     bool hides;                                   /* a peer has hide_inside */
+    bool any_dane;                                /* a peer or a listener has dane */
 };
 
 /**

@@ -183,7 +183,7 @@ static void ask(struct sw_proxy *p, struct sw_ping *ping, const struct sw_flow *
 }
 
 static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint to,
-                   enum sw_transport t)
+                   enum sw_transport t, struct sw_dane dane)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
     to.port = to.port ? to.port : sw_transport_port(t);
@@ -202,7 +202,8 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
                                  .peer = peer->id,
                                  .listener = peer->listener,
                                  .transport = (uint8_t)t,
-                                 .alias = sw_alias_used(peer)};
+                                 .alias = sw_alias_used(peer),
+                                 .dane = dane};
     if (sw_send_park(p->e, ping, SW_USER_PING, &want, &ping->send) != SW_OK)
         again(p, ping);
 }
@@ -215,7 +216,10 @@ static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
     if (!x || !sw_location_over(x) || ping->place >= x->locate->place_count)
         return false;
     const struct sw_locate_place *at = &x->locate->place[ping->place++];
-    ask_at(p, ping, at->remote, (enum sw_transport)at->transport);
+    struct sw_dane dane;
+    if (!sw_location_dane(&p->e->scratch, x->locate, at, &dane))
+        return false;
+    ask_at(p, ping, at->remote, (enum sw_transport)at->transport, dane);
     return true;
 }
 
@@ -230,7 +234,7 @@ static void locate(struct sw_proxy *p, struct sw_ping *ping)
                           peer->tcp * SW_LOCATE_BIT(SW_TCP)),
         .families = sw_location_families(p->conf, peer->listener),
     };
-    struct sw_location *x = sw_location_start(p, &goal, ping, SW_USER_PING);
+    struct sw_location *x = sw_location_start(p, &goal, peer->dane, ping, SW_USER_PING);
     if (!x) {
         again(p, ping);
         return;
@@ -258,7 +262,11 @@ void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
     if (p->away[peer->listener])
         again(p, ping);
     else if (peer->address_count)
-        ask_at(p, ping, peer->addresses[0], peer->tls ? SW_TLS : peer->udp ? SW_UDP : SW_TCP);
+        ask_at(p, ping, peer->addresses[0],
+               peer->tls   ? SW_TLS
+               : peer->udp ? SW_UDP
+                           : SW_TCP,
+               (struct sw_dane){0});
     else
         locate(p, ping);
 }

@@ -7,10 +7,9 @@ static bool pinned(const struct sw_peer_conf *p, const struct sw_ident *ident)
     return sw_pin_find(p->pins, p->pin_count, ident) != NULL;
 }
 
-/* Why a certificate with these uses is not enough; NULL: it is. sipDomain suffices for both roles
- * (RFC 5924 5; RFC 5922 7.1). keyUsage is asked for by itself, whatever the peer's rule (RFC
- * 5280 4.2.1.12). */
-static const char *unfit(unsigned uses, enum sw_purposes rule, bool outbound)
+/* sipDomain suffices for both roles (RFC 5924 5; RFC 5922 7.1). keyUsage is asked for by itself,
+ * whatever the peer's rule (RFC 5280 4.2.1.12). */
+const char *sw_ingress_unfit(unsigned uses, enum sw_purposes rule, bool outbound)
 {
     unsigned needed = SW_USE_SIP | (outbound ? SW_USE_SERVER : SW_USE_CLIENT);
     if (rule == SW_PURPOSES_SERVER_IS_ENOUGH)
@@ -49,8 +48,8 @@ static bool proves(const struct sw_peer_conf *p, const struct sw_flow *flow, enu
         return pinned(p, flow->ident);
     if (!sw_ident_vouched(flow->ident, p->trust) || !names(p, flow->ident, verify, &flow->remote))
         return false;
-    const char *lack =
-        unfit(sw_ident_uses(flow->ident, p->trust), (enum sw_purposes)p->purposes, flow->outbound);
+    const char *lack = sw_ingress_unfit(sw_ident_uses(flow->ident, p->trust),
+                                        (enum sw_purposes)p->purposes, flow->outbound);
     if (lack)
         *why = lack;
     return !lack;
@@ -126,7 +125,7 @@ static const char *unfit_stranger(const struct sw_ident *ident)
 {
     const char *why = "no trust entry vouches for it";
     for (uint32_t i = 0; i < ident->vouched_count && why; i++)
-        why = unfit(sw_ident_uses(ident, ident->vouched[i]), SW_PURPOSES_STRICT, false);
+        why = sw_ingress_unfit(sw_ident_uses(ident, ident->vouched[i]), SW_PURPOSES_STRICT, false);
     return why;
 }
 
@@ -272,9 +271,9 @@ enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct s
     }
     out->got = first_identity(flow->ident);
     bool chain = p->verify == SW_VERIFY_CHAIN && sw_ident_vouched(flow->ident, p->trust);
-    const char *unfit_why =
-        chain ? unfit(sw_ident_uses(flow->ident, p->trust), (enum sw_purposes)p->purposes, true)
-              : NULL;
+    const char *unfit_why = chain ? sw_ingress_unfit(sw_ident_uses(flow->ident, p->trust),
+                                                     (enum sw_purposes)p->purposes, true)
+                                  : NULL;
     if (chain && !unfit_why) {
         out->why = "verify: chain, its name was not asked for";
         return SW_OK;
@@ -326,8 +325,8 @@ enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c, struct sw_slic
         return SW_DENIED_IDENTITY;
     }
     for (uint32_t i = 0; i < flow->ident->vouched_count && unfit_why; i++)
-        unfit_why =
-            unfit(sw_ident_uses(flow->ident, flow->ident->vouched[i]), SW_PURPOSES_STRICT, true);
+        unfit_why = sw_ingress_unfit(sw_ident_uses(flow->ident, flow->ident->vouched[i]),
+                                     SW_PURPOSES_STRICT, true);
     out->why = unfit_why ? unfit_why : "its certificate proves the domain that was located";
     return !unfit_why                       ? SW_OK
            : flow->ident->vouched_count > 0 ? SW_DENIED_PURPOSE

@@ -47,4 +47,24 @@ SW_MUST_USE enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c,
                                                struct sw_slice domain, const struct sw_flow *flow,
                                                struct sw_ingress *out);
 
+/** Why a certificate with these uses (enum sw_use) is not enough under a rule, static text; NULL:
+ * it is. `outbound`: it is a server's. */
+const char *sw_ingress_unfit(unsigned uses, enum sw_purposes rule, bool outbound);
+
+/* A server that we connected to, and what it was looked for as. */
+struct sw_ingress_server {
+    const struct sw_peer_conf *peer; /* NULL: none, then it must prove `domain` */
+    struct sw_slice domain;
+    struct sw_slice host; /* the name of the server whose TLSA records count; empty: none do */
+};
+
+/**
+ * Whether signed TLSA records say that a server is who was wanted. SW_OK: it is; SW_AGAIN: they do
+ * not vouch for it, or may not any more, so the usual rules decide; SW_DENIED_IDENTITY,
+ * SW_DENIED_PURPOSE. RFC 7671 5.1, 5.2; RFC 7673 4.2
+ */
+SW_MUST_USE enum sw_status sw_ingress_dane(const struct sw_proxy_conf *c,
+                                           const struct sw_ingress_server *s,
+                                           const struct sw_flow *flow, struct sw_ingress *out);
+
 #endif

@@ -18,6 +18,24 @@ uint8_t sw_location_families(const struct sw_proxy_conf *c, uint16_t listener)
     return l->address.family == 6 ? SW_LOCATE_IPV6 : SW_LOCATE_IPV4;
 }
 
+bool sw_location_wants_dane(const struct sw_proxy_conf *c, const struct sw_peer_conf *peer,
+                            uint16_t listener)
+{
+    return peer ? peer->dane : listener < c->listener_count && c->listeners[listener].dane;
+}
+
+bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
+                      const struct sw_locate_place *place, struct sw_dane *out)
+{
+    const struct sw_dane is = sw_locate_dane(x, place);
+    *out = (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
+    if (!is.records.n)
+        return true;
+    out->records = sw_arena_dup(a, is.records);
+    out->host = sw_arena_dup(a, is.host);
+    return out->records.p && out->host.p;
+}
+
 bool sw_location_over(const struct sw_location *x)
 {
     if (x->number && x->number->end != SW_ENUM_FOUND)
@@ -42,8 +60,8 @@ static bool configured(const struct sw_proxy *p, struct sw_locate *x, struct sw_
     const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, host);
     for (uint32_t i = 0; peer && i < peer->address_count && i < SW_LOCATE_PLACES_MAX; i++) {
         struct sw_locate_place *at = &x->place[x->place_count++];
-        *at =
-            (struct sw_locate_place){.remote = peer->addresses[i], .transport = SW_TLS, .step = -1};
+        *at = (struct sw_locate_place){
+            .remote = peer->addresses[i], .transport = SW_TLS, .step = -1, .tlsa = -1};
         at->remote.port = at->remote.port ? at->remote.port : sw_transport_port(SW_TLS);
     }
     if (x->place_count)
@@ -64,6 +82,8 @@ static void locate_uri(const struct sw_proxy *p, struct sw_location *x)
     g.port = u.port;
     g.transport = u.transport;
     g.sips = u.scheme == SW_SCHEME_SIPS;
+    const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, g.host);
+    g.tlsa = sw_location_wants_dane(p->conf, peer, x->listener) ? x->tlsa : NULL;
     sw_locate_start(x->locate, &g);
 }
 
@@ -87,7 +107,8 @@ static void ask(struct sw_proxy *p, struct sw_location *x)
             sw_locate_answer(x->locate, step, &none, &p->e->prng);
 }
 
-static struct sw_location *make(struct sw_proxy *p, void *user, uint8_t user_kind, bool number)
+static struct sw_location *make(struct sw_proxy *p, void *user, uint8_t user_kind, bool number,
+                                bool dane)
 {
     struct sw_ref ref = {0};
     struct sw_location *x = sw_table_add(&p->locations, (uint32_t)sw_prng_next(&p->e->prng), &ref);
@@ -99,7 +120,10 @@ static struct sw_location *make(struct sw_proxy *p, void *user, uint8_t user_kin
     sw_timer_init(&x->timer, SW_TK_LOCATE);
     x->locate = sw_slab_get(p->e->slab, sizeof(*x->locate));
     x->number = number ? sw_slab_get(p->e->slab, sizeof(*x->number)) : NULL;
-    if (!x->locate || (number && !x->number)) {
+    x->tlsa = dane ? sw_slab_get(p->e->slab, sizeof(*x->tlsa)) : NULL;
+    if (x->tlsa)
+        x->tlsa->n = 0;
+    if (!x->locate || (number && !x->number) || (dane && !x->tlsa)) {
         sw_location_drop(p, ref);
         return NULL;
     }
@@ -108,26 +132,29 @@ static struct sw_location *make(struct sw_proxy *p, void *user, uint8_t user_kin
 }
 
 struct sw_location *sw_location_start(struct sw_proxy *p, const struct sw_locate_goal *goal,
-                                      void *user, uint8_t user_kind)
+                                      bool dane, void *user, uint8_t user_kind)
 {
-    struct sw_location *x = make(p, user, user_kind, false);
+    struct sw_location *x = make(p, user, user_kind, false, dane);
+    struct sw_locate_goal g = *goal;
     if (!x)
         return NULL;
-    sw_locate_start(x->locate, goal);
+    g.tlsa = x->tlsa;
+    sw_locate_start(x->locate, &g);
     ask(p, x);
     return x;
 }
 
 struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *number,
                                              struct sw_slice suffix,
-                                             const struct sw_locate_goal *rest, void *user,
-                                             uint8_t user_kind)
+                                             const struct sw_locate_goal *rest, uint16_t listener,
+                                             void *user, uint8_t user_kind)
 {
-    struct sw_location *x = make(p, user, user_kind, true);
+    struct sw_location *x = make(p, user, user_kind, true, p->conf->any_dane);
     if (!x)
         return NULL;
     memset(x->locate, 0, sizeof(*x->locate));
     x->rest = *rest;
+    x->listener = listener;
     x->rest.host = x->rest.transport = sw_slice("", 0);
     sw_enum_start(x->number, number, suffix);
     ask(p, x);
@@ -178,6 +205,7 @@ void sw_location_drop(struct sw_proxy *p, struct sw_ref ref)
     sw_timer_stop(&p->e->timers, &x->timer);
     sw_slab_put(p->e->slab, x->locate, sizeof(*x->locate));
     sw_slab_put(p->e->slab, x->number, sizeof(*x->number));
+    sw_slab_put(p->e->slab, x->tlsa, sizeof(*x->tlsa));
     sw_table_del(&p->locations, ref);
 }
 

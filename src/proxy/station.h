@@ -8,8 +8,8 @@
 #include "sip/locate.h"
 
 enum {
-    /* 32 MiB of a worker's memory, with ENUM 48; more than that many are not under way at once
-     * unless the name servers are silent */
+    /* 32 MiB of a worker's memory, with ENUM 48, with DANE 16 more; more than that many are not
+     * under way at once unless the name servers are silent */
     SW_LOCATIONS_MAX = 2048,
     /* Then what is not answered counts as silence: an INVITE's caller gives up after 32 s. */
     SW_LOCATION_WAIT_MS = 10000,
@@ -20,25 +20,29 @@ struct sw_location {
     struct sw_ref ref;
     struct sw_timer timer; /* the answers may be lost in a full mailbox */
     struct sw_locate *locate;
+    struct sw_locate_tlsa *tlsa; /* NULL: nobody is believed by TLSA records */
     struct sw_enum *number; /* NULL: no ENUM; else it is first, and `locate` begins with its URI */
     struct sw_locate_goal rest; /* what the URI found does not say: have, families, tls_only */
+    uint16_t listener;          /* with `number`: of those who are no peer */
     void *user;
     struct sw_ref user_ref; /* SW_USER_PARKED: the parked send in place of `user` */
     uint8_t user_kind;      /* as of clients and parked sends */
 };
 
 /**
- * Begins to look for a host. The location may be over at once (see sw_location_over), else its user
- * is told by sw_location_answered or sw_location_due. NULL: SW_LOCATIONS_MAX, or memory is out.
+ * Begins to look for a host; `dane`: its servers may be believed by TLSA records. The location may
+ * be over at once (see sw_location_over), else its user is told by sw_location_answered or
+ * sw_location_due. NULL: SW_LOCATIONS_MAX, or memory is out.
  */
 struct sw_location *sw_location_start(struct sw_proxy *p, const struct sw_locate_goal *goal,
-                                      void *user, uint8_t user_kind);
+                                      bool dane, void *user, uint8_t user_kind);
 
-/** The same for a number, as from sw_enum_number: first its URI, then that. RFC 6116 3.2 */
+/** The same for a number, as from sw_enum_number: first its URI, then that, which decides whether
+ * TLSA records count: as its peer has it, else `listener`. RFC 6116 3.2 */
 struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *number,
                                              struct sw_slice suffix,
-                                             const struct sw_locate_goal *rest, void *user,
-                                             uint8_t user_kind);
+                                             const struct sw_locate_goal *rest, uint16_t listener,
+                                             void *user, uint8_t user_kind);
 
 /** True if nothing more is waited for: places are found, or there are none. */
 bool sw_location_over(const struct sw_location *x);
@@ -60,6 +64,18 @@ void sw_locations_fini(struct sw_proxy *p);
 
 /** Why there are no places, with what came of each question, in scratch memory. */
 struct sw_slice sw_location_reason(struct sw_proxy *p, const struct sw_location *x);
+
+/**
+ * What is signed of the certificate of a place's server, copied into `a`, in `out`. False: memory
+ * is out, and the place must not be used.
+ */
+SW_MUST_USE bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
+                                  const struct sw_locate_place *place, struct sw_dane *out);
+
+/** Whether servers of a peer, or of those who are none and are dialled from `listener`, may be
+ * believed by TLSA records. */
+bool sw_location_wants_dane(const struct sw_proxy_conf *c, const struct sw_peer_conf *peer,
+                            uint16_t listener);
 
 /** The families that a listener can reach: that of its own address; connections from a wildcard
  * address both. */

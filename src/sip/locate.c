@@ -43,10 +43,12 @@ static enum sw_transport usual(const struct sw_locate *x)
     return uses(x, SW_UDP) ? SW_UDP : uses(x, SW_TCP) ? SW_TCP : SW_TLS;
 }
 
-static void add_place(struct sw_locate *x, struct sw_endpoint remote, uint16_t port,
-                      enum sw_transport t, uint8_t group, int step)
+static void add_place(struct sw_locate *x, struct sw_endpoint remote,
+                      const struct sw_locate_server *s, enum sw_transport t, uint8_t group,
+                      int step)
 {
-    remote.port = port ? port : sw_transport_port(t);
+    bool dane = s->tlsa >= 0 && x->step[s->tlsa].tlsa_n > 0;
+    remote.port = s->port ? s->port : sw_transport_port(t);
     for (int i = 0; i < x->place_count; i++)
         if (x->place[i].transport == t && sw_endpoint_eq(&x->place[i].remote, &remote))
             return;
@@ -55,19 +57,26 @@ static void add_place(struct sw_locate *x, struct sw_endpoint remote, uint16_t p
         return;
     }
     x->place[x->place_count++] = (struct sw_locate_place){
-        .remote = remote, .transport = (uint8_t)t, .group = group, .step = (int8_t)step};
+        .remote = remote,
+        .transport = (uint8_t)t,
+        .group = group,
+        .step = (int8_t)step,
+        .tlsa = dane ? s->tlsa : -1,
+    };
 }
 
 /* One server's addresses, of both families in turn and IPv6 first, so that a family which does not
  * work costs one try; within a family as they came. RFC 8305 4 */
-static void add_addresses(struct sw_locate *x, int aaaa, int a, uint16_t port, enum sw_transport t,
-                          uint8_t group)
+static void add_addresses(struct sw_locate *x, const struct sw_locate_server *s,
+                          enum sw_transport t, uint8_t group)
 {
-    const int steps[2] = {aaaa, a};
+    const int steps[2] = {s->aaaa, s->a};
+    if (sw_locate_tlsa_failed(x, s))
+        return;
     for (int i = 0; i < SW_LOCATE_ADDRESSES_MAX; i++)
         for (int f = 0; f < 2; f++)
             if (steps[f] >= 0 && i < x->step[steps[f]].address_count)
-                add_place(x, x->step[steps[f]].address[i], port, t, group, steps[f]);
+                add_place(x, x->address[x->step[steps[f]].address_at + i], s, t, group, steps[f]);
 }
 
 void sw_locate_ask_addresses(struct sw_locate *x, struct sw_slice name,
@@ -90,7 +99,7 @@ static void to_own_addresses(struct sw_locate *x)
     if (x->service_count != 1 && !by_naptr) /* else the transport is known */
         x->service[0] = (struct sw_locate_service){.transport = (uint8_t)usual(x)};
     x->service_count = 1;
-    x->server[0] = (struct sw_locate_server){.port = x->port};
+    x->server[0] = (struct sw_locate_server){.port = x->port, .tlsa = -1};
     sw_locate_ask_addresses(x, host_of(x), &x->server[0]);
     x->server_count = 1;
 }
@@ -170,8 +179,7 @@ static void conclude(struct sw_locate *x)
                 continue;
             if (last && (s->service != last->service || s->priority != last->priority))
                 group++;
-            add_addresses(x, s->aaaa, s->a, s->port, (enum sw_transport)x->service[k].transport,
-                          group);
+            add_addresses(x, s, (enum sw_transport)x->service[k].transport, group);
             last = s;
         }
     if (x->place_count)
@@ -201,9 +209,10 @@ static bool only_said_no(const struct sw_locate *x)
 static void advance(struct sw_locate *x)
 {
     while (x->end == SW_LOCATE_GOES_ON && !waits(x)) {
-        if (x->phase == SW_LOCATE_PHASE_OWN || x->server_count)
-            conclude(x);
-        else if (x->any_srv || !only_said_no(x))
+        if (x->phase == SW_LOCATE_PHASE_OWN || x->server_count) {
+            if (!sw_locate_ask_tlsa(x))
+                conclude(x);
+        } else if (x->any_srv || !only_said_no(x))
             conclude_without(x);
         else if (x->phase == SW_LOCATE_PHASE_SRV)
             to_own_addresses(x);
@@ -253,7 +262,8 @@ static bool is_address(struct sw_locate *x, const struct sw_locate_goal *g)
         finish(x, SW_LOCATE_UNFIT, "no listener can reach an address of that family");
         return true;
     }
-    add_place(x, ip, g->port, usual(x), 0, -1);
+    const struct sw_locate_server itself = {.port = g->port, .tlsa = -1};
+    add_place(x, ip, &itself, usual(x), 0, -1);
     finish(x, SW_LOCATE_FOUND, NULL);
     return true;
 }
@@ -265,6 +275,7 @@ void sw_locate_start(struct sw_locate *x, const struct sw_locate_goal *g)
     memset(x, 0, sizeof(*x));
     x->port = g->port;
     x->families = g->families;
+    x->tlsa = g->tlsa;
     const char *why = choose_transports(x, g, &named);
     if (why) {
         finish(x, SW_LOCATE_UNFIT, why);
@@ -312,8 +323,10 @@ void sw_locate_answer(struct sw_locate *x, uint32_t step, const struct sw_dns_an
         for (uint8_t i = 0; i < x->service_count; i++)
             if (x->service[i].step == step)
                 sw_locate_read_srv(x, i, answer, prng);
+    } else if (s->status == SW_OK && s->question.type == SW_DNS_TLSA) {
+        sw_locate_read_tlsa(x, s, answer);
     } else if (s->status == SW_OK) {
-        sw_locate_read_addresses(s, answer);
+        sw_locate_read_addresses(x, s, answer);
     }
     advance(x);
 }

@@ -152,8 +152,14 @@ void sw_locate_read_srv(struct sw_locate *x, uint8_t service, const struct sw_dn
         if (why)
             step->note = why;
         else
-            all[n] = (struct sw_locate_server){r.priority, r.weight, r.port, service,
-                                               (uint8_t)n, -1,       -1};
+            all[n] = (struct sw_locate_server){.priority = r.priority,
+                                               .weight = r.weight,
+                                               .port = r.port,
+                                               .service = service,
+                                               .record = (uint8_t)n,
+                                               .a = -1,
+                                               .aaaa = -1,
+                                               .tlsa = -1};
         n += !why;
     }
     sw_locate_order(all, n, prng);
@@ -178,18 +184,25 @@ static bool is_multicast(const struct sw_endpoint *e)
     return e->family == 4 ? e->ip[0] >= 224 : e->ip[0] == 0xff;
 }
 
-void sw_locate_read_addresses(struct sw_locate_step *s, const struct sw_dns_answer *answer)
+void sw_locate_read_addresses(struct sw_locate *x, struct sw_locate_step *s,
+                              const struct sw_dns_answer *answer)
 {
     struct sw_slice rest = answer->records, rdata;
     uint8_t family = s->question.type == SW_DNS_A ? 4 : 6;
     struct sw_endpoint e;
+    s->address_at = x->address_count;
     for (int i = 0; i < SW_LOCATE_RECORDS_MAX && sw_dns_next(&rest, &rdata) == SW_OK; i++) {
         if (sw_dns_read_address(rdata, &e) != SW_OK || e.family != family)
             s->note = "an address is not of the family that was asked for";
         else if (sw_endpoint_is_wildcard(&e) || is_multicast(&e))
             s->note = "an address is no host's";
-        else if (s->address_count < SW_LOCATE_ADDRESSES_MAX)
-            s->address[s->address_count++] = e;
+        else if (s->address_count < SW_LOCATE_ADDRESSES_MAX &&
+                 x->address_count < SW_LOCATE_ADDRESSES_ALL) {
+            x->address[x->address_count++] = e;
+            s->address_count++;
+        } else {
+            x->limited = true;
+        }
     }
     s->used = s->address_count;
 }

@@ -96,12 +96,6 @@ static void take_groups(pcre2_match_data *d, int count, struct sw_slice s,
             group[i] = sw_slice(s.p + at[2 * i], at[2 * i + 1] - at[2 * i]);
 }
 
-bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
-                      struct sw_slice group[SW_PATTERN_GROUPS])
-{
-    return sw_pattern_search(p, s, group) == SW_OK;
-}
-
 enum sw_status sw_pattern_search(const struct sw_pattern *p, struct sw_slice s,
                                  struct sw_slice group[SW_PATTERN_GROUPS])
 {

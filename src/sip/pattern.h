@@ -39,20 +39,12 @@ SW_MUST_USE enum sw_status sw_pattern_compile(struct sw_slice text, bool any_cas
                                               struct sw_pattern_error *err);
 
 /**
- * sw_pattern_match with a reason: SW_OK; SW_PEER_MISSING: it is not found; SW_LIMIT: it cannot be
- * said, the text is above SW_PATTERN_INPUT_MAX, or the work above SW_PATTERN_WORK_MAX or the stack
- * that is there.
+ * Looks for the pattern in `s`. `group[0]` becomes what it matches, `group[i]` what the i-th part
+ * does; .p is NULL where one has no part in it, and everywhere if it is not found. They borrow from
+ * `s`. SW_PEER_MISSING: it is not found; SW_LIMIT: it cannot be said, the text is above
+ * SW_PATTERN_INPUT_MAX, or the work above SW_PATTERN_WORK_MAX or the stack that is there.
  */
 SW_MUST_USE enum sw_status sw_pattern_search(const struct sw_pattern *p, struct sw_slice s,
                                              struct sw_slice group[SW_PATTERN_GROUPS]);
-
-/**
- * True if the pattern is found in `s`. `group[0]` becomes what it matches, `group[i]` what the i-th
- * part does; .p is NULL where one has no part in it, and everywhere if there is no match. They
- * borrow from `s`. Never true for a text above SW_PATTERN_INPUT_MAX, nor with more work than
- * SW_PATTERN_WORK_MAX.
- */
-bool sw_pattern_match(const struct sw_pattern *p, struct sw_slice s,
-                      struct sw_slice group[SW_PATTERN_GROUPS]);
 
 #endif

@@ -51,9 +51,11 @@ struct sw_tls {
     int16_t alert;
     bool alert_sent;
     bool verified; /* a chain was judged */
+    bool dane;     /* TLSA records count */
     bool showed;   /* a client's Certificate message with a certificate in it has left */
     uint32_t local_id;
-    bool pending; /* the judgement waits for an answer about revocation */
+    bool pending;   /* the judgement waits for an answer about revocation */
+    bool unstapled; /* a staple was asked for, and none came */
     bool name_unknown;
     uint8_t first_n; /* of what came first */
     char first[SW_WIRE_BYTES];
@@ -91,6 +93,14 @@ int sw_tls_staple_seen(SSL *ssl, void *unused);
 
 /** What would be resumed: if it does not hold, the handshake is a full one, which says why. */
 bool sw_tls_holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent);
+
+/* ---- openssl_dane.c ---- */
+
+/**
+ * What TLSA records say of the chain in `asked`, where trust entries say `v`: they decide, and are
+ * in `v` afterwards. True: it is believed.
+ */
+bool sw_tls_dane_judge(struct sw_tls *t, X509_STORE_CTX *asked, struct sw_trust_verdict *v);
 
 /* ---- openssl_identity.c ---- */
 

@@ -44,6 +44,15 @@ static bool keep(struct sw_tls *t, const struct sw_trust_verdict *v)
     return t->vouched || !v->vouched.count;
 }
 
+/* Trust entries, and then TLSA records if there are any; the library would ask those first. */
+static bool judge(struct sw_tls *t, X509_STORE_CTX *ctx, const struct sw_trust_ask *ask,
+                  struct sw_trust_verdict *v)
+{
+    X509_STORE_CTX_set0_dane(ctx, NULL);
+    bool good = t->trust && sw_trust_verify(t->trust, ctx, ask, t->w->leaves, v);
+    return t->dane ? sw_tls_dane_judge(t, ctx, v) : good;
+}
+
 int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
 {
     (void)unused;
@@ -55,7 +64,7 @@ int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
                                          !server && t->trust && sw_trust_wants_ocsp(t->trust)};
     struct sw_trust_verdict v = {.error = X509_V_ERR_CERT_UNTRUSTED};
     t->verified = true;
-    bool good = t->trust && sw_trust_verify(t->trust, ctx, &ask, t->w->leaves, &v);
+    bool good = judge(t, ctx, &ask, &v);
     if (keep(t, &v) && good)
         return 1;
     X509_STORE_CTX_set_error(ctx, t->verify_error);
@@ -69,19 +78,25 @@ static bool chain_holds(struct sw_tls *t, X509 *leaf, STACK_OF(X509) * sent,
 {
     struct sw_trust_verdict v = {.error = X509_V_ERR_OUT_OF_MEM};
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(t->w->lib.ctx, NULL);
-    bool good = ctx && X509_STORE_CTX_init(ctx, sw_trust_store(t->trust), leaf, sent) == 1 &&
+    X509_STORE *store = t->trust ? sw_trust_store(t->trust) : NULL;
+    bool good = ctx && X509_STORE_CTX_init(ctx, store, leaf, sent) == 1 &&
                 X509_STORE_CTX_set_default(ctx, ask->of_client ? "ssl_client" : "ssl_server") == 1;
     if (good) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
         X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(t->ssl));
-        good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 &&
-               sw_trust_verify(t->trust, ctx, ask, t->w->leaves, &v);
+        good = X509_VERIFY_PARAM_set1(param, SSL_get0_param(t->ssl)) == 1 && judge(t, ctx, ask, &v);
     }
     good = keep(t, &v) && good;
     if (!good && tell && t->verify_error != X509_V_ERR_OUT_OF_MEM)
         keep_refused(t, ctx, v.depth);
     X509_STORE_CTX_free(ctx);
     return good;
+}
+
+/* RFC 7633 4.3.3: of what we did not ask for nothing is due. */
+static enum sw_staple_due due_of(const struct sw_tls *t)
+{
+    return t->unstapled ? SW_STAPLE_DUE : SW_STAPLE_NOT_DUE;
 }
 
 int sw_tls_staple_seen(SSL *ssl, void *unused)
@@ -92,30 +107,37 @@ int sw_tls_staple_seen(SSL *ssl, void *unused)
     long n = SSL_get_tlsext_status_ocsp_resp(ssl, &p);
     (void)unused;
     const bool stapled = n > 0 && p;
-    if (!t->trust || !leaf || (!stapled && !t->pending))
+    t->unstapled = !stapled && !SSL_session_reused(ssl);
+    if (!t->trust || !leaf || (!stapled && !t->pending && !t->unstapled))
         return 1;
-    const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0)};
+    const struct sw_trust_ask ask = {.staple = sw_slice((const char *)p, stapled ? (size_t)n : 0),
+                                     .due = due_of(t)};
     return chain_holds(t, leaf, SSL_get_peer_cert_chain(ssl), &ask, true);
 }
 
 bool sw_tls_holds_now(SSL *ssl, X509 *leaf, STACK_OF(X509) * sent)
 {
     struct sw_tls *t = sw_tls_of(ssl);
-    const struct sw_trust_ask ask = {.of_client = SSL_is_server(ssl)};
+    const bool server = SSL_is_server(ssl);
+    const bool asks = !server && t->trust && sw_trust_wants_ocsp(t->trust);
+    const struct sw_trust_ask ask = {.of_client = server,
+                                     .due = asks ? SW_STAPLE_DUE_ONCE : SW_STAPLE_NOT_DUE};
     return t->trust && chain_holds(t, leaf, sent, &ask, false);
 }
 
 enum sw_status sw_tls_judge_again(struct sw_tls *t, const struct sw_trust *trust, bool last)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-    const struct sw_trust_ask ask = {.of_client = SSL_is_server(t->ssl), .last = last};
+    const struct sw_trust_ask ask = {
+        .of_client = SSL_is_server(t->ssl), .last = last, .due = due_of(t)};
     const bool waited = t->pending;
     if (!leaf)
         return SW_OK;
     t->trust = trust;
-    bool good = trust && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), &ask, true);
+    bool good =
+        (trust || t->dane) && chain_holds(t, leaf, SSL_get_peer_cert_chain(t->ssl), &ask, true);
     t->trust = NULL; /* it is used in no other way, and may be replaced */
-    if (trust && t->verify_error == X509_V_ERR_OUT_OF_MEM) {
+    if ((trust || t->dane) && t->verify_error == X509_V_ERR_OUT_OF_MEM) {
         t->pending = waited;
         return SW_LIMIT_MEMORY;
     }

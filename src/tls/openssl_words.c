@@ -1,121 +1,9 @@
+/* A handshake that failed, in words; refused certificates: openssl_refusal.c. */
 #include "tls/openssl_words.h"
 
 #include "tls/message.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <time.h>
-
-/* Bytes of a name in a text, so that the words around it have room. */
-enum { NAME_MAX_BYTES = 96 };
-
-static void put_name(struct sw_buf *b, const char *name)
-{
-    sw_buf_put(b, name, strnlen(name, NAME_MAX_BYTES));
-}
-
-static void put_date(struct sw_buf *b, int64_t at_s)
-{
-    char text[32];
-    struct tm tm;
-    time_t t = (time_t)at_s;
-    sw_buf_put(b, text, strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", gmtime_r(&t, &tm)));
-}
-
-static void put_asked(struct sw_buf *b, const struct sw_trust *trust)
-{
-    sw_buf_lit(b, "no trust entry asked (");
-    sw_trust_put_names(trust, b);
-    sw_buf_lit(b, ") ");
-}
-
-void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
-                        const struct sw_trust *trust)
-{
-    if (!trust) {
-        sw_buf_lit(b, "no trust entry is named for this side, so nobody is believed");
-        return;
-    }
-    switch (verify_error) {
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        put_asked(b, trust);
-        sw_buf_lit(b, "has the CA that issued the certificate: ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        put_asked(b, trust);
-        sw_buf_lit(b, "pins this self-signed certificate");
-        break;
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        put_asked(b, trust);
-        sw_buf_lit(b, "has the CA that the chain ends in: ");
-        put_name(b, cert->subject);
-        break;
-    case X509_V_ERR_CERT_UNTRUSTED:
-        put_asked(b, trust);
-        sw_buf_lit(b, "believes the certificate or its CA: ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_OUT_OF_MEM:
-        sw_buf_lit(b, "memory is out: the certificate could not be judged");
-        break;
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        sw_buf_lit(b, "the certificate expired on ");
-        put_date(b, cert->not_after_s);
-        break;
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        sw_buf_lit(b, "the certificate is valid only from ");
-        put_date(b, cert->not_before_s);
-        break;
-    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-        sw_buf_lit(b, "the chain has more CA certificates than depth of the trust entry allows (");
-        sw_trust_put_names(trust, b);
-        sw_buf_lit(b, ")");
-        break;
-    case X509_V_ERR_CERT_REVOKED:
-        sw_buf_lit(b, "the certificate is revoked: serial ");
-        sw_buf_str(b, cert->serial);
-        sw_buf_lit(b, " of ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-        sw_buf_lit(b, "the revocation list that would tell of the certificate is past its "
-                      "nextUpdate, and the trust entry wants a current one: the list of ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-        sw_buf_lit(b, "nothing tells whether the certificate is revoked, and the trust entry wants "
-                      "to know: serial ");
-        sw_buf_str(b, cert->serial);
-        sw_buf_lit(b, " of ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_OCSP_VERIFY_FAILED:
-        sw_buf_lit(b, "the OCSP answer that the server stapled cannot be believed: it is broken, "
-                      "out of date, not signed for the CA, or about another certificate");
-        break;
-    case X509_V_ERR_OCSP_CERT_UNKNOWN:
-        sw_buf_lit(b, "the CA's OCSP responder does not know the certificate: serial ");
-        sw_buf_str(b, cert->serial);
-        sw_buf_lit(b, " of ");
-        put_name(b, cert->issuer);
-        break;
-    case X509_V_ERR_EE_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_KEY_TOO_SMALL:
-        sw_buf_lit(b, "a key in the certificate chain is too weak: ");
-        sw_buf_str(b, cert->key);
-        sw_buf_lit(b, ", and RSA 2048 or EC 224 is the least");
-        break;
-    case X509_V_ERR_CA_MD_TOO_WEAK:
-        sw_buf_lit(b, "a certificate in the chain is signed with a hash that is broken: ");
-        sw_buf_str(b, cert->signature);
-        break;
-    default:
-        sw_buf_lit(b, "the certificate was refused: ");
-        sw_buf_str(b, X509_verify_cert_error_string(verify_error));
-    }
-}
 
 /* What we offered to a peer that refused it. */
 static void put_offered(struct sw_buf *b, const struct sw_tls_trouble *x)
@@ -207,43 +95,6 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
     }
 }
 
-/* What would help, by what the verification said. */
-static const char *help_with_chain(int error)
-{
-    switch (error) {
-    case X509_V_ERR_OUT_OF_MEM:
-        return "more memory, or lower limits";
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        return "the peer must renew its certificate; check the clocks of both sides";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return "check the clocks of both sides";
-    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-        return "raise depth of the trust entry, or ask for a shorter chain";
-    case X509_V_ERR_CERT_REVOKED:
-        return "the peer needs a new certificate";
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-        return "put the CA's newest list in place: it is taken up without a restart";
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-        return "is the CA's responder up, or its list in crl of the trust entry? "
-               "revocation_failure: soft believes all the same";
-    case X509_V_ERR_OCSP_VERIFY_FAILED:
-        return "the server's own OCSP cache must be renewed";
-    case X509_V_ERR_OCSP_CERT_UNKNOWN:
-        return "was it issued a moment ago? else ask the CA";
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        return "if it is the peer's own, add it to the trust entry under pinned";
-    case X509_V_ERR_EE_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_MD_TOO_WEAK:
-        return "no policy admits it: the peer needs a certificate with RSA of 2048 bits or EC of "
-               "224 bits and more, signed with SHA-256 or better, and so do its CAs";
-    case X509_V_ERR_CERT_UNTRUSTED:
-        return "if it is the peer's new certificate, replace the pinned one, or believe its CA";
-    default:
-        return "add the CA that issued it to the trust entry, or ask the peer to send its chain";
-    }
-}
-
 static const char *help_with_alert(int alert)
 {
     switch (alert) {
@@ -262,52 +113,6 @@ static const char *help_with_alert(int alert)
         return "the peer does not serve the domain that we asked for";
     default:
         return "the peer's own log should say more";
-    }
-}
-
-const char *sw_tls_refusal_code(int verify_error)
-{
-    switch (verify_error) {
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return "issuer_unknown";
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        return "self_signed";
-    case X509_V_ERR_CERT_UNTRUSTED:
-        return "not_trusted";
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        return "expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return "not_yet_valid";
-    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-        return "chain_too_long";
-    case X509_V_ERR_CERT_REVOKED:
-        return "revoked";
-    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
-        return "crl_signature";
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-        return "crl_stale";
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_OCSP_CERT_UNKNOWN:
-        return "revocation_unknown";
-    case X509_V_ERR_OCSP_VERIFY_FAILED:
-        return "ocsp_staple";
-    case X509_V_ERR_OUT_OF_MEM:
-        return "no_memory";
-    case X509_V_ERR_EE_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_KEY_TOO_SMALL:
-        return "key_too_weak";
-    case X509_V_ERR_CA_MD_TOO_WEAK:
-        return "signature_too_weak";
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        return "bad_signature";
-    case X509_V_ERR_INVALID_CA:
-    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
-        return "not_a_ca";
-    default:
-        return "chain_invalid";
     }
 }
 
@@ -395,7 +200,7 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
 {
     switch (failed) {
     case SW_CRYPTO_VERIFY:
-        return help_with_chain(x->verify_error);
+        return sw_tls_refusal_help(x->verify_error);
     case SW_CRYPTO_ALERT:
         return help_with_alert(x->alert);
     case SW_CRYPTO_NO_CERT:

@@ -28,6 +28,9 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
 /** The stable word for why a certificate was refused, such as "key_too_weak"; static text. */
 const char *sw_tls_refusal_code(int verify_error);
 
+/** What would help against it; static text. */
+const char *sw_tls_refusal_help(int verify_error);
+
 /** The stable word for why it failed, a refused certificate's included; static text. */
 const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_trouble *x);
 

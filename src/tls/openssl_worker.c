@@ -74,6 +74,10 @@ static SSL_CTX *make_ctx(struct sw_tls_worker *w, unsigned policy, bool server)
         SSL_CTX_set_tlsext_servername_callback(ctx, sw_tls_name_seen);
     if (w->memory)
         sw_tls_memory_attach(ctx, server);
+    if (!server && SSL_CTX_dane_enable(ctx) != 1) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
     SSL_CTX_set_tlsext_status_cb(ctx, (server ? sw_tls_staple_wanted : sw_tls_staple_seen));
     return ctx;
 }

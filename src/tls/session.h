@@ -145,6 +145,15 @@ void sw_tls_free(struct sw_tls *t);
  * comes of it. RFC 8446 C.4 */
 void sw_tls_target(struct sw_tls *t, const struct sw_endpoint *remote);
 
+/**
+ * Client, before its handshake: the server's certificate must match one of these TLSA records,
+ * which DNSSEC vouches for, and by usage 2 and 3 they vouch for it beside `trust`: see
+ * SW_VOUCHED_DANE_EE. If none can be used nothing changes. Its session is not resumed. Nothing of
+ * `records` is kept. SW_LIMIT_MEMORY, SW_CRYPTO: the session must not be used. RFC 6698 2.1, RFC
+ * 7671 5, RFC 7673 4.2
+ */
+SW_MUST_USE enum sw_status sw_tls_dane(struct sw_tls *t, struct sw_slice records);
+
 /** Gives bytes from the peer. They must stay until the calls that follow have said SW_AGAIN. */
 void sw_tls_feed(struct sw_tls *t, struct sw_slice bytes);
 

@@ -73,7 +73,8 @@ static void judge(struct sw_worker *w, struct sw_conn *c)
     const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
                                 .flow = &c->flow,
                                 .flow_id = c->flow.id,
-                                .domain = sw_conn_domain(c)};
+                                .domain = sw_conn_domain(c),
+                                .server = sw_conn_server(c)};
     sw_worker_event(w, &ev);
 }
 

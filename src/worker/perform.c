@@ -162,6 +162,11 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
     else if (want->remote.port)
         st = sw_conn_dial(&w->conns, want->peer, want->listener, (enum sw_transport)want->transport,
                           &want->remote, &c);
+    if (st == SW_OK && want->dane.records.n && c->tls) {
+        st = sw_conn_believe(c, &want->dane);
+        if (st != SW_OK)
+            sw_conn_drop(&w->conns, c);
+    }
     if (st == SW_LIMIT || st == SW_LIMIT_PEER)
         sw_count(w->counters,
                  st == SW_LIMIT ? SW_LIMITED_CONNECTIONS : SW_LIMITED_PEER_CONNECTIONS);

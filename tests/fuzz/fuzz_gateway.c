@@ -201,8 +201,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spy_finish(&spy);
     spy_fini(&spy);
     gate_stop(g);
-    for (int i = 0; i < ENDS; i++)
-        raw_free(ends[i]);
     sim_free(s);
     sw_arena_release(&arena);
     sw_slab_fini(&slab);

@@ -20,7 +20,8 @@ static struct sw_dns_answer answer(struct sw_slice *s)
     static const enum sw_status other[] = {SW_PEER_NO_NAME, SW_PEER_DNS, SW_DENIED_BOGUS, SW_AGAIN};
     uint8_t kind = take(s);
     size_t n = take(s) | (size_t)take(s) << 8;
-    struct sw_dns_answer a = {.status = kind < 4 ? other[kind] : SW_OK, .count = kind};
+    struct sw_dns_answer a = {
+        .status = kind < 4 ? other[kind] : SW_OK, .count = kind, .secure = kind & 1};
     n = n > s->n ? s->n : n;
     a.records = sw_slice(s->p, n);
     *s = sw_slice_from(*s, n);
@@ -80,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .tls_only = bits & 16,
         .have = 7,
         .families = (uint8_t)(1 + bits / 32 % 3),
+        .tlsa = bits & 128 ? calloc(1, sizeof(*g.tlsa)) : NULL,
     };
     n = n > s.n ? (uint8_t)s.n : n;
     g.host = n ? sw_slice(s.p, n) : SW_SLICE("example.test");
@@ -91,10 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     for (int i = 0; i < x->place_count; i++)
         if (!x->place[i].remote.port || !x->place[i].remote.family ||
-            (x->secure_only && x->place[i].transport != SW_TLS))
+            (x->secure_only && x->place[i].transport != SW_TLS) ||
+            sw_locate_dane(x, &x->place[i]).records.n > (g.tlsa ? g.tlsa->n : 0u))
             abort();
     sw_locate_put_reason(&b, x);
     free(x);
     free(copy);
+    free(g.tlsa);
     return 0;
 }

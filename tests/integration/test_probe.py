@@ -17,13 +17,14 @@ TEXT = (str, type(None))
 
 # Every field of --json, and its type.
 SCHEMA = {"uri": str, "transport": str, "wanted": TEXT, "server_name": TEXT, "shown": TEXT, "believed": TEXT,
-          "policy": TEXT, "resolver": str, "addresses": list, "attempts": list, "ok": bool}
+          "policy": TEXT, "resolver": str, "dns": TEXT, "addresses": list, "attempts": list, "ok": bool}
 ATTEMPT = {"remote": TEXT, "local": TEXT, "phases": list, "messages": list, "version": TEXT, "suite": TEXT,
            "group": TEXT, "confirmed": bool, "chain": list, "verdict": TEXT, "identity": TEXT,
            "options": (dict, type(None)), "failure": (dict, type(None))}
 MESSAGE = {"name": str, "from": str, "encrypted": bool, "bytes": int, "carries": TEXT, "lists": list, "ms": float}
 CERT = {"subject": str, "issuer": str, "serial": str, "key": str, "not_before": str, "not_after": str,
-        "days_left": int, "is_ca": bool, "self_issued": bool, "purposes": list, "names": list, "identities": list}
+        "days_left": int, "is_ca": bool, "self_issued": bool, "purposes": list, "tls_features": list,
+        "names": list, "identities": list}
 OPTIONS = {"status": int, "reason": TEXT, "server": TEXT, "allow": TEXT, "supported": TEXT, "contact": TEXT,
            "warning": TEXT}
 FAILURE = {"phase": str, "status": str, "why": str, "wanted": TEXT, "came": TEXT, "certificate": TEXT,
@@ -436,7 +437,7 @@ def test_probe_tries_each_address_of_a_name_in_order(scene):
     with scene.gateway():
         report = probe(f"sip:localhost:{scene.outside}", "--domain", "example.test",
                        *arguments(scene, scene.outside)[3:], code=0)
-    assert report["resolver"] == "system"
+    assert report["resolver"] == "dns" and "A localhost: 1 record" in report["dns"]
     assert [a["remote"] for a in report["attempts"]] == report["addresses"][:len(report["attempts"])]
     assert last(report)["remote"] == f"127.0.0.1:{scene.outside}"
     assert results(last(report))["dns"] == "passed"

@@ -50,13 +50,7 @@ void scene_start(struct scene *x, unsigned workers)
 
 void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    for (int i = 0; i < PEERS; i++)
-        raw_free(x->peer[i]);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
 }
 
 void run(struct scene *x, int64_t ms)

@@ -34,7 +34,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx;
-    struct sw_ident *ident;
     enum sw_transport outside;
     /* what the carrier learned of the dialog */
     char target[TEXT_MAX], route[TEXT_MAX];
@@ -65,18 +64,12 @@ static inline void set_up(struct scene *x, enum sw_transport outside, bool hide)
     gate_start(&x->gate, x->sim, "gate", 2, "example.test", 17);
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", outside);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
 }
 
 static inline void tear_down(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident);
+    gate_finish(&x->gate);
 }
 
 static inline void run(struct scene *x)

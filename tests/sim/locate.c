@@ -1,5 +1,6 @@
 #include "sim/locate.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { WORKERS = 2 };
@@ -13,22 +14,27 @@ struct sw_route_conf *route_lookup(struct conf *k, enum sw_lookup_rule rule)
     return r;
 }
 
+static void listeners(struct conf *k)
+{
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+}
+
 void located_init(struct located *x, const char *ident_one)
 {
     struct conf *k = &x->gate.conf;
     memset(x, 0, sizeof(*x));
     x->sim = sim_new(5);
-    conf_init(k);
-    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    listeners(k);
     conf_peer(k, "partner", NULL, SW_TLS, "partner.test");
     conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
     conf_route(k, "partner", "pbx", NULL);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     x->one = raw_new(x->sim, "one", "10.0.0.11:5061", SW_TLS);
     x->two = raw_new(x->sim, "two", "10.0.0.12:5071", SW_TLS);
-    x->ident_one = x->one->node->ident = conf_ident(ident_one);
-    x->ident_two = x->two->node->ident = conf_ident("partner.test");
+    x->ident_one = raw_proves(x->one, ident_one);
+    x->ident_two = raw_proves(x->two, "partner.test");
 }
 
 void located_start(struct located *x)
@@ -37,23 +43,32 @@ void located_start(struct located *x)
     x->gate.node->dns = (struct sim_dns){.zone = &x->zone, .delay_min_ms = 5, .delay_max_ms = 30};
 }
 
-void located_end(struct located *x)
+void located_partner(struct located *x, const char *ident_one)
 {
-    raw_free(x->pbx);
-    raw_free(x->one);
-    raw_free(x->two);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident_one);
-    free(x->ident_two);
+    located_init(x, ident_one);
+    conf_route(&x->gate.conf, "pbx", "partner", NULL);
+    located_start(x);
+    partner_zone(&x->zone);
 }
 
-/* To the end; then nothing is left. */
+struct conf *located_next(void)
+{
+    struct conf *k = malloc(sizeof(*k));
+    assert(k);
+    listeners(k);
+    conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    return k;
+}
+
+void located_end(struct located *x)
+{
+    gate_stop(&x->gate);
+    sim_free(x->sim);
+}
+
 void located_fini(struct located *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    located_end(x);
+    gate_finish(&x->gate);
 }
 
 void partner_zone(struct zone *z)
@@ -91,26 +106,15 @@ void send_inside(struct located *x, const char *method, const struct raw_message
                  const char *uri, const char *cseq)
 {
     char text[4096], routes[2048];
-    const char *row = m->text;
-    struct sw_buf b = sw_buf(text, sizeof(text)), r = sw_buf(routes, sizeof(routes) - 1);
-    const char *rows[8];
-    int n = 0;
-    while ((row = strstr(row, "\r\nRecord-Route: ")) && n < 8)
-        rows[n++] = row += 16;
-    bool reverse = strncmp(m->text, "SIP/2.0 ", 8) == 0; /* RFC 3261 12.1.1, 12.1.2 */
-    for (int i = 0; i < n; i++) {
-        row = rows[reverse ? n - 1 - i : i];
-        sw_buf_lit(&r, "Route: ");
-        sw_buf_put(&r, row, strcspn(row, "\r"));
-        sw_buf_lit(&r, "\r\n");
-    }
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    raw_routes(m, strncmp(m->text, "SIP/2.0 ", 8) == 0, routes, sizeof(routes));
     sw_buf_str(&b, method);
     sw_buf_char(&b, ' ');
     sw_buf_str(&b, uri);
     sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-in-");
     sw_buf_str(&b, method);
     sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\n");
-    sw_buf_slice(&b, sw_buf_view(&r));
+    sw_buf_str(&b, routes);
     sw_buf_lit(&b, "From: <sip:a@pbx.test>;tag=1\r\nTo: <");
     sw_buf_str(&b, x->inside_to ? x->inside_to : "sip:b@c");
     sw_buf_lit(&b, ">;tag=2\r\nCall-ID: c1\r\nCSeq: ");

@@ -25,6 +25,12 @@ void located_init(struct located *x, const char *ident_one);
 /** Its configuration is complete. */
 void located_start(struct located *x);
 
+/** The usual: all of the PBX goes to "partner", whose servers the DNS names. */
+void located_partner(struct located *x, const char *ident_one);
+
+/** What it may adopt later (gate_adopt): the PBX, and no partner yet. */
+struct conf *located_next(void);
+
 /** Frees all, whatever is going on. */
 void located_end(struct located *x);
 

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "sip/msg.h"
+#include "support/conf.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,20 @@ static int64_t deadline(void *user)
     return r->out_done < r->out_count ? r->node->sim->now_ms : SW_TIMER_NEVER;
 }
 
+static void end(void *user)
+{
+    struct raw *r = user;
+    free(r->ident);
+    for (unsigned i = 0; i < r->count; i++)
+        free(r->got[i].text);
+    free(r->got);
+    for (unsigned i = 0; i < r->out_count; i++)
+        free(r->out[i].text);
+    sw_arena_release(&r->arena);
+    sw_slab_fini(&r->slab);
+    free(r);
+}
+
 struct raw *raw_new(struct sim *s, const char *name, const char *address, enum sw_transport t)
 {
     struct raw *r = calloc(1, sizeof(*r));
@@ -73,19 +88,15 @@ struct raw *raw_new(struct sim *s, const char *name, const char *address, enum s
     sw_slab_init(&r->slab);
     sw_arena_init(&r->arena, &r->slab);
     r->node->worker[0].step = (struct sw_step){r, step, deadline};
+    r->node->end = end;
+    r->node->end_user = r;
     return r;
 }
 
-void raw_free(struct raw *r)
+struct sw_ident *raw_proves(struct raw *r, const char *domain)
 {
-    for (unsigned i = 0; i < r->count; i++)
-        free(r->got[i].text);
-    free(r->got);
-    for (unsigned i = 0; i < r->out_count; i++)
-        free(r->out[i].text);
-    sw_arena_release(&r->arena);
-    sw_slab_fini(&r->slab);
-    free(r);
+    free(r->ident);
+    return r->ident = r->node->ident = conf_ident(domain);
 }
 
 void raw_send(struct raw *r, const char *to, enum sw_transport t, const char *text)
@@ -161,6 +172,25 @@ const struct raw_message *raw_nth(const struct raw *r, const char *start, unsign
         if (strncmp(r->got[i].text, start, strlen(start)) == 0 && nth-- == 0)
             return &r->got[i];
     return NULL;
+}
+
+void raw_routes(const struct raw_message *m, bool turned, char *out, size_t cap)
+{
+    enum { ROWS = 8 };
+    const char *row[ROWS], *p = m->text;
+    struct sw_buf b = sw_buf(out, cap - 1);
+    int n = 0;
+    while (n < ROWS && (p = strstr(p, "\r\nRecord-Route: ")))
+        row[n++] = p += strlen("\r\nRecord-Route: ");
+    assert(n > 0);
+    for (int i = 0; i < n; i++) {
+        const char *value = row[turned ? n - 1 - i : i];
+        sw_buf_lit(&b, "Route: ");
+        sw_buf_put(&b, value, strcspn(value, "\r"));
+        sw_buf_lit(&b, "\r\n");
+    }
+    assert(!b.full);
+    out[b.n] = 0;
 }
 
 const char *raw_header(const struct raw_message *m, const char *name)

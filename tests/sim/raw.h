@@ -26,11 +26,16 @@ struct raw {
     } out[64];
     unsigned out_count, out_done;
     unsigned opened_failed;
-    bool refuse; /* says that the other side's certificate proves nothing */
+    struct sw_ident *ident; /* by raw_proves; NULL: none */
+    bool refuse;            /* says that the other side's certificate proves nothing */
 };
 
+/** It lives until the simulation is freed. */
 struct raw *raw_new(struct sim *s, const char *name, const char *address, enum sw_transport t);
-void raw_free(struct raw *r);
+
+/** Gives it a certificate of this domain, in place of one that it had from here; it goes with it.
+ */
+struct sw_ident *raw_proves(struct raw *r, const char *domain);
 
 /** Sends text to an address; over a stream a connection is opened or used again. At the next step.
  */
@@ -47,6 +52,10 @@ void raw_answer(struct raw *r, const struct raw_message *m, const char *status_l
  * NULL. */
 unsigned raw_count(const struct raw *r, const char *start);
 const struct raw_message *raw_nth(const struct raw *r, const char *start, unsigned nth);
+
+/** Route rows from the Record-Route rows of a message: as they stand for who was called, turned for
+ * the caller. RFC 3261 12.1 */
+void raw_routes(const struct raw_message *m, bool turned, char *out, size_t cap);
 
 /** The value of the first header with this name, in static memory; empty if there is none. */
 const char *raw_header(const struct raw_message *m, const char *name);

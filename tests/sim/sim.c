@@ -66,8 +66,11 @@ void sim_free(struct sim *s)
         }
         free(c);
     }
-    for (unsigned i = 0; i < s->node_count; i++)
+    for (unsigned i = 0; i < s->node_count; i++) {
+        if (s->nodes[i]->end)
+            s->nodes[i]->end(s->nodes[i]->end_user);
         node_give(s->nodes[i]);
+    }
     free(s->queue);
     free(s->conns);
     free(s);

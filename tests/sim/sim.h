@@ -65,8 +65,10 @@ struct sim_node {
     unsigned connections; /* to one peer, before one that is being dialled is waited for */
     struct sim_dns dns;   /* whom it asks */
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
-    enum sw_status fails; /* what it dials or sends as datagrams ends so, for its own reasons */
-    bool deaf;            /* nothing that is sent to it arrives: a crashed machine */
+    enum sw_status fails;    /* what it dials or sends as datagrams ends so, for its own reasons */
+    bool deaf;               /* nothing that is sent to it arrives: a crashed machine */
+    void (*end)(void *user); /* called when the simulation is freed; NULL: nobody is to be told */
+    void *end_user;
 };
 
 /* What happens to one datagram. */
@@ -118,6 +120,7 @@ struct sim {
 };
 
 struct sim *sim_new(uint64_t seed);
+/** With all scripted ends of it (sim/raw.h). */
 void sim_free(struct sim *s);
 
 /** A number below `n`. */

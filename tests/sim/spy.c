@@ -254,3 +254,25 @@ void spy_fini(struct spy *x)
         free(x->worker[i].servers);
     }
 }
+
+void spied_init(struct spied *s, uint64_t seed, const struct world_conf *conf)
+{
+    memset(s, 0, sizeof(*s));
+    world_init(&s->w, seed, conf);
+    for (unsigned i = 0; i < s->w.gates; i++)
+        spy_init(&s->spy[i], &s->w.gate[i]);
+}
+
+void spied_finish(struct spied *s)
+{
+    world_finish(&s->w);
+    for (unsigned i = 0; i < s->w.gates; i++)
+        spy_finish(&s->spy[i]);
+}
+
+void spied_fini(struct spied *s)
+{
+    for (unsigned i = 0; i < s->w.gates; i++)
+        spy_fini(&s->spy[i]);
+    world_fini(&s->w);
+}

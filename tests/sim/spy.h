@@ -57,4 +57,16 @@ void spy_init(struct spy *x, struct gate *g);
 void spy_finish(struct spy *x);
 void spy_fini(struct spy *x);
 
+/* The usual scene, and each of its gateways watched. */
+struct spied {
+    struct world w;
+    struct spy spy[2];
+};
+
+void spied_init(struct spied *s, uint64_t seed, const struct world_conf *conf);
+
+/** world_finish, and spy_finish for each gateway. */
+void spied_finish(struct spied *s);
+void spied_fini(struct spied *s);
+
 #endif

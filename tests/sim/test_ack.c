@@ -23,7 +23,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx;
-    struct sw_ident *ident;
     char to_pbx[2200], to_carrier[2200]; /* Route lines of each side */
 };
 
@@ -46,21 +45,6 @@ static void request(struct raw *from, const char *method, const char *uri, const
     raw_send(from, tls ? OUTSIDE : INSIDE, tls ? SW_TLS : SW_UDP, text);
 }
 
-/* The two Record-Route values of a message, as Route lines in this order or the other. */
-static void keep_routes(const struct raw_message *m, bool turned, char out[2200])
-{
-    const char *value[2], *p = m->text;
-    int n[2];
-    for (int i = 0; i < 2; i++) {
-        p = strstr(p, "Record-Route: ");
-        assert_non_null(p);
-        value[i] = p += 14;
-        n[i] = (int)strcspn(p, "\r");
-    }
-    snprintf(out, 2200, "Route: %.*s\r\nRoute: %.*s\r\n", n[turned], value[turned], n[!turned],
-             value[!turned]);
-}
-
 /* A call from the carrier that the PBX has answered; its ACK is still to come. */
 static void start(struct scene *x, unsigned workers)
 {
@@ -77,26 +61,20 @@ static void start(struct scene *x, unsigned workers)
     gate_start(&x->gate, x->sim, "gate", workers, "example.test", 11);
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
     request(x->carrier, "INVITE", "sip:bob@example.test", "", "i", "", 70);
     run(x);
     assert_int_equal(raw_count(x->pbx, "INVITE"), 1);
-    keep_routes(raw_nth(x->pbx, "INVITE", 0), false, x->to_carrier);
+    raw_routes(raw_nth(x->pbx, "INVITE", 0), false, x->to_carrier, sizeof(x->to_carrier));
     raw_answer(x->pbx, raw_nth(x->pbx, "INVITE", 0), "200 OK", "Contact: <" PBX ">\r\n");
     run(x);
     assert_int_equal(raw_count(x->carrier, "SIP/2.0 200"), 1);
-    keep_routes(raw_nth(x->carrier, "SIP/2.0 200", 0), true, x->to_pbx);
+    raw_routes(raw_nth(x->carrier, "SIP/2.0 200", 0), true, x->to_pbx, sizeof(x->to_pbx));
 }
 
 static void finish(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident);
+    gate_finish(&x->gate);
 }
 
 /* How many answers both sides have got, the 100 and the 200 of the INVITE not counted. */

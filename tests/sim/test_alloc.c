@@ -280,9 +280,6 @@ static void tear_down(struct scene *s)
     for (unsigned i = 0; i < s->w.gates; i++)
         spy_fini(&s->spy[i]);
     world_fini(&s->w);
-    raw_free(s->stranger);
-    if (s->spare)
-        raw_free(s->spare);
 }
 
 /* With memory again and a good network, a call passes and nothing of it stays. */

@@ -204,7 +204,6 @@ static void test_blame_for_the_dns_lets_a_group_pass_over_the_peer(void **state)
     run_ms(&x, 100);
     assert_int_equal(x.gate.node->dns.asked, asked + 1); /* the NAPTR, by one of them */
     located_fini(&x);
-    raw_free(spare);
 }
 
 /* Whoever names a host inside a dialog or by `to: dns` chooses what is asked for. */

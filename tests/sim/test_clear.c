@@ -18,7 +18,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *caller, *first_clear, *second, *second_clear;
-    struct sw_ident *ident[2];
 };
 
 /* The first peer refuses TLS; the second is at `second_at`, 10.0.0.8:5061 where it is looked for.
@@ -43,22 +42,13 @@ static void scene_init(struct scene *x, const char *second_at)
     x->first_clear = raw_new(x->sim, "first", "10.1.0.7:5060", SW_UDP);
     x->second = raw_new(x->sim, "second", second_at, SW_TLS);
     x->second_clear = raw_new(x->sim, "second-clear", "10.1.0.8:5060", SW_UDP);
-    x->caller->node->ident = x->ident[0] = conf_ident("caller.test");
-    x->second->node->ident = x->ident[1] = conf_ident("second.test");
+    raw_proves(x->caller, "caller.test");
+    raw_proves(x->second, "second.test");
 }
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    raw_free(x->first_clear);
-    raw_free(x->second);
-    raw_free(x->second_clear);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident[0]);
-    free(x->ident[1]);
+    gate_finish(&x->gate);
 }
 
 /* The first peer gets it in the clear and is silent; after its `timeout` it is the second's turn.

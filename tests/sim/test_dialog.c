@@ -17,7 +17,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx, *other;
-    struct sw_ident *ident[2];
     char route[2][1024]; /* the carrier's route set */
     char pbx_route[2][1024];
 };
@@ -40,21 +39,13 @@ static void scene_init(struct scene *x, unsigned workers)
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->other = raw_new(x->sim, "other", "10.0.0.8:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
-    x->carrier->node->ident = x->ident[0] = conf_ident("carrier.test");
-    x->other->node->ident = x->ident[1] = conf_ident("other.test");
+    raw_proves(x->carrier, "carrier.test");
+    raw_proves(x->other, "other.test");
 }
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->other);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident[0]);
-    free(x->ident[1]);
+    gate_finish(&x->gate);
 }
 
 static void send(struct raw *from, enum sw_transport t, const char *method, const char *uri,

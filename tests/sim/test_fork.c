@@ -45,13 +45,7 @@ static void scene_init(struct scene *x, enum sw_fork_rule fork)
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    for (int i = 0; i < PHONES; i++)
-        raw_free(x->phone[i]);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
 }
 
 static void ask(struct scene *x, const char *method, const char *more)

@@ -95,7 +95,7 @@ static void set_up_transit(struct scene *x, struct raw **third)
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     *third = raw_new(x->sim, "third", "10.0.0.8:5060", SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
 }
 
 /* Who was given a sealed Contact or Path cannot have it opened by a call to somebody who is not to
@@ -130,7 +130,6 @@ static void test_sealed_values_are_not_opened_for_another_from_whom_they_are_hid
     assert_int_equal(raw_count(third, "MESSAGE sip:me@third.test SIP/2.0"), 1);
     raw_answer(third, raw_nth(third, "MESSAGE", 0), "200 OK", "");
     tear_down(&x);
-    raw_free(third);
 }
 
 int main(void)

@@ -288,7 +288,7 @@ static void test_loop_between_two_that_see_nothing_gets_482(void **state)
     gate_start(&x.gate, x.sim, "gate", 1, "example.test", 17);
     x.carrier = raw_new(x.sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x.pbx = raw_new(x.sim, "third", "10.1.0.8:5060", SW_UDP);
-    x.carrier->node->ident = x.ident = conf_ident("carrier.test");
+    raw_proves(x.carrier, "carrier.test");
     from_carrier(&x, "MESSAGE", "sip:a@example.test", "", "", 1);
     for (int i = 0; i < 6 && !raw_count(x.carrier, "SIP/2.0 482"); i++) {
         const struct raw_message *m = raw_nth(x.pbx, "MESSAGE", (unsigned)i);

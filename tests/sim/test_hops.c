@@ -28,7 +28,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *caller, *target, *pbx; /* TLS, TLS, UDP */
-    struct sw_ident *ident[2];
     struct list list;
 };
 
@@ -68,21 +67,13 @@ static void scene_init(struct scene *x, const char *caller_proves, bool to_pbx)
     x->caller = raw_new(x->sim, "caller", "10.0.0.9:5061", SW_TLS);
     x->target = raw_new(x->sim, "target", "10.0.0.8:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.8:5060", SW_UDP);
-    x->caller->node->ident = x->ident[0] = conf_ident(caller_proves);
-    x->target->node->ident = x->ident[1] = conf_ident("target.test");
+    raw_proves(x->caller, caller_proves);
+    raw_proves(x->target, "target.test");
 }
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    raw_free(x->target);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident[0]);
-    free(x->ident[1]);
+    gate_finish(&x->gate);
 }
 
 static void go_on(struct scene *x)

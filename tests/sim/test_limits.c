@@ -54,14 +54,7 @@ static void scene_start(struct scene *x)
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    raw_free(x->first);
-    raw_free(x->second);
-    raw_free(x->stranger);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
 }
 
 static void settle(struct scene *x)

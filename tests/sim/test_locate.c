@@ -17,10 +17,7 @@ static void test_locate_finds_a_peer_by_its_domain(void **state)
 {
     struct located x;
     (void)state;
-    located_init(&x, "partner.test");
-    conf_route(&x.gate.conf, "pbx", "partner", NULL);
-    located_start(&x);
-    partner_zone(&x.zone);
+    located_partner(&x, "partner.test");
     send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
     run_ms(&x, 1000);
     assert_int_equal(raw_count(x.one, "INVITE sip:bob@partner.test SIP/2.0"), 1);
@@ -38,10 +35,7 @@ static void test_locate_tries_the_next_server(void **state)
     (void)state;
     for (int how = 0; how < 3; how++) { /* nobody there; another name; 503 */
         struct located x;
-        located_init(&x, how == 1 ? "intruder.test" : "partner.test");
-        conf_route(&x.gate.conf, "pbx", "partner", NULL);
-        located_start(&x);
-        partner_zone(&x.zone);
+        located_partner(&x, how == 1 ? "intruder.test" : "partner.test");
         x.one->node->deaf = how == 0;
         send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
         run_ms(&x, 2000);
@@ -65,10 +59,7 @@ static void test_locate_avoids_what_failed(void **state)
 {
     struct located x;
     (void)state;
-    located_init(&x, "partner.test");
-    conf_route(&x.gate.conf, "pbx", "partner", NULL);
-    located_start(&x);
-    partner_zone(&x.zone);
+    located_partner(&x, "partner.test");
     send_request(&x, "MESSAGE", "sip:bob@example.test", "c1", "");
     run_ms(&x, 500);
     raw_answer(x.one, raw_nth(x.one, "MESSAGE", 0), "503 Busy", "");
@@ -197,8 +188,7 @@ static void test_locate_lets_a_stranger_answer_for_itself_only(void **state)
         struct located x;
         char text[2048];
         located_init(&x, "other.test");
-        free(x.ident_two);
-        x.ident_two = x.two->node->ident = conf_ident(same ? "other.test" : "evil.test");
+        x.ident_two = raw_proves(x.two, same ? "other.test" : "evil.test");
         route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
         located_start(&x);
         zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
@@ -377,10 +367,7 @@ static void test_locate_can_be_cancelled(void **state)
 {
     struct located x;
     (void)state;
-    located_init(&x, "partner.test");
-    conf_route(&x.gate.conf, "pbx", "partner", NULL);
-    located_start(&x);
-    partner_zone(&x.zone);
+    located_partner(&x, "partner.test");
     x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 2000;
     send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
     run_ms(&x, 500);
@@ -397,10 +384,7 @@ static void test_locate_does_not_wait_for_ever(void **state)
 {
     struct located x;
     (void)state;
-    located_init(&x, "partner.test");
-    conf_route(&x.gate.conf, "pbx", "partner", NULL);
-    located_start(&x);
-    partner_zone(&x.zone);
+    located_partner(&x, "partner.test");
     x.gate.node->dns.lost = 1000;
     send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
     run_ms(&x, 12000);
@@ -414,19 +398,11 @@ static void test_locate_survives_a_reload(void **state)
     struct located x;
     (void)state;
     for (int gone = 0; gone < 2; gone++) { /* the peer is still there, or it is not */
-        located_init(&x, "partner.test");
-        conf_route(&x.gate.conf, "pbx", "partner", NULL);
-        located_start(&x);
-        partner_zone(&x.zone);
+        located_partner(&x, "partner.test");
         x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 1000;
         send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
         run_ms(&x, 1500);
-        struct conf *next = malloc(sizeof(*next));
-        assert_non_null(next);
-        conf_init(next);
-        conf_listener(next, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-        conf_listener(next, "inside", "10.1.0.1:5060", SW_UDP, NULL);
-        conf_peer(next, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+        struct conf *next = located_next();
         if (!gone)
             conf_peer(next, "partner", NULL, SW_TLS, "partner.test");
         gate_adopt(&x.gate, next, 10);

@@ -93,7 +93,6 @@ static void test_locate_finds_who_asked_by_its_sent_by(void **state)
         assert_true(raw_count(dead ? x.two : x.one, "SIP/2.0 486") >= 1);
         assert_int_equal(raw_count(sender, "SIP/2.0 486"), 0);
         located_fini(&x);
-        raw_free(sender);
     }
 }
 
@@ -108,8 +107,7 @@ static void test_locate_goes_on_to_the_next_target_of_a_route(void **state)
         conf_peer(&x.gate.conf, "spare", "10.0.0.12:5071", SW_TLS, "spare.test");
         conf_route(&x.gate.conf, "pbx", "partner", "spare", NULL);
         located_start(&x);
-        free(x.ident_two);
-        x.ident_two = x.two->node->ident = conf_ident("spare.test");
+        x.ident_two = raw_proves(x.two, "spare.test");
         x.gate.node->dns.lost = silent ? 1000 : 0;
         send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
         run_ms(&x, 6000);
@@ -147,7 +145,6 @@ static void test_locate_leads_into_the_clear_only_if_nothing_is_there(void **sta
         if (how == 0)
             raw_answer(clear, raw_nth(clear, "INVITE", 0), "486 Busy Here", "");
         located_fini(&x);
-        raw_free(clear);
     }
 }
 
@@ -203,10 +200,7 @@ static void test_locate_at_random_leaves_nothing(void **state)
     for (unsigned seed = 1; seed <= 40; seed++) {
         struct located x;
         char id[16];
-        located_init(&x, "partner.test");
-        conf_route(&x.gate.conf, "pbx", "partner", NULL);
-        located_start(&x);
-        partner_zone(&x.zone);
+        located_partner(&x, "partner.test");
         x.sim->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         x.gate.node->dns = (struct sim_dns){
             .zone = &x.zone, .delay_max_ms = 3000, .lost = seed % 3 * 100, .failed = seed % 4 * 50};

@@ -155,12 +155,7 @@ static void test_locate_knows_that_the_peer_has_gone(void **state)
     x.gate.node->dns.delay_min_ms = x.gate.node->dns.delay_max_ms = 1000;
     send_request(&x, "INVITE", "sip:bob@partner.test", "c1", "");
     run_ms(&x, 1500);
-    struct conf *next = malloc(sizeof(*next));
-    assert_non_null(next);
-    conf_init(next);
-    conf_listener(next, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-    conf_listener(next, "inside", "10.1.0.1:5060", SW_UDP, NULL);
-    conf_peer(next, "pbx", "10.1.0.9:5060", SW_UDP, NULL)->listener = 1;
+    struct conf *next = located_next();
     gate_adopt(&x.gate, next, 10);
     run_ms(&x, 10000);
     assert_int_equal(raw_count(x.one, "INVITE"), 0);
@@ -295,8 +290,8 @@ static void test_stranger_cancels_its_own_calls_only(void **state)
         conf_route(&x.gate.conf, NULL, "pbx", NULL)->from = SW_FROM_VERIFIED;
         struct raw *a = raw_new(x.sim, "a", "10.0.0.21:5061", SW_TLS);
         struct raw *b = raw_new(x.sim, "b", "10.0.0.21:5071", SW_TLS);
-        struct sw_ident *ident_a = a->node->ident = conf_ident("a.test");
-        struct sw_ident *ident_b = b->node->ident = conf_ident(same ? "a.test" : "b.test");
+        raw_proves(a, "a.test");
+        raw_proves(b, same ? "a.test" : "b.test");
         located_start(&x);
         stranger(a, "INVITE");
         run_ms(&x, 300);
@@ -309,10 +304,6 @@ static void test_stranger_cancels_its_own_calls_only(void **state)
         raw_answer(x.pbx, raw_nth(x.pbx, "INVITE", 0), "486 Busy Here", "");
         run_ms(&x, 300);
         located_fini(&x);
-        raw_free(a);
-        raw_free(b);
-        free(ident_a);
-        free(ident_b);
     }
 }
 

@@ -16,14 +16,9 @@
 
 enum { CALLS = 4 };
 
-struct scene {
-    struct world w;
-    struct spy spy[2];
-};
-
 /* Two gateways of four workers, one connection between them that all of them use. What the carrier
  * sends comes to any worker, so that much has to be handed over. */
-static void set_up(struct scene *s, const struct ua_conf *carrier, const struct ua_conf *pbx)
+static void set_up(struct spied *s, const struct ua_conf *carrier, const struct ua_conf *pbx)
 {
     const struct world_conf conf = {
         .workers = 4,
@@ -33,26 +28,9 @@ static void set_up(struct scene *s, const struct ua_conf *carrier, const struct 
         .carrier = *carrier,
         .pbx = *pbx,
         .net = {.handed_elsewhere = 1000, .delay_min_ms = 1, .delay_max_ms = 1, .mail_ms = 2}};
-    memset(s, 0, sizeof(*s));
-    world_init(&s->w, 5, &conf);
-    for (unsigned i = 0; i < s->w.gates; i++) {
+    spied_init(s, 5, &conf);
+    for (unsigned i = 0; i < s->w.gates; i++)
         s->w.gate[i].node->connections = 1;
-        spy_init(&s->spy[i], &s->w.gate[i]);
-    }
-}
-
-static void finish(struct scene *s)
-{
-    world_finish(&s->w);
-    for (unsigned i = 0; i < s->w.gates; i++)
-        spy_finish(&s->spy[i]);
-}
-
-static void tear_down(struct scene *s)
-{
-    for (unsigned i = 0; i < s->w.gates; i++)
-        spy_fini(&s->spy[i]);
-    world_fini(&s->w);
 }
 
 #define TALK .answer = 200, .ring_ms = 1, .answer_ms = 300, .talk_ms = 200
@@ -75,7 +53,7 @@ static const struct kind kinds[] = {
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-static void assert_a_call_succeeds(struct scene *s, const struct kind *k, uint64_t at)
+static void assert_a_call_succeeds(struct spied *s, const struct kind *k, uint64_t at)
 {
     struct ua *carrier = s->w.carrier, *pbx = s->w.pbx;
     s->w.sim->net.mail_full_from = s->w.sim->net.mail_full_until = 0;
@@ -85,7 +63,7 @@ static void assert_a_call_succeeds(struct scene *s, const struct kind *k, uint64
     pbx->conf.answer = 200;
     pbx->conf.answer_ms = 100;
     const struct ua_call *c = ua_call(carrier, "sip:bob@example.test");
-    finish(s);
+    spied_finish(s);
     if (c->oks != 1 || c->bye_finals != 1)
         fail_msg("%s, block %llu: afterwards a call got %u", k->name, (unsigned long long)at,
                  c->status);
@@ -94,7 +72,7 @@ static void assert_a_call_succeeds(struct scene *s, const struct kind *k, uint64
 /* The boxes are full for blocks `at` to `until`. False: there were fewer blocks. */
 static bool full_at(const struct kind *k, uint64_t at, uint64_t until, uint64_t *refused)
 {
-    struct scene s;
+    struct spied s;
     const struct ua_call *c[CALLS];
     set_up(&s, &k->carrier, &k->pbx);
     s.w.sim->net.mail_full_from = at;
@@ -105,7 +83,7 @@ static bool full_at(const struct kind *k, uint64_t at, uint64_t until, uint64_t 
         sim_run(s.w.sim, k->break_ms);
         sim_break(s.w.sim, s.w.gate[0].node, s.w.gate[1].node);
     }
-    finish(&s);
+    spied_finish(&s);
     for (int i = 0; i < CALLS; i++)
         if (!c[i]->finals && !c[i]->timeouts)
             fail_msg("%s, block %llu: the caller waits for ever", k->name, (unsigned long long)at);
@@ -113,7 +91,7 @@ static bool full_at(const struct kind *k, uint64_t at, uint64_t until, uint64_t 
     for (int i = 0; i < SIM_MAIL_KINDS; i++)
         refused[i] += s.w.sim->stats.mails_refused[i];
     assert_a_call_succeeds(&s, k, at);
-    tear_down(&s);
+    spied_fini(&s);
     return reached;
 }
 

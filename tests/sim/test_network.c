@@ -22,33 +22,6 @@
 
 enum { CALLS_PER_WORLD = 100 };
 
-struct scene {
-    struct world w;
-    struct spy spy[2];
-};
-
-static void set_up(struct scene *s, uint64_t seed, const struct world_conf *conf)
-{
-    memset(s, 0, sizeof(*s));
-    world_init(&s->w, seed, conf);
-    for (unsigned i = 0; i < s->w.gates; i++)
-        spy_init(&s->spy[i], &s->w.gate[i]);
-}
-
-static void finish(struct scene *s)
-{
-    world_finish(&s->w);
-    for (unsigned i = 0; i < s->w.gates; i++)
-        spy_finish(&s->spy[i]);
-}
-
-static void tear_down(struct scene *s)
-{
-    for (unsigned i = 0; i < s->w.gates; i++)
-        spy_fini(&s->spy[i]);
-    world_fini(&s->w);
-}
-
 /* ---- what one call can be ---- */
 
 #define TALK .answer = 200, .ring_ms = 1, .answer_ms = 300, .talk_ms = 200
@@ -79,13 +52,13 @@ static struct world_conf conf_of(const struct kind *k, enum sw_transport outside
                                .pbx = k->pbx};
 }
 
-static struct ua_call *place(struct scene *s, const struct kind *k)
+static struct ua_call *place(struct spied *s, const struct kind *k)
 {
     return ua_request(s->w.carrier, k->method, "sip:bob@example.test");
 }
 
 /* All went as if nothing had been wrong. */
-static void assert_unnoticed(const struct scene *s, const struct kind *k, const struct ua_call *c,
+static void assert_unnoticed(const struct spied *s, const struct kind *k, const struct ua_call *c,
                              const char *what, uint64_t at)
 {
     const struct ua_call *callee = s->w.pbx->call_count ? &s->w.pbx->calls[0] : NULL;
@@ -112,14 +85,14 @@ static void datagrams(const char *what, struct sim_fault fault)
     for (unsigned i = 0; i < KINDS; i++)
         for (fault.at = 1;; fault.at++, tried++) {
             struct world_conf conf = conf_of(&kinds[i], SW_UDP, SW_UDP);
-            struct scene s;
-            set_up(&s, 1 + i, &conf);
+            struct spied s;
+            spied_init(&s, 1 + i, &conf);
             s.w.sim->net.fault = fault;
             const struct ua_call *c = place(&s, &kinds[i]);
-            finish(&s);
+            spied_finish(&s);
             assert_unnoticed(&s, &kinds[i], c, what, fault.at);
             bool done = s.w.sim->stats.datagrams < fault.at;
-            tear_down(&s);
+            spied_fini(&s);
             if (done)
                 break;
         }
@@ -154,17 +127,17 @@ static void test_slow_answer_in_a_dialog_is_waited_for(void **state)
 {
     (void)state;
     struct world_conf conf = conf_of(&kinds[0], SW_TLS, SW_TLS);
-    struct scene s;
-    set_up(&s, 3, &conf);
+    struct spied s;
+    spied_init(&s, 3, &conf);
     const struct ua_call *c = place(&s, &kinds[0]);
     while (!c->oks)
         assert_int_equal(sim_run_events(s.w.sim, INT64_MAX, 1), 1);
     sim_run(s.w.sim, s.w.sim->now_ms + 100);
     s.w.sim->net.delay_min_ms = s.w.sim->net.delay_max_ms = 1200; /* `timeout` is 4 s */
-    finish(&s);
+    spied_finish(&s);
     assert_int_equal(c->bye_finals, 1);
     assert_int_equal(s.w.pbx->duplicates_seen, 0);
-    tear_down(&s);
+    spied_fini(&s);
 }
 
 /* ---- each moment ---- */
@@ -185,7 +158,7 @@ static const char *const trouble_names[] = {"the carrier's connection breaks",
                                             "the PBX goes silent",
                                             "the second gateway goes silent"};
 
-static void make_trouble(struct scene *s, enum trouble t)
+static void make_trouble(struct spied *s, enum trouble t)
 {
     struct sim *sim = s->w.sim;
     const struct sim_node *one = s->w.gate[0].node, *two = s->w.gate[1].node;
@@ -202,7 +175,7 @@ static void make_trouble(struct scene *s, enum trouble t)
 }
 
 /* What broke is mended: connections that nobody noticed to be dead are closed. */
-static void mend(struct scene *s)
+static void mend(struct spied *s)
 {
     s->w.pbx->node->deaf = s->w.gate[1].node->deaf = false;
     make_trouble(s, ALL_BREAK);
@@ -218,12 +191,12 @@ static void mend(struct scene *s)
 static bool trouble_at(const struct kind *k, enum sw_transport edge, enum trouble t, uint64_t at)
 {
     struct world_conf conf = conf_of(k, edge, edge);
-    struct scene s;
-    set_up(&s, 7, &conf);
+    struct spied s;
+    spied_init(&s, 7, &conf);
     const struct ua_call *c = place(&s, k);
     bool reached = sim_run_events(s.w.sim, INT64_MAX, at) == at;
     make_trouble(&s, t);
-    finish(&s);
+    spied_finish(&s);
     if (!c->finals && !c->timeouts)
         fail_msg("%s, %s after event %llu: the caller waits for ever", k->name, trouble_names[t],
                  (unsigned long long)at);
@@ -232,11 +205,11 @@ static bool trouble_at(const struct kind *k, enum sw_transport edge, enum troubl
                  trouble_names[t], (unsigned long long)at);
     mend(&s);
     c = ua_call(s.w.carrier, "sip:bob@example.test");
-    finish(&s);
+    spied_finish(&s);
     if (c->oks != 1 || c->bye_finals != 1)
         fail_msg("%s, %s after event %llu: afterwards a call got %u", k->name, trouble_names[t],
                  (unsigned long long)at, c->status);
-    tear_down(&s);
+    spied_fini(&s);
     return reached;
 }
 
@@ -311,7 +284,7 @@ struct count {
 
 /* `broken`: connections broke. That no transaction gives anything twice is held everywhere by
  * twice.h; where nothing breaks or gets lost inside, no request is even tried a second time. */
-static void judge(const struct scene *s, const struct world_conf *c, uint64_t seed, bool broken,
+static void judge(const struct spied *s, const struct world_conf *c, uint64_t seed, bool broken,
                   struct count *n)
 {
     const struct ua *ends[] = {s->w.carrier, s->w.pbx};
@@ -344,8 +317,8 @@ static void one_world(uint64_t seed, struct count *n)
     struct sim *dice = sim_new(seed);
     const struct world_conf conf = by_chance(dice);
     bool breaks = sim_random(dice, 2);
-    struct scene s;
-    set_up(&s, seed, &conf);
+    struct spied s;
+    spied_init(&s, seed, &conf);
     struct sim *sim = s.w.sim;
     sim->verbose = getenv("SIM_VERBOSE") != NULL;
     for (unsigned i = 0; i < CALLS_PER_WORLD; i++) {
@@ -362,7 +335,7 @@ static void one_world(uint64_t seed, struct count *n)
         }
         sim_run(sim, until);
     }
-    finish(&s);
+    spied_finish(&s);
     judge(&s, &conf, seed, breaks, n);
     n->datagrams += sim->stats.datagrams;
     n->lost += sim->stats.lost;
@@ -371,7 +344,7 @@ static void one_world(uint64_t seed, struct count *n)
     n->mails += sim->stats.mails;
     n->refused += sim_mails_refused(sim);
     n->elsewhere += twice_elsewhere();
-    tear_down(&s);
+    spied_fini(&s);
     sim_free(dice);
 }
 

@@ -16,7 +16,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx, *stranger, *unknown;
-    struct sw_ident *ident[2];
 };
 
 static void scene_init(struct scene *x)
@@ -36,22 +35,13 @@ static void scene_init(struct scene *x)
     x->stranger = raw_new(x->sim, "stranger", "10.0.0.7:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     x->unknown = raw_new(x->sim, "unknown", "10.1.0.66:5060", SW_UDP);
-    x->carrier->node->ident = x->ident[0] = conf_ident("carrier.test");
-    x->stranger->node->ident = x->ident[1] = conf_ident("stranger.test");
+    raw_proves(x->carrier, "carrier.test");
+    raw_proves(x->stranger, "stranger.test");
 }
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->stranger);
-    raw_free(x->pbx);
-    raw_free(x->unknown);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident[0]);
-    free(x->ident[1]);
+    gate_finish(&x->gate);
 }
 
 #define HEADERS "From: <sip:x@x.test>;tag=1\r\nTo: <sip:bob@example.test>\r\nCall-ID: p@x\r\n"
@@ -186,7 +176,8 @@ static void test_server_with_another_name_gets_nothing(void **state)
     (void)state;
     struct scene x;
     scene_init(&x);
-    x.carrier->node->ident = x.ident[1]; /* the carrier's address, a stranger's certificate */
+    x.carrier->node->ident =
+        x.stranger->ident; /* the carrier's address, a stranger's certificate */
     raw_send(x.pbx, "10.1.0.1:5060", SW_UDP,
              "MESSAGE sip:+49123@example.test SIP/2.0\r\n" VIA_UDP HEADERS
              "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n");

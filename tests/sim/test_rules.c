@@ -82,13 +82,7 @@ static void scene_start(struct scene *x)
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    raw_free(x->spare);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
     sw_arena_release(&x->arena);
     sw_slab_fini(&x->slab);
 }

@@ -97,14 +97,7 @@ static void scene_init(struct scene *x, const char *sender, const char *target)
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller_tls);
-    raw_free(x->caller_udp);
-    raw_free(x->target_tls);
-    raw_free(x->target_udp);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
     free(x->caller_ident);
     free(x->target_ident);
     free(x->other_ident);

@@ -19,8 +19,7 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *caller, *target, *clear; /* TLS 10.0.0.9, TLS 10.0.0.8, UDP 10.1.0.8 */
-    struct sw_ident *ident[2];
-    char routes[2048], back[2048]; /* Route rows of the caller and of the target */
+    char routes[2048], back[2048];       /* Route rows of the caller and of the target */
 };
 
 /* `spare`: a second peer behind the target, at the clear address over UDP. */
@@ -45,21 +44,13 @@ static void scene_init(struct scene *x, bool effort, bool spare, const char *tar
     x->caller = raw_new(x->sim, "caller", "10.0.0.9:5061", SW_TLS);
     x->target = raw_new(x->sim, "target", target_at, SW_TLS);
     x->clear = raw_new(x->sim, "clear", "10.1.0.8:5060", SW_UDP);
-    x->caller->node->ident = x->ident[0] = conf_ident("caller.test");
-    x->target->node->ident = x->ident[1] = conf_ident("target.test");
+    raw_proves(x->caller, "caller.test");
+    raw_proves(x->target, "target.test");
 }
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->caller);
-    raw_free(x->target);
-    raw_free(x->clear);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident[0]);
-    free(x->ident[1]);
+    gate_finish(&x->gate);
 }
 
 static void go_on(struct scene *x)
@@ -89,19 +80,6 @@ static void send(struct scene *x, struct raw *from, const char *method, const ch
     raw_send(from, udp ? "10.1.0.1:5060" : "10.0.0.1:5061", udp ? SW_UDP : SW_TLS, text);
 }
 
-/* Route rows from the Record-Route rows of a message, in their order or backwards. */
-static void routes_of(const struct raw_message *m, bool backwards, char *out, size_t cap)
-{
-    char row[2][900];
-    unsigned n = 0;
-    for (const char *p = m->text; n < 2 && (p = strstr(p, "Record-Route: ")); n++) {
-        p += strlen("Record-Route: ");
-        snprintf(row[n], sizeof(row[n]), "Route: %.*s\r\n", (int)strcspn(p, "\r"), p);
-    }
-    assert_true(n > 0);
-    snprintf(out, cap, "%s%s", row[backwards ? n - 1 : 0], n < 2 ? "" : row[backwards ? 0 : 1]);
-}
-
 /* A call that is answered and acknowledged; whatever the scheme. */
 static void establish(struct scene *x, struct raw *target, const char *scheme)
 {
@@ -112,13 +90,13 @@ static void establish(struct scene *x, struct raw *target, const char *scheme)
     go_on(x);
     const struct raw_message *m = raw_nth(target, "INVITE", 0);
     assert_non_null(m);
-    routes_of(m, false, x->back, sizeof(x->back));
+    raw_routes(m, false, x->back, sizeof(x->back));
     snprintf(row, sizeof(row), "Contact: <%s:bob@10.0.0.8>\r\n", scheme);
     raw_answer(target, m, "200 OK", row);
     go_on(x);
     m = raw_nth(x->caller, "SIP/2.0 200", 0);
     assert_non_null(m);
-    routes_of(m, true, x->routes, sizeof(x->routes));
+    raw_routes(m, true, x->routes, sizeof(x->routes));
     snprintf(uri, sizeof(uri), "%s:bob@10.0.0.8", scheme);
     send(x, x->caller, "ACK", uri, contact, x->routes, 1);
     go_on(x);
@@ -193,7 +171,6 @@ static void test_sips_answer_never_leaves_in_the_clear(void **state)
     assert_int_equal(udp->count, 0);
     assert_int_equal(x.clear->count, 0);
     scene_fini(&x);
-    raw_free(udp);
 }
 
 /* RFC 3261 26.2.2: a BYE whose connection is gone finds TLS or nothing */
@@ -241,7 +218,7 @@ static void test_sips_to_an_unproved_name_leaves_over_the_dialogs_own_connection
     send(&x, x.target, "ACK", "sips:a@10.0.0.9", "sips:b@10.0.0.8", x.back, 7);
     go_on(&x);
     assert_int_equal(raw_count(x.caller, "ACK"), 0);
-    x.caller->node->ident = x.ident[0];
+    x.caller->node->ident = x.caller->ident;
     scene_fini(&x);
     free(other);
 }
@@ -367,11 +344,7 @@ static void test_sips_at_a_gateway_without_tls_is_416(void **state)
         "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n");
     sim_run(sim, sim->now_ms + 1000);
     assert_int_equal(raw_count(pbx, "SIP/2.0 416"), 1);
-    sim_run(sim, INT64_MAX);
-    gate_assert_idle(&gate);
-    raw_free(pbx);
-    gate_stop(&gate);
-    sim_free(sim);
+    gate_finish(&gate);
 }
 
 int main(void)

@@ -32,7 +32,6 @@ struct scene {
     struct sim *sim;
     struct gate gate;
     struct raw *carrier, *pbx;
-    struct sw_ident *ident;
     unsigned passes; /* of requests by the PBX as a proxy */
 };
 
@@ -71,18 +70,12 @@ static void set_up(struct scene *x, enum way way, unsigned workers)
     gate_start(&x->gate, x->sim, "gate", workers, "example.test", 13);
     x->carrier = raw_new(x->sim, "carrier", CARRIER, SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", PBX, SW_UDP);
-    x->carrier->node->ident = x->ident = conf_ident("carrier.test");
+    raw_proves(x->carrier, "carrier.test");
 }
 
 static void tear_down(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->carrier);
-    raw_free(x->pbx);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
-    free(x->ident);
+    gate_finish(&x->gate);
 }
 
 static void run(struct scene *x)

@@ -43,13 +43,7 @@ static void scene_init(struct scene *x, bool second_target)
 /* Everything that is still to happen happens; then nothing may be left. */
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    raw_free(x->a);
-    raw_free(x->b);
-    raw_free(x->c);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
 }
 
 static void send_request(struct raw *a, const char *method, const char *branch)

@@ -139,6 +139,15 @@ void gate_assert_idle(const struct gate *g)
     }
 }
 
+void gate_finish(struct gate *g)
+{
+    struct sim *s = g->node->sim;
+    sim_run(s, INT64_MAX);
+    gate_assert_idle(g);
+    gate_stop(g);
+    sim_free(s);
+}
+
 /* The gateway that carrier and PBX talk to; with two, the first has the second in the PBX's place.
  */
 static void one_gate(struct world *w, const struct world_conf *c)

@@ -30,6 +30,10 @@ void gate_stop(struct gate *g);
  */
 void gate_adopt(struct gate *g, struct conf *next, int64_t apart_ms);
 
+/** The simulation to its end: nothing may be left. Then the gateway is freed, and the simulation
+ * with its scripted ends. */
+void gate_finish(struct gate *g);
+
 /** What its workers counted. */
 uint64_t gate_counted(const struct gate *g, enum sw_counter c);
 

@@ -39,15 +39,15 @@ class Pki:
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         return pem
 
-    def intermediate(self, name, ca="ca"):
-        """A CA certificate under another CA, to be used as `ca` of leaves; its path."""
+    def intermediate(self, name, ca="ca", extra=""):
+        """A CA certificate under another CA, to be used as `ca` of leaves; its path. `extra`: more extensions."""
         pem, key, csr, ext = (self.path(f"{name}.{x}") for x in ("pem", "key", "csr", "ext"))
         if os.path.exists(pem):
             return pem
         self.ca(ca)
         _run("openssl", "req", "-newkey", *KINDS["ec"], "-nodes", "-keyout", key, "-out", csr, "-subj", f"/CN=Test {name}")
         with open(ext, "w", encoding="ascii") as f:
-            f.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n")
+            f.write(f"basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n{extra}\n")
         _run("openssl", "x509", "-req", "-in", csr, "-CA", self.path(f"{ca}.pem"), "-CAkey", self.path(f"{ca}.key"),
              "-CAcreateserial", "-out", pem, "-days", "3650", "-extfile", ext)
         return pem

@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "loop/resolve.h"
 #include "loop/sock.h"
 #include "support/random.h"
 #include <errno.h>
@@ -316,27 +315,6 @@ static void test_sock_connected_datagrams_are_exchanged_or_refused(void **state)
     close(fd);
 }
 
-static void test_resolve_takes_addresses_and_names(void **state)
-{
-    struct sw_endpoint list[8];
-    const char *why = NULL;
-    size_t n = 0;
-    (void)state;
-    assert_int_equal(sw_resolve("192.0.2.1", 5061, list, 8, &n, &why), SW_OK);
-    assert_int_equal(n, 1);
-    struct sw_endpoint wanted = endpoint("192.0.2.1:5061");
-    assert_true(sw_endpoint_eq(&list[0], &wanted));
-    assert_int_equal(sw_resolve("2001:db8::1", 5060, list, 8, &n, &why), SW_OK);
-    wanted = endpoint("[2001:db8::1]:5060");
-    assert_true(n == 1 && sw_endpoint_eq(&list[0], &wanted));
-    assert_int_equal(sw_resolve("localhost", 1, list, 8, &n, &why), SW_OK); /* RFC 6761 6.3 */
-    assert_in_range(n, 1, 8);
-    for (size_t i = 1; i < n; i++)
-        assert_false(sw_endpoint_eq(&list[0], &list[i]));
-    assert_int_equal(sw_resolve("no name", 1, list, 8, &n, &why), SW_SYS_UNREACHABLE);
-    assert_non_null(why);
-}
-
 static void test_sock_status_tells_what_an_errno_means(void **state)
 {
     static const struct {
@@ -386,7 +364,6 @@ int main(void)
         cmocka_unit_test(test_sock_reset_is_what_the_other_end_sees),
         cmocka_unit_test(test_sock_datagram_buffer_has_the_size_asked_for),
         cmocka_unit_test(test_sock_connected_datagrams_are_exchanged_or_refused),
-        cmocka_unit_test(test_resolve_takes_addresses_and_names),
         cmocka_unit_test(test_sock_status_tells_what_an_errno_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

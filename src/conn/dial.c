@@ -1,0 +1,122 @@
+/* Connections that we open: to a peer, to a stranger, and under which of our identities. */
+#include "conn/count.h"
+#include "conn/inside.h"
+#include "loop/sock.h"
+
+#include <errno.h>
+
+const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id)
+{
+    uint32_t low = 0, high = s->conf.peer_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (s->conf.peers[mid].id == id)
+            return &s->conf.peers[mid];
+        if (s->conf.peers[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
+{
+    return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
+}
+
+uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    const struct sw_tls_identity *id = p ? p->tls.identity
+                                       : listener < s->conf.listener_count
+                                           ? s->conf.listeners[listener].out.identity
+                                           : NULL;
+    return id ? id->local_id : 0;
+}
+
+static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
+                           const struct sw_tls_params *tls, struct sw_conn **out)
+{
+    const struct sw_conn_listener *l = &s->conf.listeners[flow->listener];
+    int fd = sw_sock_connect(&flow->remote, &l->address, l->freebind);
+    if (fd < 0)
+        return sw_sock_status(errno);
+    enum sw_status st = sw_conn_make(s, fd, flow, tls, SW_WANT_WRITE, out);
+    if (st != SW_OK)
+        return st;
+    sw_conn_enter(s, *out, SW_CONN_CONNECTING, s->conf.limits.connect_ms);
+    return SW_OK;
+}
+
+enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
+                            enum sw_transport transport, const struct sw_endpoint *remote,
+                            struct sw_conn **out)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .listener = listener,
+        .transport = (uint8_t)transport,
+        .outbound = true,
+        .local_id = transport == SW_TLS ? sw_conn_local_id(p) : 0,
+    };
+    if (!p || listener >= s->conf.listener_count || !remote->port)
+        return SW_SYS_UNREACHABLE;
+    struct sw_load *load;
+    if (!sw_conn_place(p, SW_LOAD_TO, true, &load))
+        return SW_LIMIT_PEER;
+    enum sw_status st = dial(s, &flow, transport == SW_TLS ? &p->tls : NULL, out);
+    if (st != SW_OK) {
+        sw_load_disconnect(&load, SW_LOAD_TO);
+        return st;
+    }
+    (*out)->load = load;
+    return SW_OK;
+}
+
+enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct sw_slice domain,
+                                     uint16_t listener, const struct sw_endpoint *remote,
+                                     struct sw_conn **out)
+{
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .listener = listener,
+        .transport = SW_TLS,
+        .outbound = true,
+        .local_id = sw_conn_shown_id(s, peer, listener),
+    };
+    if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
+        domain.n--;
+    if (listener >= s->conf.listener_count || !remote->port || domain.n == 0 ||
+        domain.n >= SW_CONN_DOMAIN_MAX || !s->conf.listeners[listener].out.trust)
+        return SW_SYS_UNREACHABLE;
+    struct sw_conn_stranger *x = sw_slab_get(&s->slab, sizeof(*x));
+    if (!x)
+        return SW_LIMIT_MEMORY;
+    memcpy(x->domain, domain.p, domain.n);
+    x->domain[domain.n] = '\0';
+    x->tls = s->conf.listeners[listener].out;
+    x->tls.server_name = x->domain; /* RFC 5922 7.8, RFC 9325 3.7 */
+    *out = NULL;
+    enum sw_status st = dial(s, &flow, &x->tls, out);
+    if (st == SW_OK)
+        (*out)->stranger = x;
+    else
+        sw_slab_put(&s->slab, x, sizeof(*x));
+    return st;
+}
+
+enum sw_status sw_conn_connected(struct sw_conns *s, struct sw_conn *c)
+{
+    enum sw_status st = sw_sock_connected(c->fd);
+    if (st != SW_OK)
+        return st;
+    c->flow.local = sw_sock_local(c->fd);
+    sw_sock_limit_unacknowledged(c->fd, s->conf.limits.unacknowledged_ms);
+    sw_conn_watch(s, c, SW_WANT_READ);
+    sw_conn_enter(s, c, c->tls ? SW_CONN_HANDSHAKE : SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
+    return SW_OK;
+}
