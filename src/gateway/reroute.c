@@ -190,9 +190,7 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
 bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_location *x = sw_location_get(p, s->location);
-    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
-    if (is_hop(s) && s->remote.port && /* dialled, and there is nothing else: RFC 5923 8.1 */
-        !sw_location_wants_dane(p->conf, peer, s->cookie.listener)) /* or it needs its TLSA */
+    if (is_hop(s) && s->remote.port) /* it was dialled, and there is nothing else: RFC 5923 8.1 */
         return false;
     if (s->user_kind == FIRST)
         return start(p, s);
@@ -209,7 +207,7 @@ struct sw_slice sw_reroute_name(struct sw_proxy *p, const struct sw_event *faile
     return name_in(p, sw_slice(text, n), failed->cookie.peer);
 }
 
-void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s)
+void sw_reroute_first(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_event none = {.kind = SW_EV_OPENED, .status = SW_PEER_NO_NAME, .job = s->ref};
     if (start(p, s))

@@ -233,6 +233,27 @@ def test_stranger_is_believed_where_the_listener_says_so(scene, stranger):
         assert lab.gw.wait_event("connection_open")[0]["verify"] == "dane"
 
 
+def test_call_that_rings_is_cancelled_at_a_server_that_its_records_prove(scene, stranger):
+    """RFC 5923 8.1, RFC 3261 9.1: its connection is lost; the records are asked for anew, and decide (RFC 6698 2.1)."""
+    server, pem = stranger
+    lab = Lab(scene, [("one", server, tlsa(EE_KEY, pem))], routes="  - {from: pbx, to: dns}\n")
+    lab.text = lab.text.replace("domain: peer.test", "domain: nobody.test")
+    lab.gw = Gateway(scene.folder, lab.text)
+    with lab:
+        lab.send(uri="sip:bob@peer.test", method="INVITE")
+        s = server.accept()
+        invite = s.recv()
+        s.send(sip.response(invite, 180))
+        lab.pbx.recv(want=lambda m: m.status == 180)
+        s.close()
+        s = server.accept()
+        cancel = s.recv()
+        assert cancel.line == "CANCEL sip:bob@peer.test SIP/2.0" and cancel["via"] == invite["via"]
+        assert lab.pbx.final().status == 500
+        assert not lab.gw.events("connection_failed")
+        s.close()
+
+
 def test_reload_that_turns_it_off_ends_what_it_let_in(scene, stranger):
     server, pem = stranger
     with Lab(scene, [("one", server, tlsa(EE_KEY, pem))]) as lab:
