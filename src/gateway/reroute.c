@@ -33,6 +33,11 @@ static bool response_goal(const struct sw_msg *m, struct sw_locate_goal *g)
     return true;
 }
 
+static bool is_hop(const struct sw_send *s)
+{
+    return s->cookie.why == SW_FOR_HOP;
+}
+
 /* Where the message goes by what stands in it. Its slices borrow from its bytes. */
 static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locate_goal *g)
 {
@@ -45,6 +50,12 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
         .families = sw_location_families(p->conf, s->cookie.listener),
         .transport = sw_slice_str(names[s->cookie.transport]),
     };
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    if (is_hop(s) && peer && peer->domain_count) { /* as the INVITE; its URI may name anybody */
+        g->host = peer->domains[0];
+        g->transport = sw_slice("", 0);
+        return true;
+    }
     if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
         return false;
     return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
@@ -88,11 +99,6 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
     s->user_kind = NEXT;
     sw_send_wait(p->e, s);
     return true;
-}
-
-static bool is_hop(const struct sw_send *s)
-{
-    return s->cookie.why == SW_FOR_HOP;
 }
 
 /* True if the INVITE went there. */
