@@ -110,6 +110,7 @@ void sw_config_peer_rules(struct sw_config_build *b, const struct sw_peer_direct
     p->asserted_identity = sw_text_is(&d->asserted_identity, "trust")      ? SW_ASSERTED_TRUST
                            : sw_text_is(&d->asserted_identity, "withhold") ? SW_ASSERTED_WITHHOLD
                                                                            : SW_ASSERTED_DISTRUST;
+    p->asserted_is_default = !d->asserted_identity.s.p;
 }
 
 /* ---- what a route asks ---- */

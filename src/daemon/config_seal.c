@@ -1,4 +1,5 @@
-/* The keys of `seal_key`: what seals our Record-Route and what is hidden, and opens it again. */
+/* The keys of `seal_key`: what seals our Record-Route and what is hidden, and opens it again; and
+ * of `domain_key`, which says who strangers are. */
 #include "daemon/config.h"
 
 #include "sys/file.h"
@@ -8,19 +9,20 @@
 
 enum { KEY_BYTES_MIN = 16, KEY_BYTES_MAX = 4096 };
 
-static bool read_key(struct sw_config_build *b, const struct sw_text *d, struct sw_hmac_key *out)
+static bool read_key(struct sw_config_build *b, const char *name, const struct sw_text *d,
+                     struct sw_hmac_key *out)
 {
     struct sw_slice key;
     const char *path = sw_config_path(b, d);
     enum sw_status s = sw_file_read(path, KEY_BYTES_MAX, &key);
     if (s != SW_OK) {
-        sw_diag_error(b->diags, d->mark, "seal_key \"%s\": %s (a file of random bytes)", path,
+        sw_diag_error(b->diags, d->mark, "%s \"%s\": %s (a file of random bytes)", name, path,
                       s == SW_SYS ? strerror(errno) : "larger than 4 KiB");
         return false;
     }
     bool enough = key.n >= KEY_BYTES_MIN;
     if (!enough)
-        sw_diag_error(b->diags, d->mark, "seal_key \"%s\" has %zu bytes (%d or more random ones)",
+        sw_diag_error(b->diags, d->mark, "%s \"%s\" has %zu bytes (%d or more random ones)", name,
                       path, key.n, KEY_BYTES_MIN);
     *out = (struct sw_hmac_key){0};
     sw_hmac_key_init(out, key.p, key.n);
@@ -70,6 +72,22 @@ static void keep_old(struct sw_proxy_conf *c, const struct sw_proxy_conf *before
         keep(c, &before->seal_older[i]);
 }
 
+/* It stays over reloads, whatever becomes of the seal keys: strangers in calls, and connections,
+ * are who they were. */
+static void domain_key(struct sw_config_build *b)
+{
+    const struct sw_text *d = &b->c->d.domain_key;
+    struct sw_proxy_conf *c = &b->c->proxy;
+    struct sw_hmac_key key;
+    c->has_domain_key = d->s.p || b->before;
+    if (b->before)
+        c->domain_key = b->before->proxy.domain_key;
+    if (d->s.p && read_key(b, "domain_key", d, &key)) {
+        c->domain_key = sw_proxy_domain_key(&key);
+        sw_wipe(&key, sizeof(key));
+    }
+}
+
 void sw_config_seal_keys(struct sw_config_build *b)
 {
     const struct sw_texts *d = &b->c->d.seal_key;
@@ -84,9 +102,10 @@ void sw_config_seal_keys(struct sw_config_build *b)
         random_key(b, &c->seal_key);
     for (uint32_t i = 0; i < d->count && i < SW_SEAL_KEYS_MAX; i++) {
         struct sw_hmac_key *k = i ? &c->seal_older[i - 1] : &c->seal_key;
-        if (read_key(b, &d->t[i], k) && i)
+        if (read_key(b, "seal_key", &d->t[i], k) && i)
             c->seal_older_count++;
     }
     if (b->before)
         keep_old(c, &b->before->proxy);
+    domain_key(b);
 }

@@ -17,8 +17,9 @@ struct sw_daemon {
     struct sw_workers all;
     struct sw_worker_listener *listeners;
     struct sw_gateway *gateways;
-    struct sw_counters *counters; /* per worker */
-    unsigned started;             /* workers whose thread runs */
+    struct sw_counters *counters;     /* per worker */
+    struct sw_calls_open *calls_open; /* NULL: one worker, or none are kept */
+    unsigned started;                 /* workers whose thread runs */
     uint32_t instance;
     struct sw_sip_key table_key;
     struct sw_tls_resumption resumption; /* what workers start with; its secret is wiped then */

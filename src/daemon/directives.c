@@ -263,6 +263,7 @@ static const struct sw_key_def config_keys[] = {
     {"dns", SW_KEY_MAP, offsetof(struct sw_directives, dns), false, NULL, &dns_schema},
     {"store", SW_KEY_TEXT, offsetof(struct sw_directives, store), false, NULL, NULL},
     {"seal_key", SW_KEY_TEXTS, offsetof(struct sw_directives, seal_key), false, NULL, NULL},
+    {"domain_key", SW_KEY_TEXT, offsetof(struct sw_directives, domain_key), false, NULL, NULL},
     {"admin", SW_KEY_MAP, offsetof(struct sw_directives, admin), false, NULL, &admin_schema},
     {"log", SW_KEY_MAP, offsetof(struct sw_directives, log), false, NULL, &log_schema},
     {"limits", SW_KEY_MAP, offsetof(struct sw_directives, limits), false, NULL, &limits_schema},

@@ -111,6 +111,7 @@ struct sw_directives {
     struct sw_dns_directive dns;
     struct sw_text store;
     struct sw_texts seal_key;
+    struct sw_text domain_key;
     struct sw_admin_directive admin;
     struct sw_log_directive log;
     struct sw_limits_directive limits;

@@ -62,6 +62,7 @@ static void copy_state(const struct sw_peer_state *from, struct sw_peer_state *t
     atomic_store(&to->down_until_ms, atomic_load(&from->down_until_ms));
     atomic_store(&to->spoke_tls_ms, atomic_load(&from->spoke_tls_ms));
     atomic_store(&to->ping_failed, atomic_load(&from->ping_failed));
+    atomic_store(&to->identity_told, atomic_load(&from->identity_told));
 }
 
 /* The state of a peer in an older snapshot, or NULL. */

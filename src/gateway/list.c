@@ -58,12 +58,14 @@ static void call_row(struct sw_gateway *g, const struct sw_call *call, uint32_t 
 
 static void calls(struct sw_gateway *g, uint32_t from)
 {
-    const struct sw_calls *c = &g->proxy.calls;
-    for (uint32_t i = from, n = 0; i < c->count && n < SW_LIST_MAX; i++)
-        if (sw_calls_at(c, i)) {
-            call_row(g, sw_calls_at(c, i), i + 1);
-            n++;
-        }
+    struct sw_calls *c = &g->proxy.calls;
+    for (uint32_t i = from, n = 0; i < c->count && n < SW_LIST_MAX; i++) {
+        const struct sw_call *call = sw_calls_at(c, i);
+        if (!call)
+            continue;
+        call_row(g, call, i + 1);
+        n++;
+    }
 }
 
 static void transactions(struct sw_gateway *g, uint32_t from)

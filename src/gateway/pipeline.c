@@ -27,7 +27,7 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
         s = sw_sources_init(&g->sources, conf->live.proxy->source_messages_per_s,
                             conf->engine.table_key);
     if (s == SW_OK)
-        s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key);
+        s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key, conf->calls_open);
     if (s == SW_OK)
         s = sw_challenged_init(&g->proxy.challenged, conf->engine.table_key);
     if (s == SW_OK && conf->pings)

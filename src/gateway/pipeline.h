@@ -17,9 +17,10 @@ struct sw_gateway_live {
 struct sw_gateway_conf {
     struct sw_engine_conf engine;
     struct sw_gateway_live live;
-    uint32_t calls; /* answered ones that are kept */
-    bool pings;     /* this worker asks the peers */
-    bool trace;     /* a NOTE for each message that passes */
+    uint32_t calls;                   /* answered ones that are kept */
+    struct sw_calls_open *calls_open; /* of all workers; NULL: there is one */
+    bool pings;                       /* this worker asks the peers */
+    bool trace;                       /* a NOTE for each message that passes */
 };
 
 struct sw_gateway {

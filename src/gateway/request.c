@@ -4,6 +4,7 @@
 #include "gateway/intake.h"
 #include "gateway/unhide.h"
 #include "proxy/alias.h"
+#include "proxy/asserted.h"
 #include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/ingress.h"
@@ -147,6 +148,7 @@ static void new_request(struct sw_proxy *p, struct sw_request *q, struct sw_key 
         sw_gateway_trying(p, s, q->m, q->v, q->flow);
     else if (q->m->method == SW_BYE)
         sw_call_over(p, q->v);
+    sw_asserted_tell(p, q);
     sw_fork_next(p, f);
 }
 

@@ -13,15 +13,15 @@ static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)
             sw_flow_owner(flow) == c->peer);
 }
 
-static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const struct sw_flow *flow,
-                         const struct sw_msg *m, const struct sw_vitals *v)
+static void note_refused(struct sw_proxy *p, const struct sw_client *c, const struct sw_flow *flow,
+                         const struct sw_msg *m, const struct sw_vitals *v, const char *why)
 {
     char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
     if (!text)
         return;
     const struct sw_field fields[] = {
         sw_field_number("status", m->status),
-        sw_field_str("why", "the request went to another peer over TLS"),
+        sw_field_str("why", why),
         sw_field_text("wanted", sw_proxy_peer_name(p, c->peer)),
         sw_field_text("peer", sw_proxy_peer_name(p, flow->peer)),
         sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport)),
@@ -29,6 +29,18 @@ static void note_foreign(struct sw_proxy *p, const struct sw_client *c, const st
         sw_field_text("call_id", v->call_id),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "response_refused", fields, 7);
+}
+
+/* "If no Via header field values remain, [...] the response was meant for this element and MUST NOT
+ * be forwarded", and all that is forwarded had one: it lost ours with what it hides, or the others.
+ * RFC 3261 16.7 step 3 */
+static bool lost_its_way(const struct sw_client *c, const struct sw_msg *m)
+{
+    struct sw_values values = sw_values(m, SW_HDR_VIA);
+    struct sw_via via;
+    bool goes_on = c->user ? c->user_kind == SW_USER_BRANCH : c->txn.state == SW_TXN_ACCEPTED;
+    return goes_on &&
+           (sw_values_via(&values, &via) != SW_OK || sw_values_via(&values, &via) != SW_OK);
 }
 
 /* A response that comes from no peer and has no branch of a transaction that runs. */
@@ -70,11 +82,17 @@ void sw_gateway_response(struct sw_gateway *g, const struct sw_event *ev)
     }
     if (!may_answer(c, ev->flow)) {
         sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
-        note_foreign(p, c, ev->flow, &m, &v);
+        note_refused(p, c, ev->flow, &m, &v, "the request went to another peer over TLS");
         return;
     }
     if (!sw_gateway_unhide_response(g, ev->flow, c->peer, &m, &v)) {
         sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
+        return;
+    }
+    if (lost_its_way(c, &m)) {
+        sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
+        note_refused(p, c, ev->flow, &m, &v,
+                     "no Via is left behind ours: the peer must copy Via as it came");
         return;
     }
     sw_peer_speaks_tls(p, ev->flow);

@@ -45,6 +45,25 @@ bool sw_preferred_goes(const struct sw_peer_conf *from, const struct sw_peer_con
     return !trusted(from) || !trusted(to);
 }
 
+void sw_asserted_tell(struct sw_proxy *p, const struct sw_request *q)
+{
+    const struct sw_peer_conf *from = sw_proxy_peer(p->conf, q->flow->peer);
+    struct sw_peer_state *state = sw_proxy_state(p, from);
+    if (!from || !from->asserted_is_default || !sw_msg_hdr(q->m, SW_HDR_P_ASSERTED_IDENTITY) ||
+        atomic_load_explicit(&state->identity_told, memory_order_relaxed) ||
+        atomic_exchange_explicit(&state->identity_told, true, memory_order_relaxed))
+        return;
+    const struct sw_field fields[] = {
+        sw_field_text("peer", from->name),
+        sw_field_str("why", "P-Asserted-Identity of this peer does not pass: it has no "
+                            "asserted_identity, and outside is the default"),
+        sw_field_str("help", "asserted_identity: trust for it and for those it calls, if its word "
+                             "about callers counts; asserted_identity: distrust ends this line"),
+        sw_field_text("call_id", q->v->call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_INFO, "identity_removed", fields, 4);
+}
+
 /* Kinds of URIs that were there. */
 struct seen {
     bool sip, tel;

@@ -3,7 +3,7 @@
 #ifndef SW_PROXY_ASSERTED_H
 #define SW_PROXY_ASSERTED_H
 
-#include "proxy/conf.h"
+#include "proxy/policy.h"
 #include "sip/edit.h"
 #include "sip/msg.h"
 
@@ -17,6 +17,10 @@ bool sw_asserted_goes(const struct sw_msg *m, const struct sw_peer_conf *from,
 
 /** The same for P-Preferred-Identity: it passes within the Trust Domain only. RFC 3325 6 */
 bool sw_preferred_goes(const struct sw_peer_conf *from, const struct sw_peer_conf *to);
+
+/** Tells the log, once per peer, that what it asserts is removed because nobody said whether it is
+ * to be believed: a PBX that names its callers would be silenced without a word. */
+void sw_asserted_tell(struct sw_proxy *p, const struct sw_request *q);
 
 /**
  * Takes out of a header that passes what receivers must ignore: it may have one SIP or SIPS URI and

@@ -40,6 +40,18 @@ static struct sw_locate_goal goal_of(const struct sw_proxy *p, const struct sw_u
     return g;
 }
 
+/* "A proxy MUST NOT forward the request to a SIPS Request-URI" if it came with a SIP one, nor the
+ * other way round. A tel URI that came without TLS leaves as sip, since who sent it could not go on
+ * with the call. RFC 5630 5.3 */
+static enum sw_number_as number_as(const struct sw_fork *f)
+{
+    enum sw_scheme asked = sw_target_scheme(&f->vitals, f->routes);
+    bool secure = sw_transport_secure((enum sw_transport)f->in.transport);
+    return asked == SW_SCHEME_SIPS             ? SW_NUMBER_AS_SIPS
+           : asked == SW_SCHEME_SIP || !secure ? SW_NUMBER_AS_SIP
+                                               : SW_NUMBER_AS_FOUND;
+}
+
 static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t)
 {
     char number[SW_ENUM_NUMBER_MAX + 1];
@@ -53,7 +65,8 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
         return sw_location_start(p, &g, dane, NULL, SW_USER_BRANCH);
     if (!sw_enum_number(&u, number))
         return NULL;
-    return sw_location_start_number(p, number, t->suffix, &g, t->listener, NULL, SW_USER_BRANCH);
+    return sw_location_start_number(p, number, t->suffix, number_as(f), &g, t->listener, NULL,
+                                    SW_USER_BRANCH);
 }
 
 /* ---- what came of it ---- */
@@ -62,7 +75,9 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
  * 3261 16.9, 21.4.5 */
 static const char *failure_of(const struct sw_location *x, bool peer, unsigned *status)
 {
-    bool number = x->number && x->number->end != SW_ENUM_FOUND;
+    bool number = x->number && !x->asks_host;
+    if (x->unfit > SW_NUMBER_NOT_SIPS || (x->unfit && number))
+        return sw_number_unfit((enum sw_number_fit)x->unfit, status);
     unsigned end = number ? x->number->end : x->locate->end;
     *status = 503;
     if (end == (number ? (unsigned)SW_ENUM_BOGUS : (unsigned)SW_LOCATE_BOGUS))
@@ -98,7 +113,7 @@ static void note_failed(struct sw_proxy *p, const struct sw_fork *f, const struc
 /* Reason phrase and name: "Domain Does Not Exist: example.org". */
 static const char *with_name(struct sw_fork *f, const struct sw_location *x, const char *phrase)
 {
-    const char *name = x->locate->host;
+    const char *name = x->unfit > SW_NUMBER_NOT_SIPS ? "" : x->locate->host;
     size_t cap = strlen(phrase) + strlen(name) + 3;
     char *text = name[0] && strlen(name) < 80 ? sw_arena_get(&f->arena, cap) : NULL;
     struct sw_buf b = sw_buf(text, cap);
@@ -165,14 +180,10 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
     t->domain = domain;
 }
 
-/* "A proxy MUST NOT forward the request to a SIPS Request-URI" if it came with a SIP one: "sips:"
- * becomes "sip:", over TLS as before. So it does for a tel URI that came without TLS, since who
- * sent it could not go on with the call. False: memory is out. RFC 5630 5.1.1.1, 5.3 */
-static bool keep_scheme(struct sw_fork *f, struct sw_target *t, struct sw_uri *u)
+/* "sips:" becomes "sip:", over TLS as before. False: memory is out. RFC 5630 5.1.1.1, 5.3 */
+static bool write_sip(struct sw_fork *f, struct sw_target *t, struct sw_uri *u)
 {
-    bool sip = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIP ||
-               !sw_transport_secure((enum sw_transport)f->in.transport);
-    if (u->scheme != SW_SCHEME_SIPS || !sip)
+    if (u->scheme != SW_SCHEME_SIPS)
         return true;
     size_t n = t->uri.n - 1;
     char *p = sw_arena_get(&f->arena, n);
@@ -184,39 +195,26 @@ static bool keep_scheme(struct sw_fork *f, struct sw_target *t, struct sw_uri *u
     return sw_uri_parse(t->uri, u, NULL) == SW_OK;
 }
 
-/* ENUM names the Request-URI anew, and so who is wanted. False: that is nobody, or ourselves. */
+/* ENUM names the Request-URI anew, and so who is wanted. False: that is not allowed, since a
+ * reload. */
 static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target *t,
                         const struct sw_location *x)
 {
     struct sw_uri u;
-    struct sw_endpoint ip;
+    unsigned status;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
-    bool was_sips = sw_target_scheme(&f->vitals, f->routes) == SW_SCHEME_SIPS;
     if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK ||
-        (!was_sips && !keep_scheme(f, t, &u))) {
+        (x->as == SW_NUMBER_AS_SIP && !write_sip(f, t, &u))) {
         sw_fork_consider(f, 503, NULL, "Out Of Resources");
         return false;
     }
-    if (was_sips && u.scheme != SW_SCHEME_SIPS) { /* nor the other way round: RFC 5630 5.3 */
-        sw_fork_consider(f, 480, NULL, "Number Has No SIPS URI");
+    enum sw_number_fit fit = sw_number_fit(p->conf, &u, (enum sw_number_as)x->as);
+    if (fit != SW_NUMBER_FITS) {
+        const char *phrase = sw_number_unfit(fit, &status);
+        sw_fork_consider(f, status, NULL, phrase);
         return false;
     }
-    if (sw_proxy_is_ours(p->conf, sw_target_host(&u), u.port)) {
-        sw_fork_consider(f, 404, NULL, "Number Leads Back Here");
-        return false;
-    }
-    if (sw_endpoint_ip_parse(sw_target_host(&u), &ip)) { /* no certificate proves that */
-        sw_fork_consider(f, 404, NULL, "Number Leads To No Domain");
-        return false;
-    }
-    bool sips = u.scheme == SW_SCHEME_SIPS;
     name_owner(p, t, sw_target_host(&u));
-    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
-    bool unproved = peer && peer->verify == SW_VERIFY_CHAIN && !peer->pin_count;
-    if (peer && (peer->sips == (sips ? SW_SIPS_DENY : SW_SIPS_REQUIRE) || (sips && unproved))) {
-        sw_fork_consider(f, 480, NULL, "Number's URI Not Allowed For Its Peer");
-        return false;
-    }
     return true;
 }
 
@@ -285,7 +283,7 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
         sw_fork_consider(f, 480, NULL, "Next Hop Not Configured Any More");
         return;
     }
-    bool found = x->locate->end == SW_LOCATE_FOUND;
+    bool found = x->locate->end == SW_LOCATE_FOUND && (!x->number || x->asks_host);
     struct sw_target *list =
         found ? sw_arena_get(&f->arena, x->locate->place_count * sizeof(*list)) : NULL;
     if (!found)

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum sw_status sw_calls_init(struct sw_calls *c, uint32_t count, struct sw_sip_key key)
+enum sw_status sw_calls_init(struct sw_calls *c, uint32_t count, struct sw_sip_key key,
+                             struct sw_calls_open *open)
 {
     uint32_t buckets = 1;
-    *c = (struct sw_calls){.key = key};
+    *c = (struct sw_calls){.key = key, .open = open};
     sw_list_init(&c->used);
     sw_list_init(&c->free);
     if (!count)
@@ -65,16 +66,48 @@ static struct sw_call *find(const struct sw_calls *c, uint64_t key)
     return NULL;
 }
 
+/* A BYE came to another worker. */
+static bool is_over(const struct sw_calls *c, const struct sw_call *x)
+{
+    return x->shared && !sw_calls_open_has(c->open, x->key);
+}
+
+static void release(struct sw_calls *c, struct sw_call *x)
+{
+    if (x->shared)
+        sw_calls_open_del(c->open, x->key);
+    sw_list_del(&x->node);
+    sw_list_del(&x->bucket);
+    x->key = 0;
+    x->shared = false;
+    sw_list_add(&c->free, &x->node);
+}
+
+/* Of the oldest calls one that is over, else the oldest. */
+static void make_room(struct sw_calls *c)
+{
+    enum { LOOKED_AT = 4 };
+    struct sw_call *oldest = SW_CONTAINER(c->used.next, struct sw_call, node), *x = oldest;
+    for (int i = 1; i < LOOKED_AT && !is_over(c, x) && x->node.next != &c->used; i++)
+        x = SW_CONTAINER(x->node.next, struct sw_call, node);
+    release(c, is_over(c, x) ? x : oldest);
+}
+
 struct sw_call *sw_calls_put(struct sw_calls *c, uint64_t key)
 {
     struct sw_call *x = find(c, key);
-    if (!c->count || x)
+    if (!c->count || x) {
+        if (x)
+            x->shared = sw_calls_open_add(c->open, key);
         return x;
-    struct sw_list *from = sw_list_empty(&c->free) ? &c->used : &c->free;
-    x = SW_CONTAINER(from->next, struct sw_call, node);
+    }
+    if (sw_list_empty(&c->free))
+        make_room(c);
+    x = SW_CONTAINER(c->free.next, struct sw_call, node);
     sw_list_del(&x->node);
     sw_list_del(&x->bucket);
     x->key = key;
+    x->shared = sw_calls_open_add(c->open, key);
     sw_list_add(&c->used, &x->node);
     sw_list_add(bucket_of(c, key), &x->bucket);
     return x;
@@ -84,10 +117,17 @@ bool sw_calls_del(struct sw_calls *c, uint64_t key)
 {
     struct sw_call *x = find(c, key);
     if (!x)
-        return false;
-    sw_list_del(&x->node);
-    sw_list_del(&x->bucket);
-    x->key = 0;
-    sw_list_add(&c->free, &x->node);
-    return true;
+        return sw_calls_open_del(c->open, key);
+    bool over = is_over(c, x);
+    release(c, x);
+    return !over;
+}
+
+const struct sw_call *sw_calls_at(struct sw_calls *c, uint32_t i)
+{
+    struct sw_call *x = i < c->count && c->call[i].key ? &c->call[i] : NULL;
+    if (!x || !is_over(c, x))
+        return x;
+    release(c, x);
+    return NULL;
 }

@@ -1,5 +1,6 @@
 /* The last answered calls of one worker, and how each of their hops was secured: a fixed number of
- * records, made at the start. A BYE that passes takes its call out; the oldest makes room. */
+ * records, made at the start. A BYE that passes, here or on another worker, takes its call out; the
+ * oldest makes room. */
 #ifndef SW_PROXY_CALLS_H
 #define SW_PROXY_CALLS_H
 
@@ -8,6 +9,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "crypto/siphash.h"
+#include "proxy/calls_open.h"
 
 /* What is kept of texts and of hops that others wrote; more is only counted. */
 enum { SW_CALL_ID_KEPT = 64, SW_CALL_NAME_KEPT = 64, SW_HOPS_KEPT = 8 };
@@ -37,6 +39,7 @@ struct sw_call {
     int64_t at_ms;
     struct sw_call_side side[2]; /* who called, who answered */
     struct sw_hops_seen before, behind;
+    bool shared;    /* its key is in `open` until it is over */
     uint8_t scheme; /* enum sw_scheme of the target */
     uint8_t id_n, name_n;
     char id[SW_CALL_ID_KEPT];     /* Call-ID, clipped */
@@ -50,10 +53,13 @@ struct sw_calls {
     uint32_t count;            /* of `call` */
     uint32_t mask;             /* of `buckets` */
     struct sw_sip_key key;
+    struct sw_calls_open *open; /* of all workers; NULL: there is one worker */
 };
 
-/** Room for so many calls; 0: none is kept. The key is secret. SW_LIMIT_MEMORY */
-SW_MUST_USE enum sw_status sw_calls_init(struct sw_calls *c, uint32_t count, struct sw_sip_key key);
+/** Room for so many calls; 0: none is kept. The key is secret, and that of all workers that share
+ * `open`. SW_LIMIT_MEMORY */
+SW_MUST_USE enum sw_status sw_calls_init(struct sw_calls *c, uint32_t count, struct sw_sip_key key,
+                                         struct sw_calls_open *open);
 void sw_calls_fini(struct sw_calls *c);
 
 /** What stands for a dialog, whichever side the tags are named from; never 0. RFC 3261 12 */
@@ -61,16 +67,13 @@ uint64_t sw_calls_key(const struct sw_calls *c, struct sw_slice call_id, struct 
                       struct sw_slice other_tag);
 
 /** The record of a call: its own if it has one, else a free one, else that of the oldest call. What
- * is in it is the caller's to write, but for the lists and the key. NULL: none is kept. */
+ * is in it is the caller's to write, but for the lists, `key` and `shared`. NULL: none is kept. */
 struct sw_call *sw_calls_put(struct sw_calls *c, uint64_t key);
 
-/** Takes a call out. False: there is none. */
+/** Takes a call out; one that another worker keeps is over there too. False: there is none. */
 bool sw_calls_del(struct sw_calls *c, uint64_t key);
 
 /** The call in slot `i`, or NULL. */
-static inline const struct sw_call *sw_calls_at(const struct sw_calls *c, uint32_t i)
-{
-    return i < c->count && c->call[i].key ? &c->call[i] : NULL;
-}
+const struct sw_call *sw_calls_at(struct sw_calls *c, uint32_t i);
 
 #endif

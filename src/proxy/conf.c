@@ -109,16 +109,20 @@ static void hide_keys(struct sw_proxy_conf *c)
         sw_siv_key_init(&c->hide_key[i + 1], &c->seal_older[i], label);
 }
 
-/* Of the oldest key: a reload that brings a new one leaves the strangers of calls who they are. */
-static struct sw_sip_key domain_key(const struct sw_proxy_conf *c)
+struct sw_sip_key sw_proxy_domain_key(const struct sw_hmac_key *of)
 {
-    uint32_t n = c->seal_older_count;
     const struct sw_slice label = SW_SLICE("sipward domain");
     uint8_t digest[SW_SHA256_BYTES];
     struct sw_sip_key key;
-    sw_hmac(n ? &c->seal_older[n - 1] : &c->seal_key, &label, 1, digest);
+    sw_hmac(of, &label, 1, digest);
     memcpy(&key, digest, sizeof(key));
     return key;
+}
+
+/* Of the oldest key: the first node that is started with a new one in front of it has the same. */
+static const struct sw_hmac_key *oldest(const struct sw_proxy_conf *c)
+{
+    return c->seal_older_count ? &c->seal_older[c->seal_older_count - 1] : &c->seal_key;
 }
 
 enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
@@ -139,7 +143,8 @@ enum sw_status sw_proxy_conf_index(struct sw_proxy_conf *c)
         sw_proxy_conf_fini(c);
         return SW_LIMIT_MEMORY;
     }
-    c->domain_key = domain_key(c);
+    if (!c->has_domain_key)
+        c->domain_key = sw_proxy_domain_key(oldest(c));
     c->any_dane |= strangers_have_dane(c);
     for (uint32_t i = 0; i < c->peer_count; i++)
         index_peer(c, (uint16_t)i);

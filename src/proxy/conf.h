@@ -80,6 +80,7 @@ struct sw_peer_conf {
     const struct sw_header_name *remove; /* from what goes to it */
     uint32_t remove_count;
     uint8_t asserted_identity; /* enum sw_asserted */
+    bool asserted_is_default;  /* nobody said so */
     uint32_t fail_after;     /* attempts in a row without answer that take it down; 0: any number */
     uint32_t retry_after_ms; /* then one request may try it again */
     struct sw_peer_limits limits;
@@ -159,8 +160,9 @@ struct sw_proxy_conf {
     uint32_t avoid_ms;              /* a place that failed is tried last; 0: it is not */
     uint32_t lateness_ms;           /* timers later than that: new requests get 503; 0: never */
     bool best_effort;               /* a peer has security: best-effort */
+    bool has_domain_key;            /* it is given; else sw_proxy_conf_index makes it */
+    struct sw_sip_key domain_key;   /* of sw_proxy_domain_id */
     /* made by sw_proxy_conf_index */
-    struct sw_sip_key domain_key;     /* from the seal key */
     struct sw_peer_name *by_domain;   /* sorted by name, then peer */
     struct sw_peer_source *by_source; /* whole addresses, sorted, then peer */
     uint16_t *by_range;               /* peers with a range among their sources */
@@ -190,13 +192,17 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
 const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
                                                    struct sw_slice domain);
 
+/** The key of ids that a key stands for: that of `domain_key`, or one that seals. */
+struct sw_sip_key sw_proxy_domain_key(const struct sw_hmac_key *of);
+
 /** The id of a peer name: never SW_PEER_NOBODY or SW_PEER_VERIFIED. */
 uint32_t sw_proxy_peer_id(struct sw_slice name);
 
 /**
  * The id of a proved domain that is no peer's, without regard to case: never the id of a peer. It
- * depends on the oldest seal key: nobody can make a domain whose id is that of another one, and
- * have a connection to it used for that.
+ * depends on a key: nobody can make a domain whose id is that of another one, and have a connection
+ * to it used for that. The key stays while seal keys come and go: the ids stand in dialogs and with
+ * connections.
  */
 uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain);
 

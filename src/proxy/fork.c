@@ -4,6 +4,7 @@
 #include "proxy/hops.h"
 #include "proxy/passive.h"
 #include "proxy/response.h"
+#include "proxy/rows.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
 enum { FORK_ROOM = 3072 };
@@ -112,34 +113,33 @@ static bool is_challenge(enum sw_hdr_id id)
 /* The challenges of a response that is not the one to be passed on. */
 static void keep_challenges(struct sw_fork *f, const struct sw_msg *m)
 {
-    size_t total = 0;
-    for (uint32_t i = 0; i < m->hdr_count; i++)
-        if (is_challenge((enum sw_hdr_id)m->hdrs[i].id))
-            total += m->hdrs[i].end - m->hdrs[i].at;
-    struct sw_challenge *x = total ? sw_arena_get(&f->arena, sizeof(*x) + total) : NULL;
-    if (!x)
-        return;
-    char *p = (char *)(x + 1);
-    struct sw_buf b = sw_buf(p, total);
-    for (uint32_t i = 0; i < m->hdr_count; i++)
-        if (is_challenge((enum sw_hdr_id)m->hdrs[i].id))
-            sw_buf_put(&b, m->p + m->hdrs[i].at, m->hdrs[i].end - m->hdrs[i].at);
-    *x = (struct sw_challenge){.rows = sw_buf_view(&b)};
-    *f->challenges_end = x;
-    f->challenges_end = &x->next;
+    for (uint32_t i = 0; i < m->hdr_count; i++) {
+        const struct sw_hdr *h = &m->hdrs[i];
+        struct sw_challenge *x = is_challenge((enum sw_hdr_id)h->id)
+                                     ? sw_arena_get(&f->arena, sizeof(*x) + h->end - h->at)
+                                     : NULL;
+        if (!x)
+            continue;
+        memcpy(x + 1, m->p + h->at, h->end - h->at);
+        *x = (struct sw_challenge){.row = sw_slice((char *)(x + 1), h->end - h->at), .id = h->id};
+        *f->challenges_end = x;
+        f->challenges_end = &x->next;
+    }
 }
 
-/* All of them in the order they came. */
+/* All of them in the order they came, but those that its peer's `remove` has. */
 static struct sw_slice challenges(struct sw_proxy *p, const struct sw_fork *f)
 {
+    const struct sw_peer_conf *to = sw_proxy_peer(p->conf, f->in.peer);
     size_t total = 0;
     if (f->best_status != 401 && f->best_status != 407)
         return sw_slice("", 0);
     for (const struct sw_challenge *x = f->challenges; x; x = x->next)
-        total += x->rows.n;
+        total += x->row.n;
     struct sw_buf b = sw_engine_buf(p->e, total);
     for (const struct sw_challenge *x = f->challenges; x; x = x->next)
-        sw_buf_slice(&b, x->rows);
+        if (!sw_rows_removes(to, (enum sw_hdr_id)x->id))
+            sw_buf_slice(&b, x->row);
     return sw_buf_view(&b);
 }
 

@@ -51,7 +51,8 @@ struct sw_branch {
 /* Header lines of a 401 or 407 that was not passed on. RFC 3261 16.7 step 7 */
 struct sw_challenge {
     const struct sw_challenge *next;
-    struct sw_slice rows;
+    struct sw_slice row;
+    uint8_t id; /* enum sw_hdr_id */
 };
 
 struct sw_fork {

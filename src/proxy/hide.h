@@ -31,6 +31,7 @@ enum { SW_HIDE_ITEMS_MAX = 64 };
 #define SW_HIDE_PARAM_VIA     SW_SLICE("sv")
 #define SW_HIDE_PARAM_CONTACT SW_SLICE("sc")
 #define SW_HIDE_PARAM_SEAL    SW_SLICE("sw")
+#define SW_HIDE_PARAM_LOOP    SW_SLICE("sl")
 
 /* A text to be sealed: rows or values, each with its length before it. */
 struct sw_hide_list {
@@ -90,8 +91,8 @@ static inline bool sw_hide_wanted(const struct sw_proxy_conf *c, uint32_t peer)
 
 /* Out: towards a peer from which the inside is hidden. In hide_out.c. */
 
-/** Appends ";sv=" with all Via rows of the request as it came, the top value stamped. RFC
- * 3261 18.2.1 */
+/** Appends the marks of the request's Vias, and ";sv=" with all Via rows of the request as it came,
+ * the top value stamped. RFC 3261 18.2.1 */
 void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const struct sw_msg *m,
                       const struct sw_vitals *v, const struct sw_flow *in, struct sw_slice branch);
 
@@ -146,6 +147,17 @@ static inline bool sw_hide_in_via(const struct sw_via *via)
 {
     return via->params.n >= SW_HIDE_VIA_PARAMS_MIN;
 }
+
+/* Marks of what is hidden, in hide_marks.c. */
+
+/** Appends ";sl=" with a mark of each Via of the request that a gateway like this one wrote, the
+ * newest first and 16 at most, and those that stand in them; nothing if there is none. */
+void sw_hide_put_marks(struct sw_buf *b, const struct sw_msg *m);
+
+bool sw_hide_has_marks(const struct sw_via *via);
+
+/** True if a pass with this hash (sw_policy_loop_hash) is marked in a Via. RFC 5393 4.2.2 */
+bool sw_hide_marked(const struct sw_via *via, uint64_t loop);
 
 /**
  * Opens what a Via of ours hides, rows with one or more values each. SW_AGAIN: it hides nothing;

@@ -7,7 +7,7 @@
  * bytes and what goes around it. */
 size_t sw_hide_room(const struct sw_msg *m)
 {
-    enum { OURS = 416, FIXED = 3 * OURS + SW_SEAL_LETTERS_MAX };
+    enum { OURS = 416, MARKS = 132, FIXED = 3 * OURS + SW_SEAL_LETTERS_MAX + MARKS };
     size_t contacts = 0;
     for (const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_CONTACT); h; h = sw_hdr_next(m, h)) {
         contacts++;
@@ -77,6 +77,7 @@ void sw_hide_put_vias(struct sw_buf *b, const struct sw_proxy_conf *c, const str
     for (h = sw_hdr_next(m, h); h; h = sw_hdr_next(m, h))
         if (h->value_n)
             sw_hide_list_add(&x, sw_hdr_value(m, h));
+    sw_hide_put_marks(b, m);
     sw_buf_lit(b, ";sv=");
     put_list(b, c, SW_HIDE_VIA, branch, &x);
 }

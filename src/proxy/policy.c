@@ -38,17 +38,25 @@ struct passes {
     struct sw_via hiding; /* the last one that may; .branch.n 0: none */
 };
 
-/* A Via that this worker or a neighbour wrote, with the same second part in its branch. The table
- * key is of this process, so another process's branch cannot match by accident. RFC 5393 4.2.2 */
+static uint64_t hash_of(struct passes *x)
+{
+    x->hash = x->hash ? x->hash : sw_policy_loop_hash(x->p, x->q);
+    return x->hash;
+}
+
+/* A Via that this worker or a neighbour wrote, with the same second part in its branch, or one that
+ * another gateway hides. The table key is of this process, so another process's branch cannot match
+ * by accident. RFC 5393 4.2.2 */
 static bool same_pass(struct passes *x, const struct sw_via *via)
 {
     struct sw_owner o;
+    if (sw_hide_has_marks(via) && sw_hide_marked(via, hash_of(x)))
+        return true;
     if (!sw_owner_get(via->branch, &o) || o.instance != x->p->e->conf.instance)
         return false;
-    x->hash = x->hash ? x->hash : sw_policy_loop_hash(x->p, x->q);
     if (sw_hide_in_via(via))
         x->hiding = *via;
-    return o.loop == x->hash;
+    return o.loop == hash_of(x);
 }
 
 /* Passes before the one towards a peer from which the inside is hidden are in its Via, and those

@@ -17,7 +17,8 @@ struct sw_peer_state {
     _Atomic int64_t down_until_ms; /* a 503 with Retry-After, or a ping without answer */
     _Atomic int64_t spoke_tls_ms;  /* when a TLS connection of it was last verified; 0: never */
     _Atomic bool ping_failed;
-    struct sw_load *load; /* borrowed from the configuration; NULL: nothing is counted */
+    _Atomic bool identity_told; /* that what it asserts is removed: sw_asserted_tell */
+    struct sw_load *load;       /* borrowed from the configuration; NULL: nothing is counted */
 };
 
 struct sw_proxy {

@@ -17,6 +17,14 @@ bool sw_row_is(const struct sw_msg *m, const struct sw_hdr *h, const struct sw_h
     return sw_slice_eq_case(sw_hdr_name(m, h), name->name);
 }
 
+bool sw_rows_removes(const struct sw_peer_conf *to, enum sw_hdr_id id)
+{
+    for (uint32_t i = 0; to && i < to->remove_count; i++)
+        if (to->remove[i].id == id)
+            return true;
+    return false;
+}
+
 static bool goes(const struct drop *d, uint32_t row, uint32_t *next)
 {
     const struct sw_hdr *h = &d->m->hdrs[row];

@@ -34,8 +34,8 @@ struct sw_rule_set {
 /**
  * The user part as rules see it, or the number of a tel URI: escapes of characters that need none
  * are resolved, the others have capital digits, and a number, also with user=phone, has no visual
- * separators. What differs from the text is written to `room` of `cap` bytes; one that is longer is
- * taken as it stands. RFC 3261 19.1.4, RFC 3966 4
+ * separators. What differs from the text is written to `room` of `cap` bytes; nothing may be
+ * longer: it would be taken as it stands. RFC 3261 19.1.4, RFC 3966 4
  */
 struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap);
 

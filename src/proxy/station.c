@@ -38,7 +38,7 @@ bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
 
 bool sw_location_over(const struct sw_location *x)
 {
-    if (x->number && x->number->end != SW_ENUM_FOUND)
+    if (x->number && !x->asks_host)
         return x->number->end != SW_ENUM_GOES_ON;
     return x->locate->end != SW_LOCATE_GOES_ON;
 }
@@ -69,13 +69,52 @@ static bool configured(const struct sw_proxy *p, struct sw_locate *x, struct sw_
     return x->place_count > 0;
 }
 
-/* The goal that a URI found by ENUM is. */
-static void locate_uri(const struct sw_proxy *p, struct sw_location *x)
+/* Why a URI that ENUM found is not used. */
+static void note_passed(struct sw_proxy *p, const struct sw_location *x, enum sw_number_fit fit)
+{
+    unsigned status;
+    enum { SHORT = 64, WITH_QUESTIONS = 2048 };
+    struct sw_buf b = sw_engine_buf(p->e, x->asks_host ? WITH_QUESTIONS : SHORT);
+    if (x->asks_host)
+        sw_locate_put_reason(&b, x->locate);
+    else
+        sw_buf_str(&b, sw_number_unfit(fit, &status));
+    const struct sw_field fields[] = {
+        sw_field_str("number", x->number->number),
+        sw_field_str("uri", x->number->uri),
+        sw_field_text("why", sw_buf_view(&b)),
+    };
+    sw_engine_note(p->e, SW_LEVEL_INFO, "number_uri_passed", fields, 3);
+}
+
+/* On to the next record. Of several failures the first one is told that is not about the scheme
+ * only: that URI was none for this request. */
+static void pass(struct sw_proxy *p, struct sw_location *x, enum sw_number_fit fit)
+{
+    note_passed(p, x, fit);
+    if (x->unfit == SW_NUMBER_FITS || x->unfit == SW_NUMBER_NOT_SIPS)
+        x->unfit = (uint8_t)fit;
+    x->asks_host = false;
+    sw_enum_pass(x->number);
+}
+
+/* The goal that a URI found by ENUM is, if it fits. */
+static void locate_uri(struct sw_proxy *p, struct sw_location *x)
 {
     struct sw_uri u;
     struct sw_locate_goal g = x->rest;
     if (sw_uri_parse(sw_slice_str(x->number->uri), &u, NULL) != SW_OK)
         return; /* it was read before */
+    enum sw_number_fit fit = sw_number_fit(p->conf, &u, (enum sw_number_as)x->as);
+    if (fit != SW_NUMBER_FITS) {
+        pass(p, x, fit);
+        return;
+    }
+    x->asks_host = true;
+    x->located++;
+    memset(x->locate, 0, sizeof(*x->locate));
+    if (x->tlsa)
+        x->tlsa->n = 0;
     if (configured(p, x->locate, u.maddr.n ? u.maddr : u.host))
         return;
     g.host = u.maddr.n ? u.maddr : u.host;
@@ -83,7 +122,8 @@ static void locate_uri(const struct sw_proxy *p, struct sw_location *x)
     g.transport = u.transport;
     g.sips = u.scheme == SW_SCHEME_SIPS;
     const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, g.host);
-    g.tlsa = sw_location_wants_dane(p->conf, peer, x->listener) ? x->tlsa : NULL;
+    bool dane = sw_location_wants_dane(p->conf, peer, x->listener);
+    g.tlsa = dane && !x->number->any_unsigned ? x->tlsa : NULL; /* "the entire chain": RFC 7673 3 */
     sw_locate_start(x->locate, &g);
 }
 
@@ -93,18 +133,56 @@ static void ask(struct sw_proxy *p, struct sw_location *x)
     static const struct sw_dns_answer none = {.status = SW_LIMIT};
     const struct sw_dns_question *q;
     uint32_t step;
-    if (x->number) {
-        q = sw_enum_next(x->number);
-        if (q && !put_question(p, x, STEP_ENUM, q))
-            sw_enum_answer(x->number, &none, p->e->slab);
-        if (x->number->end != SW_ENUM_FOUND)
-            return;
-        if (!x->locate->step_count && x->locate->end == SW_LOCATE_GOES_ON)
-            locate_uri(p, x);
-    }
     while ((q = sw_locate_next(x->locate, &step)))
         if (!put_question(p, x, step, q))
             sw_locate_answer(x->locate, step, &none, &p->e->prng);
+}
+
+/* A URI whose host is nowhere to be found, and another record may lead to one that is. */
+static bool may_pass(const struct sw_location *x)
+{
+    return x->asks_host && x->locate->end != SW_LOCATE_GOES_ON &&
+           x->locate->end != SW_LOCATE_FOUND && x->located < SW_NUMBER_LOCATED_MAX &&
+           x->number->rule_count;
+}
+
+static enum sw_number_fit lost(const struct sw_locate *x)
+{
+    return x->end == SW_LOCATE_SILENT  ? SW_NUMBER_SILENT
+           : x->end == SW_LOCATE_BOGUS ? SW_NUMBER_FORGED
+                                       : SW_NUMBER_LOST;
+}
+
+/* The question of ENUM, or those of the host of a URI that it found: record after record. */
+static void ask_number(struct sw_proxy *p, struct sw_location *x)
+{
+    static const struct sw_dns_answer none = {.status = SW_LIMIT};
+    const struct sw_dns_question *q;
+    for (;;) {
+        while ((q = sw_enum_next(x->number))) {
+            if (put_question(p, x, STEP_ENUM, q))
+                return;
+            sw_enum_answer(x->number, &none, p->e->slab);
+        }
+        if (x->number->end != SW_ENUM_FOUND)
+            return;
+        if (!x->asks_host)
+            locate_uri(p, x);
+        if (!x->asks_host)
+            continue;
+        ask(p, x);
+        if (!may_pass(x))
+            return;
+        pass(p, x, lost(x->locate));
+    }
+}
+
+static void go_on(struct sw_proxy *p, struct sw_location *x)
+{
+    if (x->number)
+        ask_number(p, x);
+    else
+        ask(p, x);
 }
 
 static struct sw_location *make(struct sw_proxy *p, void *user, uint8_t user_kind, bool number,
@@ -145,7 +223,7 @@ struct sw_location *sw_location_start(struct sw_proxy *p, const struct sw_locate
 }
 
 struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *number,
-                                             struct sw_slice suffix,
+                                             struct sw_slice suffix, enum sw_number_as as,
                                              const struct sw_locate_goal *rest, uint16_t listener,
                                              void *user, uint8_t user_kind)
 {
@@ -156,8 +234,9 @@ struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *num
     x->rest = *rest;
     x->listener = listener;
     x->rest.host = x->rest.transport = sw_slice("", 0);
+    x->as = (uint8_t)as;
     sw_enum_start(x->number, number, suffix);
-    ask(p, x);
+    go_on(p, x);
     return x;
 }
 
@@ -177,7 +256,7 @@ struct sw_location *sw_location_answered(struct sw_proxy *p, const struct sw_eve
         sw_enum_answer(x->number, ev->answer, p->e->slab);
     else if (step != STEP_ENUM)
         sw_locate_answer(x->locate, step, ev->answer, &p->e->prng);
-    ask(p, x);
+    go_on(p, x);
     return sw_location_over(x) ? x : NULL;
 }
 
@@ -185,10 +264,10 @@ void sw_location_due(struct sw_proxy *p, struct sw_location *x)
 {
     static const struct sw_dns_answer none = {.status = SW_PEER_TIMEOUT};
     uint32_t step;
-    while (x->number && sw_enum_next(x->number))
-        sw_enum_answer(x->number, &none, p->e->slab);
-    if (x->number && x->number->end != SW_ENUM_FOUND)
+    if (x->number && !x->asks_host) {
+        sw_enum_give_up(x->number);
         return;
+    }
     while (x->locate->end == SW_LOCATE_GOES_ON) {
         while (sw_locate_next(x->locate, &step))
             ;
@@ -224,7 +303,7 @@ struct sw_slice sw_location_reason(struct sw_proxy *p, const struct sw_location 
     struct sw_buf b = sw_engine_buf(p->e, ENOUGH);
     if (x->number)
         sw_enum_put_reason(&b, x->number);
-    if (x->number && x->number->end != SW_ENUM_FOUND)
+    if (x->number && !x->asks_host)
         return sw_buf_view(&b);
     if (x->number)
         sw_buf_lit(&b, "; ");

@@ -3,6 +3,7 @@
 #ifndef SW_PROXY_STATION_H
 #define SW_PROXY_STATION_H
 
+#include "proxy/number.h"
 #include "proxy/proxy.h"
 #include "sip/enum.h"
 #include "sip/locate.h"
@@ -24,6 +25,10 @@ struct sw_location {
     struct sw_enum *number; /* NULL: no ENUM; else it is first, and `locate` begins with its URI */
     struct sw_locate_goal rest; /* what the URI found does not say: have, families, tls_only */
     uint16_t listener;          /* with `number`: of those who are no peer */
+    uint8_t as;                 /* enum sw_number_as; likewise of ENUM: */
+    uint8_t unfit;              /* enum sw_number_fit of the first URI that was passed over */
+    uint8_t located;            /* URIs that were looked for */
+    bool asks_host;             /* `locate` is about the URI that was found */
     void *user;
     struct sw_ref user_ref; /* SW_USER_PARKED: the parked send in place of `user` */
     uint8_t user_kind;      /* as of clients and parked sends */
@@ -38,9 +43,10 @@ struct sw_location *sw_location_start(struct sw_proxy *p, const struct sw_locate
                                       bool dane, void *user, uint8_t user_kind);
 
 /** The same for a number, as from sw_enum_number: first its URI, then that, which decides whether
- * TLSA records count: as its peer has it, else `listener`. RFC 6116 3.2 */
+ * TLSA records count: as its peer has it, else `listener`. A URI that does not fit or cannot be
+ * located is passed over, if another one can be. RFC 6116 3.2, 3.4.2 */
 struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *number,
-                                             struct sw_slice suffix,
+                                             struct sw_slice suffix, enum sw_number_as as,
                                              const struct sw_locate_goal *rest, uint16_t listener,
                                              void *user, uint8_t user_kind);
 

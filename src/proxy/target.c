@@ -182,22 +182,46 @@ static struct sw_slice without_root(struct sw_slice host)
     return sw_slice(host.p, host.n - (host.n > 1 && host.p[host.n - 1] == '.'));
 }
 
+bool sw_route_has_domain(const struct sw_route_conf *r, struct sw_slice host)
+{
+    return !r->domain.p || sw_slice_glob(without_root(r->domain), without_root(host));
+}
+
+/* With a Route that remains the next hop is there, and the Request-URI is for whoever is behind it
+ * to translate. RFC 3261 16.6 step 6, 7 */
+static bool is_beyond_enum(const struct sw_route_conf *r, const struct sw_request *q)
+{
+    return r->lookup == SW_LOOKUP_ENUM && q->r->count;
+}
+
+/* What routes can say of a user part: a longer one has none, so that no escapes in it lead past a
+ * rule. Only `limits.uri_bytes` above its default lets one in. */
+enum { USER_MAX = 8192 };
+
+static bool user_is_too_long(const struct sw_request *q)
+{
+    const struct sw_uri *u = &q->v->uri;
+    return (u->scheme == SW_SCHEME_TEL ? u->host.n : u->user.n) > USER_MAX;
+}
+
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q)
 {
-    enum { USER_MAX = 8192 };
     char room[USER_MAX];
     const struct sw_uri *u = &q->v->uri;
     if (!comes_from(p, r, q))
         return "from";
+    if (user_is_too_long(q))
+        return "user";
     struct sw_slice user = sw_rules_user(u, room, sizeof(room));
     if (r->user.p && !sw_slice_glob(r->user, user))
         return "user";
-    if (r->domain.p &&
-        (!sw_uri_is_sip(u) || !sw_slice_glob(without_root(r->domain), without_root(u->host))))
+    if (r->domain.p && (!sw_uri_is_sip(u) || !sw_route_has_domain(r, u->host)))
         return "domain";
     if (r->method.p && !sw_slice_glob(r->method, sw_msg_method(q->m)))
         return "method";
+    if (is_beyond_enum(r, q))
+        return "to";
     return r->match ? sw_rules_mismatch(r->match, q, user) : NULL;
 }
 
@@ -313,6 +337,11 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
 static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
                            struct sw_targets *targets, struct sw_refusal *out)
 {
+    if (user_is_too_long(q)) {
+        sw_proxy_count(p, SW_LIMITED_URI_BYTES);
+        return sw_refuse(out, 414, NULL, "the user part of the Request-URI is above 8 KiB",
+                         "routes look at that much of it: limits.uri_bytes is for the rest");
+    }
     for (uint32_t i = 0; i < p->conf->route_count; i++) {
         const struct sw_route_conf *r = &p->conf->routes[i];
         if (sw_route_mismatch(p, r, q))
@@ -331,6 +360,12 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
         return sw_refuse(out, 403, "Domain Not Known Here",
                          "the certificate proves a domain that is no peer's, and no route takes it",
                          "make the domain a peer, or a route with from: verified");
+    for (uint32_t i = 0; i < p->conf->route_count; i++)
+        if (is_beyond_enum(&p->conf->routes[i], q))
+            return sw_refuse(out, 480, NULL,
+                             "no route matches: to: enum is for requests whose Route values are "
+                             "all ours, and one remains",
+                             "let the sender leave it out, or add a route with to: dns for it");
     return sw_refuse(out, 480, NULL, "no route matches",
                      "see routes: the first that matches decides, and none does");
 }

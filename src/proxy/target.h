@@ -86,8 +86,11 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
 void sw_target_add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,
                         const struct sw_request *request, struct sw_targets *targets);
 
-/** The key of a route that does not fit the request: "from", "user", "domain" or "method"; NULL: it
- * matches. */
+/** Whether a host fits the key `domain` of a route. */
+bool sw_route_has_domain(const struct sw_route_conf *r, struct sw_slice host);
+
+/** The key of a route that does not fit the request: "from", "user", "domain" or "method"; "to" if
+ * it leads to numbers, and the request has a Route to follow; NULL: it matches. */
 const char *sw_route_mismatch(const struct sw_proxy *p, const struct sw_route_conf *r,
                               const struct sw_request *q);
 

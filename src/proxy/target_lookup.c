@@ -56,6 +56,11 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
     if (q->r->count == 0 && sw_proxy_is_ours(p->conf, host, u->port))
         return sw_refuse(out, 404, NULL, "the Request-URI is ours, and to: dns leads elsewhere",
                          "put a route before it that says where our users are");
+    if ((q->r->count || u->maddr.n) && !sw_route_has_domain(r, host))
+        return sw_refuse(out, 403, "Next Hop Not Allowed",
+                         "a Route or maddr leads to another host than the route's domain has",
+                         "let the sender leave it out, or add a route without domain before this "
+                         "one");
     bool numeric = sw_endpoint_ip_parse(host, &ip);
     const struct sw_peer_conf *peer =
         numeric ? peer_at(p->conf, u) : sw_proxy_peer_of_domain(p->conf, host);

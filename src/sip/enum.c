@@ -182,7 +182,26 @@ static void follow(struct sw_enum *x)
     else if (silent)
         finish(x, SW_ENUM_SILENT, "the name servers fail or do not answer");
     else
-        finish(x, SW_ENUM_NO_NUMBER, "ENUM knows no SIP URI for the number");
+        finish(x, SW_ENUM_NO_NUMBER,
+               x->passed ? "ENUM knows no further SIP URI for the number"
+                         : "ENUM knows no SIP URI for the number");
+}
+
+void sw_enum_pass(struct sw_enum *x)
+{
+    if (x->end != SW_ENUM_FOUND)
+        return;
+    finish(x, SW_ENUM_GOES_ON, NULL);
+    x->passed = true;
+    follow(x);
+}
+
+void sw_enum_give_up(struct sw_enum *x)
+{
+    if (x->end != SW_ENUM_GOES_ON)
+        return;
+    x->status[x->asked - 1] = SW_PEER_TIMEOUT;
+    finish(x, SW_ENUM_SILENT, "the name servers fail or do not answer");
 }
 
 void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struct sw_slab *slab)
@@ -191,6 +210,7 @@ void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struc
         return;
     x->status[x->asked - 1] = (uint16_t)(answer->status == SW_AGAIN ? SW_PEER_DNS : answer->status);
     x->records[x->asked - 1] = answer->count;
+    x->any_unsigned |= !answer->secure;
     if (answer->status == SW_OK)
         read_records(x, answer, slab);
     follow(x);

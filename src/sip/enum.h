@@ -40,7 +40,9 @@ struct sw_enum {
     const char *why;  /* static text of an end other than FOUND */
     const char *note; /* static text: what was wrong with a record; NULL: nothing */
     uint8_t asked, rule_count;
-    uint8_t end; /* enum sw_enum_end */
+    bool passed;       /* a URI was found that leads nowhere */
+    bool any_unsigned; /* DNSSEC does not vouch for one of the answers */
+    uint8_t end;       /* enum sw_enum_end */
 };
 
 /**
@@ -57,6 +59,13 @@ const struct sw_dns_question *sw_enum_next(const struct sw_enum *x);
 
 /** Takes the answer to that; `slab` is used for the moment. RFC 6116 3.4, 5.2.1 */
 void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struct sw_slab *slab);
+
+/** The URI that was found leads nowhere: on to the next record, which may end it, or ask. RFC 6116
+ * 3.4.2, 5.2.1 */
+void sw_enum_pass(struct sw_enum *x);
+
+/** Its time is up: what has no answer is silent, and nothing more is asked. */
+void sw_enum_give_up(struct sw_enum *x);
 
 /** Appends what came of it, question by question. */
 void sw_enum_put_reason(struct sw_buf *b, const struct sw_enum *x);

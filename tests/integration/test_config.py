@@ -197,6 +197,7 @@ MISTAKES = [
     ("workers: 1", "workers: many", 'workers: "many" cannot be read (a whole number)'),
     ("    transport: udp\n    source", "    timeout: 4 seconds\n    transport: udp\n    source", 'timeout: "4 seconds" cannot be read (a time such as 30s, 5m or 1h, at most 24d)'),
     ("    transport: udp\n    source", "    hide_inside: perhaps\n    transport: udp\n    source", 'hide_inside: "perhaps" cannot be read (true or false)'),
+    ("workers: 1", "workers: 1\ndomain_key: nowhere", 'nowhere": No such file or directory (a file of random bytes)'),
     ("workers: 1", "workers: 1\nseal_key: [a, b, c, d, e]", "seal_key has 5 files (4 at most: the first seals, all of them open)"),
     ("source: [127.0.0.0/8]", "source: [127.0.0.1/8]", 'source: "127.0.0.1/8" cannot be read'),
     ("    domain: peer.test\n", "", 'a tls peer lacks "domain"'),

@@ -112,6 +112,28 @@ def test_asserted_identity_passes_between_trusted_peers_only(scene):
             c.close()
 
 
+def test_a_silenced_peer_is_told_of_once(scene):
+    """The default is distrust: whoever forgot the key finds out why callers have no name."""
+    pai = "P-Asserted-Identity: <sip:who@example.test>\r\n"
+    for pbx_key, told in (("", ["pbx"]), ("    asserted_identity: distrust", []), ("    asserted_identity: trust", [])):
+        carrier = sip.Server(port=scene.carrier_port, **scene.carrier_tls())
+        with scene.gateway(f"gw{len(pbx_key)}", workers=2, pbx=pbx_key) as gw:
+            pbx = sip.Udp(scene.pbx_port)
+            s = None
+            for headers in ("", pai, pai):
+                pbx.send(sip.request("MESSAGE", "sip:bob@example.test", "UDP", f"127.0.0.1:{scene.pbx_port}",
+                                     headers=headers), scene.inside)
+                s = s or carrier.accept()
+                s.send(sip.response(s.recv(), 200))
+                assert pbx.final().status == 200
+            lines = gw.events("identity_removed")
+            assert [x["peer"] for x in lines] == told
+            assert all("asserted_identity" in x["help"] for x in lines)
+            pbx.close()
+            s.close()
+        carrier.close()
+
+
 def test_what_a_peer_is_not_told_goes_in_dialogs_and_responses_too(scene):
     with scene.gateway(carrier="    remove: [X-Internal, Server]"):
         pbx = sip.Udp(scene.pbx_port)

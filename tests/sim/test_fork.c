@@ -205,6 +205,32 @@ static void test_parallel_fork_gathers_challenges_in_order(void **state)
     scene_fini(&x);
 }
 
+/* What a peer is not told, it is not told in a challenge of another branch: `remove` of a peer, RFC
+ * 3261 16.7 step 7 */
+static void test_parallel_fork_removes_gathered_challenges(void **state)
+{
+    static const struct sw_header_name gone = {SW_SLICE("WWW-Authenticate"),
+                                               SW_HDR_WWW_AUTHENTICATE};
+    struct scene x;
+    (void)state;
+    scene_init(&x, SW_FORK_PARALLEL);
+    x.gate.conf.peers[0].remove = &gone;
+    x.gate.conf.peers[0].remove_count = 1;
+    ask(&x, "INVITE", "");
+    answer(&x, 0, "407 Proxy Authentication Required",
+           "Proxy-Authenticate: Digest realm=\"a\", nonce=\"1\"\r\n");
+    answer(&x, 1, "401 Unauthorized",
+           "WWW-Authenticate: Digest realm=\"b\", nonce=\"2\"\r\n"
+           "Proxy-Authenticate: Digest realm=\"bb\", nonce=\"3\"\r\n");
+    answer(&x, 2, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"c\", nonce=\"4\"\r\n");
+    answer(&x, 3, "404 Not Found", "");
+    assert_final(&x, "SIP/2.0 407");
+    assert_non_null(strstr(final_answer(&x), "realm=\"a\""));
+    assert_non_null(strstr(final_answer(&x), "realm=\"bb\""));
+    assert_null(strstr(final_answer(&x), "WWW-Authenticate"));
+    scene_fini(&x);
+}
+
 /* RFC 3261 16.10 */
 static void test_cancel_reaches_every_branch(void **state)
 {
@@ -466,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_parallel_fork_waits_for_all_and_chooses_the_best),
         cmocka_unit_test(test_parallel_fork_ends_with_a_6xx),
         cmocka_unit_test(test_parallel_fork_gathers_challenges_in_order),
+        cmocka_unit_test(test_parallel_fork_removes_gathered_challenges),
         cmocka_unit_test(test_cancel_reaches_every_branch),
         cmocka_unit_test(test_serial_fork_goes_on_after_each_refusal),
         cmocka_unit_test(test_serial_fork_stops_at_a_6xx),

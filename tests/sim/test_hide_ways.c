@@ -102,6 +102,35 @@ static void test_response_with_a_further_via_does_not_reach_the_inside(void **st
     tear_down(&x);
 }
 
+/* Without the parameter that hides them, no Via is behind ours: "MUST NOT be forwarded", a late 2xx
+ * neither. RFC 3261 16.7 step 3 */
+static void test_response_that_lost_what_was_hidden_does_not_reach_the_inside(void **state)
+{
+    (void)state;
+    struct scene x;
+    set_up(&x, SW_UDP, true);
+    from_pbx(&x, "INVITE", "sip:b@b.test", ROUTES OURS, "", 1);
+    struct raw_message m = *raw_nth(x.carrier, "INVITE", 0);
+    char *text = m.text = strdup(m.text), *sv = strstr(text, ";sv=");
+    assert_non_null(sv);
+    char *end = strpbrk(sv + 1, ";\r");
+    memmove(sv, end, strlen(end) + 1);
+    unsigned before = x.pbx->count;
+    raw_answer(x.carrier, &m, "180 Ringing", THEIRS);
+    run(&x);
+    raw_answer(x.carrier, &m, "200 OK", THEIRS);
+    run(&x);
+    assert_int_equal(x.pbx->count, before);
+    assert_int_equal(gate_counted(&x.gate, SW_COUNT_FOREIGN_RESPONSES), 2);
+    carrier_answers(&x, "INVITE", 0, "200 OK", THEIRS);
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), 1);
+    raw_answer(x.carrier, &m, "200 OK", THEIRS);
+    run(&x);
+    assert_int_equal(gate_counted(&x.gate, SW_COUNT_FOREIGN_RESPONSES), 3);
+    free(text);
+    tear_down(&x);
+}
+
 static struct conf *next_conf(enum sw_transport outside, bool hide, const char *key,
                               const struct sw_hmac_key *older)
 {
@@ -317,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_route_of_another_call_gets_403),
         cmocka_unit_test(test_damaged_response_does_not_reach_the_inside),
         cmocka_unit_test(test_response_with_a_further_via_does_not_reach_the_inside),
+        cmocka_unit_test(test_response_that_lost_what_was_hidden_does_not_reach_the_inside),
         cmocka_unit_test(test_call_goes_on_under_the_next_key_while_the_old_one_opens),
         cmocka_unit_test(test_call_goes_on_when_hiding_is_switched_off),
         cmocka_unit_test(test_contact_may_be_called_by_another_peer),

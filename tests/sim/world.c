@@ -29,6 +29,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
         g->node->listener[g->node->listeners++] =
             (struct sim_listener){l->address, (enum sw_transport)l->transport};
     }
+    g->calls_open = workers > 1 ? sw_calls_open_new(16 * workers) : NULL;
     for (unsigned i = 0; i < workers; i++) {
         const struct sw_gateway_conf gc = {
             .engine = {.instance = g->node->instance,
@@ -42,6 +43,7 @@ void gate_start(struct gate *g, struct sim *s, const char *name, unsigned worker
             .live.peers = g->conf.state,
             .live.avoid = &g->avoid,
             .calls = 16,
+            .calls_open = g->calls_open,
             .pings = i == 0,
         };
         enum sw_status st = sw_gateway_init(&g->gateway[i], &gc, s->now_ms);
@@ -71,6 +73,7 @@ void gate_stop(struct gate *g)
              g->node->name, i, g->gateway[i].slab.used_bytes);
     }
     release_conf(g);
+    free(g->calls_open);
     free(g->ident);
 }
 

@@ -14,6 +14,7 @@ struct gate {
     struct sw_gateway gateway[SIM_WORKERS_MAX];
     struct sw_counters counters[SIM_WORKERS_MAX];
     struct sw_avoid avoid;
+    struct sw_calls_open *calls_open;
     struct sw_ident *ident;
     uint32_t transactions_max; /* 0: many */
     struct conf *adopted;      /* NULL: `conf` holds */

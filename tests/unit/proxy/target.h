@@ -109,7 +109,7 @@ static struct asked a;
 
 static void request(uint32_t from, const char *method, const char *uri, const char *rows)
 {
-    char text[1024];
+    static char text[20480];
     snprintf(text, sizeof(text),
              "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nTo: sip:b\r\n"
              "From: sip:a;tag=1\r\nCall-ID: call\r\nCSeq: 1 %s\r\n%s\r\n",

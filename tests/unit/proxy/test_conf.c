@@ -171,6 +171,30 @@ static void test_conf_domain_id_outlives_a_new_seal_key(void **state)
     sw_proxy_conf_fini(&three);
 }
 
+/* ... and with a key of its own also when the oldest seal key is taken out. docs/config.md
+ * `domain_key` */
+static void test_conf_domain_id_stays_with_its_key(void **state)
+{
+    (void)state;
+    struct sw_proxy_conf one = {.has_domain_key = true}, two = one, other = one;
+    struct sw_hmac_key key;
+    sw_hmac_key_init(&key, "domains", 7);
+    one.domain_key = two.domain_key = sw_proxy_domain_key(&key);
+    sw_hmac_key_init(&key, "others", 6);
+    other.domain_key = sw_proxy_domain_key(&key);
+    sw_hmac_key_init(&one.seal_key, "one", 3);
+    sw_hmac_key_init(&two.seal_key, "two", 3);
+    assert_int_equal(sw_proxy_conf_index(&one), SW_OK);
+    assert_int_equal(sw_proxy_conf_index(&two), SW_OK);
+    assert_int_equal(sw_proxy_conf_index(&other), SW_OK);
+    uint32_t id = sw_proxy_domain_id(&one, SW_SLICE("peer.test"));
+    assert_int_equal(sw_proxy_domain_id(&two, SW_SLICE("peer.test")), id);
+    assert_int_not_equal(sw_proxy_domain_id(&other, SW_SLICE("peer.test")), id);
+    sw_proxy_conf_fini(&one);
+    sw_proxy_conf_fini(&two);
+    sw_proxy_conf_fini(&other);
+}
+
 /* Both stand for a sender in a seal: a proved domain must not pass for a peer. */
 static void test_conf_domain_id_is_never_a_peers(void **state)
 {
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_conf_peers_are_found_by_id),
         cmocka_unit_test(test_conf_peer_id_is_of_the_name_alone),
         cmocka_unit_test(test_conf_domain_id_outlives_a_new_seal_key),
+        cmocka_unit_test(test_conf_domain_id_stays_with_its_key),
         cmocka_unit_test(test_conf_domain_id_is_never_a_peers),
         cmocka_unit_test(test_conf_slices_are_ordered_by_bytes),
         cmocka_unit_test(test_conf_clear_addresses_are_those_of_best_effort_peers),

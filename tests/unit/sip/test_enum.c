@@ -145,6 +145,31 @@ static void test_enum_follows_other_names_and_comes_back(void **state)
     assert_int_equal(at.asked, SW_ENUM_CHAIN_MAX + 1);
 }
 
+/* "the client [...] continue[s] processing": further records, in order, also of other names. RFC
+ * 6116 3.4.2, 5.2.1 */
+static void test_enum_goes_on_behind_a_uri_that_leads_nowhere(void **state)
+{
+    (void)state;
+    zone_naptr(&zone, "2.1.e164.arpa", 1, 3, "u", "E2U+sip", "!^.*$!sip:third@b!", "");
+    zone_naptr(&zone, "2.1.e164.arpa", 1, 1, "u", "E2U+sip", "!^.*$!sip:first@b!", "");
+    zone_naptr(&zone, "2.1.e164.arpa", 1, 2, "", "", "", "c1.test");
+    zone_naptr(&zone, "c1.test", 9, 9, "u", "E2U+sip", "!^.*$!sip:second@b!", "");
+    assert_int_equal(look_up("+12"), SW_ENUM_FOUND);
+    assert_string_equal(at.uri, "sip:first@b");
+    sw_enum_pass(&at);
+    assert_string_equal(sw_enum_next(&at)->name, "c1.test");
+    sw_enum_pass(&at); /* it has not come to one: nothing */
+    struct sw_dns_answer a = zone_answer(&zone, sw_enum_next(&at));
+    sw_enum_answer(&at, &a, &slab);
+    assert_string_equal(at.uri, "sip:second@b");
+    sw_enum_pass(&at);
+    assert_int_equal(at.end, SW_ENUM_FOUND);
+    assert_string_equal(at.uri, "sip:third@b");
+    sw_enum_pass(&at);
+    assert_int_equal(at.end, SW_ENUM_NO_NUMBER);
+    assert_string_equal(at.why, "ENUM knows no further SIP URI for the number");
+}
+
 static void test_enum_tells_failures_from_absence(void **state)
 {
     (void)state;
@@ -169,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup(test_enum_finds_the_preferred_sip_uri, fresh),
         cmocka_unit_test_setup(test_enum_leaves_out_what_is_not_sip, fresh),
         cmocka_unit_test_setup(test_enum_follows_other_names_and_comes_back, fresh),
+        cmocka_unit_test_setup(test_enum_goes_on_behind_a_uri_that_leads_nowhere, fresh),
         cmocka_unit_test_setup(test_enum_tells_failures_from_absence, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
