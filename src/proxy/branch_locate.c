@@ -303,7 +303,8 @@ static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
 bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                       const struct sw_target *t)
 {
-    sw_passive_trying(p, sw_proxy_peer(p->conf, t->peer));
+    if (t->locate == SW_TARGET_PEER) /* else the name was the sender's choice */
+        sw_passive_trying(p, sw_proxy_peer(p->conf, t->peer));
     struct sw_location *x = start(p, f, t);
     struct sw_branch *b = x && !sw_location_over(x) ? sw_arena_get(&f->arena, sizeof(*b)) : NULL;
     if (x && sw_location_over(x))

@@ -233,6 +233,31 @@ def test_stranger_is_believed_where_the_listener_says_so(scene, stranger):
         assert lab.gw.wait_event("connection_open")[0]["verify"] == "dane"
 
 
+@pytest.mark.parametrize("peer", [False, True])
+def test_call_that_rings_is_cancelled_at_a_server_that_its_records_prove(scene, stranger, peer):
+    """RFC 5923 8.1, RFC 3261 9.1: its connection is lost; the records are asked for anew, and decide (RFC 6698 2.1)."""
+    server, pem = stranger
+    routes = "  - {from: pbx, to: carrier}\n" if peer else "  - {from: pbx, to: dns}\n"
+    uri = "sip:bob@elsewhere.test" if peer else "sip:bob@peer.test"  # a peer is where its own domain is
+    lab = Lab(scene, [("one", server, tlsa(EE_KEY, pem))], routes=routes)
+    if not peer:
+        lab.text = lab.text.replace("domain: peer.test", "domain: nobody.test")
+        lab.gw = Gateway(scene.folder, lab.text)
+    with lab:
+        lab.send(uri=uri, method="INVITE")
+        s = server.accept()
+        invite = s.recv()
+        s.send(sip.response(invite, 180))
+        lab.pbx.recv(want=lambda m: m.status == 180)
+        s.close()
+        s = server.accept()
+        cancel = s.recv()
+        assert cancel.line == f"CANCEL {uri} SIP/2.0" and cancel["via"] == invite["via"]
+        assert lab.pbx.final().status == 500
+        assert not lab.gw.events("connection_failed")
+        s.close()
+
+
 @pytest.mark.parametrize("tree", ["signed", "not signed"])
 def test_number_leads_to_tlsa_records_only_by_signed_answers(scene, stranger, tree):
     """RFC 7673 3: who can forge the answer of ENUM would choose whom we believe."""
