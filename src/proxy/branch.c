@@ -469,7 +469,8 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
         return;
     sw_clear_outcome(b->choice, &b->target, false);
     no_answer(p, b, "it does not answer requests in time");
-    if (b->state == SW_BRANCH_SENT)
+    /* also while it is connected to: that this fails is told to nobody any more. RFC 3263 4.3 */
+    if (b->state == SW_BRANCH_SENT || !b->over_tcp)
         sw_branch_mark(p, &b->target, true);
     if (b->state <= SW_BRANCH_OPENING) {
         sw_branch_done(p, b);
