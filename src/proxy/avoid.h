@@ -1,5 +1,6 @@
-/* Places that were found by the DNS and failed: for a while others are tried before them. Shared by
- * all workers, without locks; what is forgotten too early costs one try. RFC 3263 4.3 */
+/* Places of a peer or domain, configured or found by the DNS, that failed: for a while others are
+ * tried before them. Shared by all workers, without locks; what is forgotten too early costs one
+ * try. RFC 3263 4.3 */
 #ifndef SW_PROXY_AVOID_H
 #define SW_PROXY_AVOID_H
 

@@ -421,7 +421,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
-    if (!b->heard && !ours)
+    if (!b->heard && !ours && !b->passed_over) /* else it was marked then */
         sw_branch_mark(p, &b->target, true);
     if (as_status == 408 && b->heard && !b->passed_over)
         sw_choice_close(b->choice);

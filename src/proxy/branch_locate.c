@@ -339,7 +339,7 @@ void sw_branch_located(struct sw_proxy *p, struct sw_branch *b)
 
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
 {
-    if (!t->located || !p->conf->avoid_ms)
+    if ((!t->located && !t->listed) || !p->conf->avoid_ms)
         return;
     if (failed)
         sw_avoid_add(p->avoid, t->peer, &t->remote, t->transport,

@@ -152,7 +152,7 @@ void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b);
 bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
                         const struct sw_choice *c);
 
-/** What came of a place that the DNS had is remembered for a while: others are tried first. */
+/** What came of a place of its peer is remembered for a while: others are tried first. */
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed);
 
 /** The answer to a branch's OPEN. */

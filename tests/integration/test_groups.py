@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 import time
 
 import pytest
@@ -277,6 +278,32 @@ def test_connections_to_a_peer_are_not_dialled_above_its_limit(scene):
         assert not gw.events("peer_down")  # it is not to blame
         s.close()
         wait_row(gw, "both", out_connections=0)
+
+
+@pytest.mark.parametrize("transport", ["tls", "tcp"])
+def test_address_that_swallows_what_comes_is_avoided(scene, transport):
+    """docs/groups.md, the first example: RFC 3263 4.3 for a list of addresses."""
+    good = sip.Server(**scene.carrier_tls()) if transport == "tls" else sip.Server()
+    with socket.create_server(("127.0.0.2", 0)) as dead:
+        config = scene.config(routes="  - {from: pbx, to: two}\n").replace("peers:\n", f"""peers:
+  - name: two
+    address: ['127.0.0.2:{dead.getsockname()[1]}', '127.0.0.1:{good.port}']
+    transport: {transport}
+    {"domain: peer.test" if transport == "tls" else "source: [192.0.2.7]"}
+    {"trust: partners" if transport == "tls" else ""}
+    timeout: 1500ms
+    ping: 0
+""", 1).replace("    domain: peer.test\n    address: 127.0.0.1:", "    domain: other.test\n    address: 127.0.0.1:", 1)
+        with Gateway(scene.folder, config):
+            e, s, took = sip.Udp(scene.pbx_port), None, []
+            for _ in range(2):
+                began = time.monotonic()
+                e.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{e.port}"), scene.inside)
+                s = s or good.accept()
+                s.send(sip.response(s.recv(), 200))
+                assert e.final().status == 200
+                took.append(time.monotonic() - began)
+            assert took[0] >= 1.5 > 1 > took[1]
 
 
 @pytest.mark.parametrize("limit", [1, 2])

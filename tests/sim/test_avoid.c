@@ -80,11 +80,75 @@ static void test_avoid_a_server_that_is_silent(void **state)
     located_fini(&x);
 }
 
+/* The partner has a list of addresses in place of the DNS. */
+static void listed(struct located *x, const char *first, const char *second)
+{
+    struct conf *k = &x->gate.conf;
+    located_init(x, "partner.test");
+    k->peer_address[PARTNER][0] = sim_endpoint(first);
+    k->peer_address[PARTNER][1] = sim_endpoint(second);
+    k->peers[PARTNER].address_count = 2;
+    conf_route(k, "pbx", "partner", NULL);
+}
+
+static void test_avoid_a_configured_address_that_failed(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) { /* refused; swallowed; silent; 503 */
+        struct located x;
+        listed(&x, "10.0.0.11:5061", "10.0.0.12:5071");
+        located_start(&x);
+        x.one->node->deaf = how == 0;
+        x.one->node->swallows = how == 1;
+        ask(&x, 1);
+        if (how == 3)
+            answer(&x, x.one, "503 Busy", "");
+        else if (how)
+            run_ms(&x, 4000);
+        assert_true(has(x.two, 1));
+        answer(&x, x.two, "200 OK", "");
+        ask(&x, 2);
+        assert_true(has(x.two, 2));
+        answer(&x, x.two, "200 OK", "");
+        x.one->node->deaf = x.one->node->swallows = false;
+        run_ms(&x, 40000);
+        ask(&x, 3);
+        assert_true(has(x.one, 3));
+        answer(&x, x.one, "200 OK", "");
+        located_fini(&x);
+    }
+}
+
+/* Without port it is the same place as with the default one. */
+static void test_avoid_a_configured_address_without_port(void **state)
+{
+    struct located x;
+    (void)state;
+    listed(&x, "10.0.0.11:5061", "10.0.0.12:5071");
+    x.gate.conf.peer_address[PARTNER][0].port = 0;
+    located_start(&x);
+    x.one->node->deaf = true;
+    ask(&x, 1);
+    assert_true(has(x.two, 1));
+    answer(&x, x.two, "503 Busy", "");
+    assert_int_equal(raw_count(x.pbx, "SIP/2.0 500"), 1);
+    x.one->node->deaf = false;
+    ask(&x, 2); /* both failed: as they stand */
+    assert_true(has(x.one, 2));
+    answer(&x, x.one, "200 OK", "");
+    ask(&x, 3);
+    assert_true(has(x.one, 3));
+    answer(&x, x.one, "200 OK", "");
+    located_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_avoid_a_server_that_swallows_packets),
         cmocka_unit_test(test_avoid_a_server_that_is_silent),
+        cmocka_unit_test(test_avoid_a_configured_address_that_failed),
+        cmocka_unit_test(test_avoid_a_configured_address_without_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
