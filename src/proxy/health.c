@@ -5,6 +5,7 @@
 
 #include "engine/send.h"
 #include "proxy/passive.h"
+#include "proxy/place.h"
 #include "proxy/station.h"
 #include <stdlib.h>
 
@@ -208,8 +209,19 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
         again(p, ping);
 }
 
-/* The next place of a peer without address: like any request, RFC 3263 4.3. False: all were asked.
- */
+/* The next address that a peer is configured with: like any request, RFC 3263 4.3. False: all were
+ * asked. */
+static bool ask_next_address(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    if (ping->place >= peer->address_count || ping->place >= SW_TARGETS_MAX)
+        return false;
+    const struct sw_endpoint *to = &peer->addresses[ping->place++];
+    ask_at(p, ping, *to, sw_place_transport(peer), (struct sw_dane){0});
+    return true;
+}
+
+/* The next place of a peer without address. */
 static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_location *x = sw_location_get(p, ping->location);
@@ -221,6 +233,11 @@ static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
         return false;
     ask_at(p, ping, at->remote, (enum sw_transport)at->transport, dane);
     return true;
+}
+
+static bool ask_next(struct sw_proxy *p, struct sw_ping *ping)
+{
+    return peer_of(p, ping)->address_count ? ask_next_address(p, ping) : ask_next_place(p, ping);
 }
 
 /* A peer without address is where the DNS says. */
@@ -248,7 +265,7 @@ void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_location *x = sw_location_get(p, ping->location);
     ping->place = 0;
-    if (ask_next_place(p, ping))
+    if (ask_next(p, ping))
         return;
     if (x && sw_blame_is_unasked(x->locate))
         again(p, ping);
@@ -259,15 +276,10 @@ void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
 void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
+    ping->place = 0;
     if (p->away[peer->listener])
         again(p, ping);
-    else if (peer->address_count)
-        ask_at(p, ping, peer->addresses[0],
-               peer->tls   ? SW_TLS
-               : peer->udp ? SW_UDP
-                           : SW_TCP,
-               (struct sw_dane){0});
-    else
+    else if (!ask_next_address(p, ping))
         locate(p, ping);
 }
 
@@ -299,7 +311,7 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
         again(p, ping);
         return;
     }
-    if (failed && ask_next_place(p, ping))
+    if (failed && ask_next(p, ping))
         return;
     bool changed =
         atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed;

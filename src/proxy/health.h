@@ -9,7 +9,7 @@ struct sw_ping {
     struct sw_ref client;   /* its transaction while it runs */
     struct sw_ref send;     /* or its parked send */
     struct sw_ref location; /* of a peer without address, until one of its places answers */
-    uint8_t place;          /* of it, to be asked next */
+    uint8_t place;          /* of it, or of its addresses, to be asked next */
     uint32_t peer;          /* its id */
 };
 

@@ -142,6 +142,36 @@ static void test_avoid_a_configured_address_without_port(void **state)
     located_fini(&x);
 }
 
+/* The ACK of a call whose connection is gone has a name for its next hop, and the first address of
+ * the peer is dead. RFC 3263 4.3 */
+static void test_avoid_lets_an_ack_go_on_to_the_next_address(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct located x;
+        listed(&x, "10.0.0.11:5061", "10.0.0.12:5071");
+        located_start(&x);
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 500);
+        raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK",
+                   "Contact: <sip:b@partner.test>\r\n");
+        run_ms(&x, 500);
+        sim_break(x.sim, x.gate.node, x.one->node);
+        x.one->node->deaf = !known;
+        x.one->node->swallows = known;
+        if (known) { /* by another request: then it is not waited for */
+            ask(&x, 2);
+            run_ms(&x, SIM_DIAL_MS);
+            answer(&x, x.two, "200 OK", "");
+        }
+        run_ms(&x, 100);
+        send_inside(&x, "ACK", raw_nth(x.pbx, "SIP/2.0 200", 0), "sip:b@partner.test", "1 ACK");
+        run_ms(&x, 1000);
+        assert_int_equal(raw_count(x.two, "ACK"), 1);
+        located_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_avoid_a_server_that_is_silent),
         cmocka_unit_test(test_avoid_a_configured_address_that_failed),
         cmocka_unit_test(test_avoid_a_configured_address_without_port),
+        cmocka_unit_test(test_avoid_lets_an_ack_go_on_to_the_next_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
