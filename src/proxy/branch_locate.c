@@ -260,6 +260,7 @@ static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice 
     c->found = found;
     c->found_next = 0;
     c->found_end = n;
+    c->found_more = n < (uint32_t)x->place_count;
 }
 
 /* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when

@@ -27,6 +27,7 @@ struct sw_choice {
     uint32_t tls_peer; /* whose TLS targets were tried last: */
     bool tls_refused;  /* all of them were refused at connect */
     bool tls_failed;   /* one was not: nothing leaves in the clear */
+    bool found_more;   /* the DNS has more than what was found */
 };
 
 struct sw_branch {

@@ -28,4 +28,12 @@ struct sw_place_walk sw_place_begin(const struct sw_proxy *p, const struct sw_pe
 /** The next address, with its port. False: there is none. */
 bool sw_place_next(struct sw_place_walk *w, struct sw_endpoint *out);
 
+/**
+ * A place answered 503: it is avoided, with Retry-After for that time, which is at most a day. The
+ * peer is down when none of its other places is left, until the first of them may be tried again.
+ * `c` is the choice that `t` is of. RFC 3261 20.33, 21.5.4
+ */
+void sw_place_unavailable(struct sw_proxy *p, const struct sw_choice *c, const struct sw_target *t,
+                          const struct sw_msg *m);
+
 #endif

@@ -172,6 +172,157 @@ static void test_avoid_lets_an_ack_go_on_to_the_next_address(void **state)
     }
 }
 
+static bool is_down(const struct located *x)
+{
+    return atomic_load(&x->gate.conf.state[PARTNER].down_until_ms) > x->sim->now_ms;
+}
+
+static bool is_avoided(const struct located *x, const char *address)
+{
+    const struct sw_endpoint at = sim_endpoint(address);
+    return sw_avoid_has(&x->gate.avoid, x->gate.conf.peers[PARTNER].id, &at, SW_TLS,
+                        x->sim->now_ms);
+}
+
+/* Two servers by DNS, or by their addresses. */
+static void two_servers(struct located *x, bool list)
+{
+    if (list) {
+        listed(x, "10.0.0.11:5061", "10.0.0.12:5071");
+        located_start(x);
+    } else {
+        located_partner(x, "partner.test");
+    }
+}
+
+/* Retry-After is about the server that answered, however long other limits are. RFC 3261 21.5.4 */
+static void test_avoid_for_retry_after_the_server_that_said_it(void **state)
+{
+    (void)state;
+    for (int list = 0; list < 2; list++) {
+        struct located x;
+        two_servers(&x, list);
+        ask(&x, 1);
+        answer(&x, x.one, "503 Busy", "Retry-After: 3600\r\n");
+        assert_true(has(x.two, 1));
+        assert_false(is_down(&x));
+        answer(&x, x.two, "200 OK", "");
+        run_ms(&x, 40000); /* longer than limits.avoid */
+        ask(&x, 2);
+        assert_true(has(x.two, 2));
+        answer(&x, x.two, "200 OK", "");
+        run_ms(&x, 3560000);
+        ask(&x, 3);
+        assert_true(has(x.one, 3));
+        answer(&x, x.one, "503 Busy", "Retry-After: 5 (soon)\r\n"); /* or shorter */
+        answer(&x, x.two, "200 OK", "");
+        run_ms(&x, 5000);
+        ask(&x, 4);
+        assert_true(has(x.one, 4));
+        answer(&x, x.one, "200 OK", "");
+        located_fini(&x);
+    }
+}
+
+/* Neither a failure nor an answer to what it had before changes what it said. */
+static void test_avoid_keeps_to_retry_after(void **state)
+{
+    struct located x;
+    (void)state;
+    two_servers(&x, true);
+    send_request(&x, "INVITE", "sip:bob@example.test", "i1", "");
+    run_ms(&x, 500);
+    ask(&x, 1);
+    answer(&x, x.one, "503 Busy", "Retry-After: 600\r\n");
+    answer(&x, x.two, "200 OK", "");
+    raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "180 Ringing", "");
+    run_ms(&x, 100);
+    raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "486 Busy Here", "");
+    run_ms(&x, 100);
+    assert_true(is_avoided(&x, "10.0.0.11:5061"));
+    x.one->node->deaf = true;
+    sim_break(x.sim, x.gate.node, x.one->node);
+    ask(&x, 2);
+    answer(&x, x.two, "503 Busy", ""); /* then the first one, which is gone */
+    run_ms(&x, 40000);
+    assert_true(is_avoided(&x, "10.0.0.11:5061"));
+    assert_false(is_avoided(&x, "10.0.0.12:5071"));
+    located_fini(&x);
+}
+
+/* "at most one day": more is a day, not nothing. */
+static void test_avoid_for_a_day_at_most(void **state)
+{
+    static const char *const rows[] = {"Retry-After: 86401\r\n",
+                                       "Retry-After: 99999999999999999999999999\r\n"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct located x;
+        two_servers(&x, false);
+        ask(&x, 1);
+        answer(&x, x.one, "503 Busy", rows[i]);
+        answer(&x, x.two, "200 OK", "");
+        run_ms(&x, 86400000 - 2000);
+        assert_true(is_avoided(&x, "10.0.0.11:5061"));
+        run_ms(&x, 2000);
+        assert_false(is_avoided(&x, "10.0.0.11:5061"));
+        located_fini(&x);
+    }
+}
+
+/* When no other server is left, the peer is down until the first of them may be tried again. */
+static void test_avoid_all_servers_takes_the_peer_down(void **state)
+{
+    (void)state;
+    for (int list = 0; list < 2; list++)
+        for (int dead = 0; dead < 2; dead++) { /* the first one answered, or not */
+            struct located x;
+            two_servers(&x, list);
+            x.one->node->deaf = dead;
+            ask(&x, 1);
+            if (!dead)
+                answer(&x, x.one, "503 Busy", "Retry-After: 60\r\n");
+            assert_false(is_down(&x));
+            answer(&x, x.two, "503 Busy", "Retry-After: 600\r\n");
+            assert_true(is_down(&x));
+            run_ms(&x, dead ? 28000 : 58000);
+            assert_true(is_down(&x));
+            run_ms(&x, 2000);
+            assert_false(is_down(&x));
+            ask(&x, 2);
+            if (dead)
+                assert_true(has(x.two, 2)); /* it is asked when nothing else is left */
+            answer(&x, dead ? x.two : x.one, "200 OK", "");
+            located_fini(&x);
+        }
+}
+
+/* A request inside a call tells of its server only. */
+static void test_avoid_for_retry_after_inside_a_dialog(void **state)
+{
+    (void)state;
+    for (int list = 0; list < 2; list++) {
+        struct located x;
+        two_servers(&x, list);
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 500);
+        raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK",
+                   "Contact: <sip:b@10.0.0.11:5061>\r\n");
+        run_ms(&x, 500);
+        const struct raw_message *ok = raw_nth(x.pbx, "SIP/2.0 200", 0);
+        send_inside(&x, "ACK", ok, "sip:b@10.0.0.11:5061", "1 ACK");
+        send_inside(&x, "MESSAGE", ok, "sip:b@10.0.0.11:5061", "2 MESSAGE");
+        run_ms(&x, 500);
+        answer(&x, x.one, "503 Busy", "Retry-After: 600\r\n");
+        assert_true(is_avoided(&x, "10.0.0.11:5061"));
+        assert_false(is_down(&x));
+        ask(&x, 2);
+        assert_true(has(x.two, 2));
+        answer(&x, x.two, "200 OK", "");
+        located_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +331,11 @@ int main(void)
         cmocka_unit_test(test_avoid_a_configured_address_that_failed),
         cmocka_unit_test(test_avoid_a_configured_address_without_port),
         cmocka_unit_test(test_avoid_lets_an_ack_go_on_to_the_next_address),
+        cmocka_unit_test(test_avoid_for_retry_after_the_server_that_said_it),
+        cmocka_unit_test(test_avoid_keeps_to_retry_after),
+        cmocka_unit_test(test_avoid_for_a_day_at_most),
+        cmocka_unit_test(test_avoid_all_servers_takes_the_peer_down),
+        cmocka_unit_test(test_avoid_for_retry_after_inside_a_dialog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
