@@ -24,6 +24,7 @@ static bool is_asked(const struct sw_peer_conf *peer)
 static void again(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
+    sw_timer_stop(&p->e->timers, &ping->answer);
     sw_location_drop(p, ping->location);
     ping->location = (struct sw_ref){0};
     if (is_asked(peer))
@@ -35,6 +36,7 @@ static struct sw_ping *make(const struct sw_proxy_conf *c)
     struct sw_ping *pings = calloc(c->peer_count + 1, sizeof(*pings));
     for (uint32_t i = 0; pings && i < c->peer_count; i++) {
         sw_timer_init(&pings[i].timer, SW_TK_PING);
+        sw_timer_init(&pings[i].answer, SW_TK_PING_ANSWER);
         pings[i].peer = c->peers[i].id;
     }
     return pings;
@@ -59,6 +61,9 @@ static void hand_over(struct sw_proxy *p, struct sw_ping *from, struct sw_ping *
     struct sw_send *s = sw_send_get(p->e, from->send);
     struct sw_location *x = sw_location_get(p, from->location);
     sw_timer_stop(&p->e->timers, &from->timer);
+    if (to && from->answer.queue != SW_TIMER_IDLE)
+        sw_timer_start(&p->e->timers, &to->answer, from->answer.deadline_ms);
+    sw_timer_stop(&p->e->timers, &from->answer);
     if (x && to)
         x->user = to;
     else if (x)
@@ -105,8 +110,10 @@ void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_pr
 
 void sw_health_fini(struct sw_health *h, struct sw_proxy *p)
 {
-    for (uint32_t i = 0; i < h->count; i++)
+    for (uint32_t i = 0; i < h->count; i++) {
         sw_timer_stop(&p->e->timers, &h->pings[i].timer);
+        sw_timer_stop(&p->e->timers, &h->pings[i].answer);
+    }
     free(h->pings);
     free(p->away);
     p->away = NULL;
@@ -188,6 +195,8 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
     to.port = to.port ? to.port : sw_transport_port(t);
+    if (peer->timeout_ms)
+        sw_timer_start(&p->e->timers, &ping->answer, p->e->now_ms + peer->timeout_ms);
     if (t == SW_UDP) {
         const struct sw_flow flow = {
             .id = sw_engine_udp_flow(p->e, peer->listener),
@@ -295,6 +304,16 @@ void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status sta
         sw_ping_answered(p, ping, 0);
 }
 
+void sw_ping_silent(struct sw_proxy *p, struct sw_ping *ping)
+{
+    struct sw_client *c = sw_client_get(p->e, ping->client);
+    if (c)
+        sw_client_free(p->e, c);
+    sw_send_drop(p->e, ping->send);
+    ping->send = (struct sw_ref){0};
+    sw_ping_answered(p, ping, 0);
+}
+
 void sw_ping_put_off(struct sw_proxy *p, struct sw_ping *ping)
 {
     ping->client = (struct sw_ref){0};
@@ -307,7 +326,8 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     bool failed = status < 200 || status == 408 || status == 503;
     ping->client = (struct sw_ref){0};
-    if (p->away[peer->listener]) { /* whatever it was, it was not the peer */
+    /* whatever it was, it was not the peer; or nothing would say that it is up again */
+    if (p->away[peer->listener] || !is_asked(peer)) {
         again(p, ping);
         return;
     }
