@@ -7,6 +7,7 @@
 #include "proxy/passive.h"
 #include "proxy/place.h"
 #include "proxy/station.h"
+#include "sip/lex.h"
 #include <stdlib.h>
 
 enum { PING_MAX_BYTES = 2048 };
@@ -130,16 +131,13 @@ void sw_health_listener(struct sw_health *h, struct sw_proxy *p, uint16_t listen
     }
 }
 
-static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, enum sw_transport t)
+/* In From and To a URI has neither port nor transport. RFC 3261 19.1.1, table 1 */
+static void put_host(struct sw_buf *b, struct sw_slice host_and_port)
 {
+    struct sw_lex l = sw_lex(host_and_port);
+    struct sw_slice host;
     sw_buf_lit(b, "<sip:");
-    sw_buf_slice(b, l->host);
-    sw_buf_char(b, ':');
-    sw_buf_u64(b, l->port);
-    if (t != SW_UDP) {
-        sw_buf_lit(b, ";transport=");
-        sw_buf_slice(b, sw_transport_name(t));
-    }
+    sw_buf_slice(b, sw_lex_host(&l, &host) ? host : host_and_port);
     sw_buf_char(b, '>');
 }
 
@@ -162,16 +160,16 @@ static void build(struct sw_proxy *p, const struct sw_peer_conf *peer, const str
     sw_buf_lit(b, ";branch=");
     sw_owner_put(b, &owner);
     sw_buf_lit(b, ";rport\r\nMax-Forwards: 70\r\nFrom: ");
-    put_uri(b, l, t);
+    put_host(b, l->host);
     sw_buf_lit(b, ";tag=");
     sw_buf_hex(b, &tag, 8);
-    sw_buf_lit(b, "\r\nTo: <sip:");
-    sw_buf_slice(b, peer->retarget);
-    sw_buf_lit(b, ">\r\nCall-ID: ");
+    sw_buf_lit(b, "\r\nTo: ");
+    put_host(b, peer->retarget);
+    sw_buf_lit(b, "\r\nCall-ID: ");
     sw_buf_hex(b, &call, 8);
-    sw_buf_lit(b, "\r\nCSeq: 1 OPTIONS\r\nContact: ");
-    put_uri(b, l, t);
-    sw_buf_lit(b, "\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n");
+    sw_buf_lit(b, "\r\nCSeq: 1 OPTIONS\r\nContact: <");
+    sw_own_uri_put(b, l, flow->transport, false);
+    sw_buf_lit(b, ">\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n");
 }
 
 static void ask(struct sw_proxy *p, struct sw_ping *ping, const struct sw_flow *flow)

@@ -177,6 +177,73 @@ static void test_ping_survives_a_reload(void **state)
     located_end(&x);
 }
 
+/* RFC 3261 19.1.1 table 1: neither port nor transport in From and To. RFC 5630 5.3: transport=tls
+ * only where the listener has it. */
+static void test_ping_names_hosts_in_from_and_to(void **state)
+{
+    static const struct {
+        const char *address, *domain;
+        enum sw_transport transport;
+        bool never;
+        const char *from, *to, *contact;
+    } rows[] = {
+        {"10.0.0.13:5061", "c.test", SW_TLS, false, "<sip:sip.example.test>;tag=", "<sip:c.test>",
+         "<sip:sip.example.test:5061;transport=tls>"},
+        {"10.0.0.13:5061", "c.test", SW_TLS, true, "<sip:sip.example.test>;tag=", "<sip:c.test>",
+         "<sip:sip.example.test>"},
+        {"10.1.0.13:5070", NULL, SW_UDP, true, "<sip:10.1.0.1>;tag=", "<sip:10.1.0.13>",
+         "<sip:10.1.0.1:5060>"},
+        {"10.1.0.13:5070", NULL, SW_TCP, true, "<sip:10.1.0.1>;tag=", "<sip:10.1.0.13>",
+         "<sip:10.1.0.1:5060;transport=tcp>"},
+        {"[2001:db8::13]:5070", NULL, SW_UDP, true, "<sip:10.1.0.1>;tag=", "<sip:[2001:db8::13]>",
+         "<sip:10.1.0.1:5060>"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        struct raw *r = raw_new(x.sim, "c", rows[i].address, rows[i].transport);
+        if (rows[i].domain)
+            raw_proves(r, rows[i].domain);
+        x.gate.conf.listeners[0].transport_tls = !rows[i].never;
+        conf_peer(&x.gate.conf, "c", rows[i].address, rows[i].transport, rows[i].domain)->ping_ms =
+            PING_MS;
+        located_start(&x);
+        run_ms(&x, PING_MS + 500);
+        const struct raw_message *m = raw_nth(r, "OPTIONS", 0);
+        assert_non_null(m);
+        const char *from = raw_header(m, "From");
+        assert_int_equal(strncmp(from, rows[i].from, strlen(rows[i].from)), 0);
+        assert_string_equal(raw_header(m, "To"), rows[i].to);
+        assert_string_equal(raw_header(m, "Contact"), rows[i].contact);
+        located_end(&x);
+    }
+}
+
+/* The same for what we answer to one. */
+static void test_ping_is_answered_with_a_contact_of_the_listener(void **state)
+{
+    static const char request[] =
+        "OPTIONS sip:example.test SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.11:5061;branch=z9hG4bKo\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:partner.test>;tag=1\r\nTo: <sip:example.test>\r\n"
+        "Call-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    (void)state;
+    for (int never = 0; never < 2; never++) {
+        struct located x;
+        located_init(&x, "partner.test");
+        x.gate.conf.listeners[0].transport_tls = !never;
+        located_start(&x);
+        raw_send(x.one, "10.0.0.1:5061", SW_TLS, request);
+        run_ms(&x, 500);
+        const struct raw_message *m = raw_nth(x.one, "SIP/2.0 200", 0);
+        assert_non_null(m);
+        assert_string_equal(raw_header(m, "Contact"),
+                            never ? "<sip:sip.example.test>"
+                                  : "<sip:sip.example.test:5061;transport=tls>");
+        located_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_ping_over_udp_waits_no_longer),
         cmocka_unit_test(test_ping_times_out_after_a_reload),
         cmocka_unit_test(test_ping_survives_a_reload),
+        cmocka_unit_test(test_ping_names_hosts_in_from_and_to),
+        cmocka_unit_test(test_ping_is_answered_with_a_contact_of_the_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
