@@ -306,6 +306,24 @@ def test_address_that_swallows_what_comes_is_avoided(scene, transport):
             assert took[0] >= 1.5 > 1 > took[1]
 
 
+def test_peer_is_up_while_one_of_its_addresses_answers(scene):
+    """docs/groups.md "Health": a ping asks the next address, and waits for no longer than `timeout`."""
+    config, (p, good) = pool(scene, "  - {from: p0, to: p1}\n")
+    closed = free_port()
+    config = config.replace("peers:\n", f"peers:\n  - {{name: two, transport: udp, ping: 200ms, timeout: 300ms, "
+                            f"address: ['127.0.0.1:{closed}', '127.0.0.1:{good.port}'], source: [192.0.2.7]}}\n", 1)
+    with Gateway(scene.folder, config) as gw:
+        for _ in range(3):
+            m = good.recv()
+            good.send(sip.response(m, 200), scene.inside)
+        assert m.line.startswith("OPTIONS ") and ";transport" not in m["from"]
+        assert row(gw, "two")["health"] == "up" and not gw.events("peer_down")
+        began = time.monotonic()  # both are silent now: Timer F is 32 s
+        assert gw.wait_event("peer_down", peer="two")[0]["status"] == 0
+        assert time.monotonic() - began < 5
+    assert p.silent(0)
+
+
 @pytest.mark.parametrize("limit", [1, 2])
 def test_one_that_is_being_dialled_is_waited_for_at_the_limit(scene, limit):
     """Workers that ask at the same time share it: nobody is refused for want of a second one."""
