@@ -260,6 +260,7 @@ static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice 
     c->found = found;
     c->found_next = 0;
     c->found_end = n;
+    c->found_more = n < (uint32_t)x->place_count;
 }
 
 /* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when
@@ -340,7 +341,7 @@ void sw_branch_located(struct sw_proxy *p, struct sw_branch *b)
 
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
 {
-    if (!t->located || !p->conf->avoid_ms)
+    if ((!t->located && !t->listed) || !p->conf->avoid_ms)
         return;
     if (failed)
         sw_avoid_add(p->avoid, t->peer, &t->remote, t->transport,

@@ -4,6 +4,7 @@
 #include "proxy/choose.h"
 #include "proxy/clear.h"
 #include "proxy/passive.h"
+#include "proxy/place.h"
 #include "proxy/rules.h"
 #include "proxy/sips.h"
 
@@ -127,9 +128,7 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
     struct sw_target t = {
         .peer = peer->id,
         .listener = peer->listener,
-        .transport = peer->tls   ? SW_TLS
-                     : peer->udp ? SW_UDP
-                                 : SW_TCP,
+        .transport = (uint8_t)sw_place_transport(peer),
         .large_over_tcp = peer->udp && peer->tcp,
         .alias = sw_alias_used(peer),
         .timeout_ms = peer->timeout_ms,
@@ -139,12 +138,10 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
         t.locate = SW_TARGET_PEER;
         add(targets, &t);
     }
-    for (uint32_t i = 0; i < peer->address_count; i++) {
-        t.remote = peer->addresses[i];
-        if (!t.remote.port)
-            t.remote.port = sw_transport_port((enum sw_transport)t.transport);
+    t.listed = true;
+    for (struct sw_place_walk w = sw_place_begin(p, peer, (enum sw_transport)t.transport);
+         sw_place_next(&w, &t.remote);)
         add(targets, &t);
-    }
     add_clear(p, peer, q, targets);
 }
 
@@ -327,10 +324,11 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         if ((!by_flow || stream) && (!peer || !peer->address_count)) /* "instead of DNS" */
             sw_target_add_hop(p, q, &direct, targets);
     }
-    for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
-        direct.remote = peer->addresses[i];
+    direct.listed = true;
+    for (struct sw_place_walk w =
+             sw_place_begin(p, stream ? peer : NULL, (enum sw_transport)s->transport);
+         sw_place_next(&w, &direct.remote);)
         add(targets, &direct);
-    }
     return one_choice(targets, out);
 }
 

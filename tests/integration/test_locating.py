@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import socket
+import time
 
 import pytest
 
@@ -101,6 +103,23 @@ def test_next_server_is_tried_and_the_dead_one_avoided(scene):
         dead = lab.gw.events("target_unreachable")
         assert [d["address"] for d in dead] == [f"127.0.0.1:{CLOSED}"]  # once: then it is avoided
         assert dead[0]["then"] == "the next target is tried"
+
+
+def test_server_that_stalls_in_tls_is_avoided(scene):
+    """RFC 3263 4.3: it takes the TCP connection, and says nothing. One request waits for it, not each."""
+    carrier = serve(scene)
+    with socket.create_server(("127.0.0.1", 0)) as stalls:
+        zone = carrier_zone(scene, stalls.getsockname()[1], carrier.port)
+        with Lab(scene, {"peer.test": zone, "hoster.test": HOSTER}) as lab:
+            s, took = None, []
+            for _ in range(2):
+                began = time.monotonic()
+                lab.send()
+                s = s or carrier.accept(timeout=10)
+                s.send(sip.response(s.recv(), 200))
+                assert lab.pbx.final().status == 200
+                took.append(time.monotonic() - began)
+            assert took[0] >= 4 > 2 > took[1]  # the default `timeout`
 
 
 def test_server_with_another_name_is_passed_over(scene):

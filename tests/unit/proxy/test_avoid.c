@@ -35,6 +35,28 @@ static void test_avoid_knows_a_place_until_its_time_is_over(void **state)
     assert_false(sw_avoid_has(NULL, 7, &e, SW_TLS, 0));
 }
 
+/* RFC 3261 21.5.4: what a place said of itself holds, until it says something else. */
+static void test_avoid_holds_what_a_place_said(void **state)
+{
+    (void)state;
+    struct sw_endpoint e = place(3);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), INT64_MIN);
+    sw_avoid_add(&avoid, 7, &e, SW_TLS, 1000);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), 1000);
+    sw_avoid_hold(&avoid, 7, &e, SW_TLS, 5000);
+    sw_avoid_add(&avoid, 7, &e, SW_TLS, 2000);
+    sw_avoid_clear(&avoid, 7, &e, SW_TLS);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), 5000);
+    sw_avoid_hold(&avoid, 7, &e, SW_TLS, 3000);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), 3000);
+    sw_avoid_add(&avoid, 7, &e, SW_TLS, 4000);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), 4000);
+    sw_avoid_clear(&avoid, 7, &e, SW_TLS);
+    assert_int_equal(sw_avoid_until(&avoid, 7, &e, SW_TLS), INT64_MIN);
+    sw_avoid_hold(NULL, 7, &e, SW_TLS, 1000);
+    assert_int_equal(sw_avoid_until(NULL, 7, &e, SW_TLS), INT64_MIN);
+}
+
 /* However many fail, the youngest are known, and nothing grows. */
 static void test_avoid_forgets_what_ends_first(void **state)
 {
@@ -56,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_avoid_knows_a_place_until_its_time_is_over),
+        cmocka_unit_test(test_avoid_holds_what_a_place_said),
         cmocka_unit_test(test_avoid_forgets_what_ends_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
