@@ -241,6 +241,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.peer = in.peer;
     a->verdict.status = s;
     a->verdict.why = in.why;
+    a->verdict.help = in.help;
     a->verdict.got = in.got;
     a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(p->conf, in.got) : 0;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
