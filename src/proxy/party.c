@@ -1,7 +1,5 @@
 #include "proxy/party.h"
 
-#include "proxy/ingress.h"
-
 /* The id of a domain, not of a peer: see sw_proxy_domain_id. */
 static bool is_domain(uint32_t id)
 {
@@ -39,4 +37,31 @@ bool sw_party_is(const struct sw_proxy_conf *c, const struct sw_flow *flow, uint
             sw_domain_identity(flow->ident, i, &domain) && sw_proxy_domain_id(c, domain) == owner)
             return !sw_proxy_peer_of_domain(c, domain) && !sw_proxy_is_ours(c, domain, 0);
     return false;
+}
+
+bool sw_party_may_be_at(const struct sw_proxy_conf *c, uint32_t owner, struct sw_slice host)
+{
+    struct sw_endpoint ip;
+    return is_domain(owner) && host.n && !sw_endpoint_ip_parse(host, &ip) &&
+           !sw_proxy_is_ours(c, host, 0) && !sw_proxy_peer_of_domain(c, host);
+}
+
+enum sw_status sw_party_found(const struct sw_proxy_conf *c, const struct sw_flow *flow,
+                              struct sw_ingress *in, uint32_t *domain_id)
+{
+    struct sw_flow proved = *flow;
+    uint32_t owner = sw_flow_owner(flow);
+    proved.peer = SW_PEER_VERIFIED;
+    proved.domain_id = *domain_id = sw_proxy_domain_id(c, in->got);
+    if (sw_party_is(c, &proved, owner)) {
+        *domain_id = owner;
+        return SW_OK;
+    }
+    if (flow->peer == SW_PEER_VERIFIED) /* it is open, and the ids have another key now */
+        return SW_OK;
+    in->why = "the certificate proves the name that was looked up, but not the domain that the "
+              "dialog is with";
+    in->help = "the other side needs a certificate with both names as SAN, or must write a name "
+               "into its Record-Route that the one proves which it has";
+    return SW_DENIED_IDENTITY;
 }

@@ -69,10 +69,67 @@ static void test_party_is_whoever_proves_the_dialogs_domain(void **state)
     }
 }
 
+/* RFC 3261 16.6 step 7, RFC 3263: the topmost Route is looked up when the connection is gone, and
+ * who is found there must prove its name (RFC 5922 4) and the domain that the dialog is with: a
+ * forged Route leads to nobody else. */
+static void test_party_is_found_by_its_record_route(void **state)
+{
+    static const struct {
+        const char *host, *names;
+        bool asked, ok;
+    } rows[] = {
+        {"proxy.other.test", "other.test proxy.other.test", true, true},
+        {"edge.hoster.test", "other.test edge.hoster.test", true, true},
+        {"proxy.other.test", "other.test", true, false},       /* not the name that was looked up */
+        {"proxy.other.test", "proxy.other.test", true, false}, /* not the dialog's domain */
+        {"evil.test", "evil.test", true, false},
+        {"partner.test", "other.test partner.test", false, false}, /* a peer's */
+        {"example.test:5099", "other.test example.test", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int ack = 0; ack < 2; ack++) {
+            struct located x;
+            char service[128], text[4096];
+            located_init(&x, "other.test");
+            route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+            located_start(&x);
+            snprintf(service, sizeof(service), "_sips._tcp.%s", rows[i].host);
+            zone_srv(&x.zone, "_sips._tcp.other.test", 1, 0, 5061, "one.hoster.test");
+            zone_srv(&x.zone, service, 1, 0, 5061, "one.hoster.test");
+            zone_address(&x.zone, "one.hoster.test", "10.0.0.11");
+            send_request(&x, "INVITE", "sip:bob@other.test", "c1", "");
+            run_ms(&x, 1000);
+            struct raw_message invite = *raw_nth(x.one, "INVITE", 0);
+            const char *ours = strstr(invite.text, "Record-Route:");
+            snprintf(text, sizeof(text), "%.*sRecord-Route: <sip:%s;lr>\r\n%s",
+                     (int)(ours - invite.text), invite.text, rows[i].host, ours);
+            invite.text = text;
+            raw_answer(x.one, &invite, "200 OK", "Contact: <sip:b@10.9.9.9>\r\n");
+            run_ms(&x, 300);
+            const struct raw_message *ok = raw_nth(x.pbx, "SIP/2.0 200", 0);
+            assert_non_null(ok);
+            raw_proves(x.one, rows[i].names);
+            sim_break(x.sim, x.gate.node, x.one->node);
+            run_ms(&x, 100);
+            send_inside(&x, ack ? "ACK" : "BYE", ok, "sip:b@10.9.9.9", ack ? "1 ACK" : "2 BYE");
+            run_ms(&x, 2000);
+            assert_int_equal(raw_count(x.one, ack ? "ACK" : "BYE"), rows[i].ok);
+            assert_int_equal(x.sim->conn_count, 1 + rows[i].asked);
+            if (!ack && rows[i].ok)
+                raw_answer(x.one, raw_nth(x.one, "BYE", 0), "200 OK", "");
+            if (!ack && !rows[i].ok)
+                assert_int_equal(raw_count(x.pbx, "SIP/2.0 500") + raw_count(x.pbx, "SIP/2.0 480"),
+                                 1);
+            located_fini(&x);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_party_is_whoever_proves_the_dialogs_domain),
+        cmocka_unit_test(test_party_is_found_by_its_record_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
