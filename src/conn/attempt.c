@@ -74,7 +74,7 @@ size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, st
 }
 
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
-                     struct sw_slice got)
+                     const char *help, struct sw_slice got)
 {
     struct sw_field f[24];
     struct sw_attempt_text h;
@@ -103,6 +103,8 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         n = sw_attempt_rule(p, c, f, n);
     }
     f[n++] = sw_field_str("why", why);
+    if (help)
+        f[n++] = sw_field_str("help", help);
     f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
     sw_log(level, "connection_open", f, n);
 }

@@ -2,6 +2,7 @@
 
 #include "gateway/ack.h"
 #include "proxy/alias.h"
+#include "proxy/party.h"
 #include "proxy/place.h"
 
 /* What `user_kind` of a parked message counts: it was parked for another connection of the peer. */
@@ -132,9 +133,10 @@ static struct sw_slice name_at(struct sw_proxy *p, const struct sw_send *s,
                                const struct sw_location *x)
 {
     struct sw_slice located = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
-    if (located.p && sw_proxy_domain_id(p->conf, located) == s->cookie.peer)
-        return located;
-    return is_hop(s) ? name_in(p, sw_slice(s->bytes, s->n), s->cookie.peer) : sw_slice("", 0);
+    struct sw_slice name = sw_slice("", 0);
+    if (is_hop(s) && sw_proxy_domain_id(p->conf, located) != s->cookie.peer)
+        name = name_in(p, sw_slice(s->bytes, s->n), s->cookie.peer);
+    return !name.n && sw_party_may_be_at(p->conf, s->cookie.peer, located) ? located : name;
 }
 
 /* The next place that was found. Whoever is no peer must prove the name that was located. A CANCEL

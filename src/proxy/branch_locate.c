@@ -2,6 +2,7 @@
 #include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hide.h"
+#include "proxy/party.h"
 #include "proxy/passive.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
@@ -273,7 +274,7 @@ static bool still_wanted(const struct sw_proxy *p, struct sw_fork *f, struct sw_
     if (!next_uri(f, &u))
         return false;
     t->domain = sw_target_host(&u);
-    return sw_proxy_domain_id(p->conf, t->domain) == t->peer;
+    return sw_party_may_be_at(p->conf, t->peer, t->domain);
 }
 
 static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,

@@ -1,6 +1,7 @@
 #include "proxy/target.h"
 
 #include "proxy/alias.h"
+#include "proxy/party.h"
 #include "proxy/rewrite.h"
 #include "proxy/sips.h"
 #include "sip/enum.h"
@@ -113,7 +114,7 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     struct sw_target x = *t;
     struct sw_slice host = sw_target_host(u);
     bool known = sw_proxy_peer(p->conf, t->peer);
-    if (!sw_uri_is_sip(u) || (!known && sw_proxy_domain_id(p->conf, host) != t->peer))
+    if (!sw_uri_is_sip(u) || (!known && !sw_party_may_be_at(p->conf, t->peer, host)))
         return;
     x.locate = SW_TARGET_HOP;
     add(targets, &x);
