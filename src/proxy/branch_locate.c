@@ -71,30 +71,50 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
 
 /* ---- what came of it ---- */
 
-/* What the sender is told, and as which status. That a peer of ours is not found is our fault. RFC
- * 3261 16.9, 21.4.5 */
-static const char *failure_of(const struct sw_location *x, bool peer, unsigned *status)
+/* True if nothing but TLS will do for what was looked for: a sips URI, a sips Route. RFC
+ * 3261 26.2.2, RFC 5630 5.1.1 */
+static bool demands_tls(const struct sw_fork *f, const struct sw_location *x)
+{
+    return x->number ? sw_location_demands_tls(x) : sw_tls_is_demanded(&f->vitals, f->routes);
+}
+
+/* The domain exists, and nothing leads there as the request must go. RFC 5630 5.3: 480, and 380 if
+ * it must go over TLS. */
+static struct sw_number_answer not_this_way(unsigned end, bool needs_tls)
+{
+    uint16_t warning = needs_tls ? SW_WARN_SIPS_NOT_ALLOWED : 0;
+    if (end != SW_LOCATE_NOT_THERE)
+        return (struct sw_number_answer){"Domain Not Reachable From Here", 480, warning};
+    if (needs_tls)
+        return (struct sw_number_answer){"Domain Has No SIPS Server", 480, warning};
+    return (struct sw_number_answer){"Domain Has No SIP Server", 404, 0};
+}
+
+/* What the sender is told. That a peer of ours is not found is our fault. RFC 3261 16.9, 21.4.5 */
+static struct sw_number_answer failure_of(const struct sw_fork *f, const struct sw_location *x,
+                                          bool peer)
 {
     bool number = x->number && !x->asks_host;
     if (x->unfit > SW_NUMBER_NOT_SIPS || (x->unfit && number))
-        return sw_number_unfit((enum sw_number_fit)x->unfit, status);
+        return sw_number_unfit((enum sw_number_fit)x->unfit);
     unsigned end = number ? x->number->end : x->locate->end;
-    *status = 503;
     if (end == (number ? (unsigned)SW_ENUM_BOGUS : (unsigned)SW_LOCATE_BOGUS))
-        return "DNS Answer Forged";
+        return sw_number_unfit(SW_NUMBER_FORGED);
     if (end == (number ? (unsigned)SW_ENUM_SILENT : (unsigned)SW_LOCATE_SILENT))
-        return "DNS Does Not Answer";
+        return sw_number_unfit(SW_NUMBER_SILENT);
     if (peer)
-        return "Next Hop Not In DNS";
-    *status = 404;
+        return (struct sw_number_answer){"Next Hop Not In DNS", 503, 0};
     if (number)
-        return "Number Not In ENUM";
+        return sw_number_unfit(SW_NUMBER_FITS); /* there is none */
     if (end == SW_LOCATE_NO_NAME)
-        return "Domain Does Not Exist";
-    if (end == SW_LOCATE_NOT_THERE)
-        return "Domain Has No SIP Server";
-    *status = 480;
-    return "Domain Not Reachable From Here";
+        return (struct sw_number_answer){"Domain Does Not Exist", 404, 0};
+    return not_this_way(end, demands_tls(f, x));
+}
+
+static void consider(struct sw_fork *f, struct sw_number_answer a)
+{
+    if (sw_fork_consider(f, a.status, NULL, a.phrase))
+        f->warning = a.warning;
 }
 
 static void note_failed(struct sw_proxy *p, const struct sw_fork *f, const struct sw_target *t,
@@ -149,9 +169,8 @@ static void note_located(struct sw_proxy *p, const struct sw_fork *f, const stru
 static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                    const struct sw_target *t, const struct sw_location *x)
 {
-    unsigned status;
     bool peer = t->locate == SW_TARGET_PEER;
-    const char *phrase = failure_of(x, peer, &status);
+    struct sw_number_answer a = failure_of(f, x, peer);
     bool absent = x->locate->end == SW_LOCATE_NO_NAME || x->locate->end == SW_LOCATE_NOT_THERE;
     sw_clear_begin(c, t);
     sw_clear_outcome(c, t, peer && absent); /* "or has no SRV": docs/config.md "In the clear" */
@@ -161,7 +180,9 @@ static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                 sw_branch_has_next(p, f, c) ? "the next target is tried"
                                             : "there is no further target");
     bool nameless = peer || sw_hide_wanted(p->conf, f->in.peer); /* it may be one of the inside */
-    sw_fork_consider(f, status, NULL, nameless ? phrase : with_name(f, x, phrase));
+    if (!nameless)
+        a.phrase = with_name(f, x, a.phrase);
+    consider(f, a);
 }
 
 /* Whose a place of the DNS is: the peer's whose domain was asked for, else that of whoever proves
@@ -201,7 +222,6 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
                         const struct sw_location *x)
 {
     struct sw_uri u;
-    unsigned status;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
     if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK ||
         (x->as == SW_NUMBER_AS_SIP && !write_sip(f, t, &u))) {
@@ -210,8 +230,7 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
     }
     enum sw_number_fit fit = sw_number_fit(p->conf, &u, (enum sw_number_as)x->as);
     if (fit != SW_NUMBER_FITS) {
-        const char *phrase = sw_number_unfit(fit, &status);
-        sw_fork_consider(f, status, NULL, phrase);
+        consider(f, sw_number_unfit(fit));
         return false;
     }
     name_owner(p, t, sw_target_host(&u));

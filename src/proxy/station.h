@@ -53,6 +53,9 @@ struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *num
 /** True if nothing more is waited for: places are found, or there are none. */
 bool sw_location_over(const struct sw_location *x);
 
+/** True if the URI that was found for a number leaves as sips. RFC 5630 5.3 */
+bool sw_location_demands_tls(const struct sw_location *x);
+
 /** The location with this reference, or NULL. */
 struct sw_location *sw_location_get(const struct sw_proxy *p, struct sw_ref ref);
 
