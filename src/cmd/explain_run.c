@@ -92,7 +92,7 @@ static struct sw_explain_hop *tried_hop(struct sw_explain *x, const struct sw_en
     for (struct sw_list *n = f ? f->branches.next : NULL; !h && f && n != &f->branches;
          n = n->next) {
         const struct sw_branch *b = SW_CONTAINER(n, struct sw_branch, node);
-        if (b->target.located && sw_endpoint_eq(&b->target.remote, remote) &&
+        if (!b->target.locate && sw_endpoint_eq(&b->target.remote, remote) &&
             b->target.peer == peer)
             h = add_hop(&x->result, &b->target);
     }

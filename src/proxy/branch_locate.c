@@ -63,7 +63,7 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
     bool dane = sw_location_wants_dane(p->conf, sw_proxy_peer(p->conf, t->peer), t->listener);
     if (t->locate != SW_TARGET_ENUM)
         return sw_location_start(p, &g, dane, NULL, SW_USER_BRANCH);
-    if (!sw_enum_number(&u, number))
+    if (!sw_number_of(p->conf, &u, number))
         return NULL;
     return sw_location_start_number(p, number, t->suffix, number_as(f), &g, t->listener, NULL,
                                     SW_USER_BRANCH);
@@ -95,6 +95,8 @@ static struct sw_number_answer failure_of(const struct sw_fork *f, const struct 
                                           bool peer)
 {
     bool number = x->number && !x->asks_host;
+    if (x->forged) /* what is behind it cannot be told */
+        return sw_number_unfit(SW_NUMBER_FORGED);
     if (x->unfit > SW_NUMBER_NOT_SIPS || (x->unfit && number))
         return sw_number_unfit((enum sw_number_fit)x->unfit);
     unsigned end = number ? x->number->end : x->locate->end;
@@ -118,16 +120,17 @@ static void consider(struct sw_fork *f, struct sw_number_answer a)
 }
 
 static void note_failed(struct sw_proxy *p, const struct sw_fork *f, const struct sw_target *t,
-                        const struct sw_location *x, const char *then)
+                        const struct sw_location *x, bool goes_on)
 {
+    bool usual = goes_on && t->locate == SW_TARGET_ENUM; /* few numbers are in ENUM */
     const struct sw_field fields[] = {
         sw_field_text("peer", sw_proxy_peer_name(p, t->peer)),
         sw_field_text("uri", sw_msg_uri(&f->msg)),
         sw_field_text("why", sw_location_reason(p, x)),
         sw_field_text("call_id", f->vitals.call_id),
-        sw_field_str("then", then),
+        sw_field_str("then", goes_on ? "the next target is tried" : "there is no further target"),
     };
-    sw_engine_note(p->e, SW_LEVEL_WARN, "location_failed", fields, 5);
+    sw_engine_note(p->e, usual ? SW_LEVEL_INFO : SW_LEVEL_WARN, "location_failed", fields, 5);
 }
 
 /* Reason phrase and name: "Domain Does Not Exist: example.org". */
@@ -176,11 +179,16 @@ static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
     sw_clear_outcome(c, t, peer && absent); /* "or has no SRV": docs/config.md "In the clear" */
     if (peer && !sw_blame_is_unasked(x->locate)) /* any other name was the sender's choice */
         sw_blame_peer(p, f, c, t, "the DNS does not say where it is");
-    note_failed(p, f, t, x,
-                sw_branch_has_next(p, f, c) ? "the next target is tried"
-                                            : "there is no further target");
+    if (t->locate == SW_TARGET_ENUM && sw_location_forged(x)) { /* nobody shall lead calls away */
+        sw_choice_close(c);
+        f->target_next = f->target_count;
+    }
+    bool goes_on = sw_branch_has_next(p, f, c);
+    note_failed(p, f, t, x, goes_on);
     bool nameless = peer || sw_hide_wanted(p->conf, f->in.peer); /* it may be one of the inside */
-    if (!nameless)
+    if (t->locate == SW_TARGET_ENUM && goes_on)
+        a = (struct sw_number_answer){.status = 503}; /* whatever comes of the peers says more */
+    else if (!nameless)
         a.phrase = with_name(f, x, a.phrase);
     consider(f, a);
 }

@@ -3,6 +3,23 @@
 #include "proxy/sips.h"
 #include "proxy/target.h"
 
+/* A URI of a domain of ours whose user is a global number says the same as with user=phone (RFC
+ * 3261 19.1.1), which many a PBX leaves out; that it is one says the route. */
+static bool is_ours_and_global(const struct sw_proxy_conf *c, const struct sw_uri *u)
+{
+    struct sw_param user;
+    return sw_uri_is_sip(u) && sw_proxy_is_ours(c, sw_target_host(u), u->port) &&
+           !sw_uri_param_find(u, SW_SLICE("user"), &user) &&
+           sw_slice_find(u->user, ';') == u->user.n;
+}
+
+bool sw_number_of(const struct sw_proxy_conf *c, const struct sw_uri *u,
+                  char out[SW_ENUM_NUMBER_MAX + 1])
+{
+    const struct sw_uri number = {.scheme = SW_SCHEME_TEL, .host = u->user};
+    return sw_enum_number(u, out) || (is_ours_and_global(c, u) && sw_enum_number(&number, out));
+}
+
 enum sw_number_fit sw_number_fit(const struct sw_proxy_conf *c, const struct sw_uri *u,
                                  enum sw_number_as as)
 {

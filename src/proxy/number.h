@@ -3,6 +3,7 @@
 #define SW_PROXY_NUMBER_H
 
 #include "proxy/proxy.h"
+#include "sip/enum.h"
 
 /* URIs of one number whose hosts are looked for, one after the other. */
 enum { SW_NUMBER_LOCATED_MAX = 4 };
@@ -27,6 +28,12 @@ enum sw_number_fit {
     SW_NUMBER_SILENT,   /* name servers fail */
     SW_NUMBER_FORGED,   /* an answer was forged: DNSSEC */
 };
+
+/** The digits of a Request-URI that `to: enum` takes for a number: a tel URI, a sip URI with
+ * user=phone, or one of a domain of ours whose user is a global number. False: it is none. RFC 6116
+ * 3.1, RFC 3261 19.1.1, RFC 3966 5.1.4 */
+bool sw_number_of(const struct sw_proxy_conf *c, const struct sw_uri *u,
+                  char out[SW_ENUM_NUMBER_MAX + 1]);
 
 /** Whether a URI that a number leads to can be used, as far as it says so itself: up to
  * SW_NUMBER_UNPROVED. */

@@ -93,6 +93,7 @@ static void pass(struct sw_proxy *p, struct sw_location *x, enum sw_number_fit f
     note_passed(p, x, fit);
     if (x->unfit == SW_NUMBER_FITS || x->unfit == SW_NUMBER_NOT_SIPS)
         x->unfit = (uint8_t)fit;
+    x->forged |= fit == SW_NUMBER_FORGED;
     x->asks_host = false;
     sw_enum_pass(x->number);
 }
@@ -148,6 +149,12 @@ bool sw_location_demands_tls(const struct sw_location *x)
 {
     return x->as != SW_NUMBER_AS_SIP &&
            sw_slice_starts_case(sw_slice_str(x->number->uri), SW_SLICE("sips:"));
+}
+
+bool sw_location_forged(const struct sw_location *x)
+{
+    return x->forged || x->locate->end == SW_LOCATE_BOGUS ||
+           (x->number && x->number->end == SW_ENUM_BOGUS);
 }
 
 static enum sw_number_fit lost(const struct sw_location *x)
