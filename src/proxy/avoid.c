@@ -14,6 +14,37 @@ static uint64_t hash(uint32_t whose, const struct sw_endpoint *e, unsigned trans
     return sw_siphash_end(&h).a | 1;
 }
 
+/* Each word is written for itself; one who reads a mixture of two places sees another hash. */
+static void put_place(struct sw_avoid *a, unsigned set, unsigned way, const struct sw_avoided *x)
+{
+    const struct sw_endpoint *e = &x->remote;
+    uint64_t ip[2];
+    memcpy(ip, e->ip, sizeof(ip));
+    for (int i = 0; i < 2; i++)
+        atomic_store_explicit(&a->set[set][way].ip[i], ip[i], memory_order_relaxed);
+    atomic_store_explicit(&a->set[set][way].more,
+                          (uint64_t)e->scope << 32 | (uint64_t)e->port << 16 |
+                              (uint64_t)e->family << 8 | x->transport,
+                          memory_order_relaxed);
+    atomic_store_explicit(&a->set[set][way].whose, x->whose, memory_order_relaxed);
+}
+
+static void get_place(const struct sw_avoid *a, unsigned set, unsigned way, struct sw_avoided *out)
+{
+    uint64_t ip[2], more = atomic_load_explicit(&a->set[set][way].more, memory_order_relaxed);
+    for (int i = 0; i < 2; i++)
+        ip[i] = atomic_load_explicit(&a->set[set][way].ip[i], memory_order_relaxed);
+    *out = (struct sw_avoided){
+        .remote = {.port = (uint16_t)(more >> 16),
+                   .family = (uint8_t)(more >> 8),
+                   .scope = (uint32_t)(more >> 32)},
+        .whose = (uint32_t)atomic_load_explicit(&a->set[set][way].whose, memory_order_relaxed),
+        .transport = (uint8_t)more,
+        .until_ms = atomic_load_explicit(&a->set[set][way].until_ms, memory_order_relaxed),
+    };
+    memcpy(out->remote.ip, ip, sizeof(ip));
+}
+
 static int64_t until_at(const struct sw_avoid *a, unsigned set, unsigned way)
 {
     return atomic_load_explicit(&a->set[set][way].until_ms, memory_order_relaxed);
@@ -43,6 +74,9 @@ void sw_avoid_add(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *
             if (until_at(a, set, k) < until_at(a, set, (unsigned)way))
                 way = (int)k;
     }
+    put_place(
+        a, set, (unsigned)way,
+        &(struct sw_avoided){.remote = *remote, .whose = whose, .transport = (uint8_t)transport});
     atomic_store_explicit(&a->set[set][way].until_ms, until_ms, memory_order_relaxed);
     atomic_store_explicit(&a->set[set][way].what, what, memory_order_relaxed);
 }
@@ -65,10 +99,26 @@ bool sw_avoid_has(const struct sw_avoid *a, uint32_t whose, const struct sw_endp
     return way >= 0 && until_at(a, what / 2 % SW_AVOID_SETS, (unsigned)way) > now_ms;
 }
 
+bool sw_avoid_next(const struct sw_avoid *a, uint32_t *at, int64_t now_ms, struct sw_avoided *out)
+{
+    while (a && *at < SW_AVOID_SETS * SW_AVOID_WAYS) {
+        unsigned set = *at / SW_AVOID_WAYS, way = (*at)++ % SW_AVOID_WAYS;
+        uint64_t what = atomic_load_explicit(&a->set[set][way].what, memory_order_relaxed);
+        get_place(a, set, way, out);
+        if (what && out->until_ms > now_ms &&
+            hash(out->whose, &out->remote, out->transport) == what)
+            return true;
+    }
+    return false;
+}
+
 void sw_avoid_copy(const struct sw_avoid *from, struct sw_avoid *to)
 {
     for (unsigned i = 0; i < SW_AVOID_SETS; i++)
         for (unsigned k = 0; k < SW_AVOID_WAYS; k++) {
+            struct sw_avoided x;
+            get_place(from, i, k, &x);
+            put_place(to, i, k, &x);
             atomic_store(&to->set[i][k].until_ms, atomic_load(&from->set[i][k].until_ms));
             atomic_store(&to->set[i][k].what, atomic_load(&from->set[i][k].what));
         }

@@ -312,6 +312,8 @@ def test_number_that_enum_does_not_know_goes_to_the_peer_behind_it(scene):
             assert m.line == f"MESSAGE {leaves} SIP/2.0"
             s.send(sip.response(m, 200))
             assert lab.pbx.final().status == 200
+        x = json.loads(run("explain", "-c", lab.gw.config, "--json", "sip:+49999@example.test", "--from", "pbx").stdout)
+        assert x["ok"] and [t["request_uri"] for t in x["targets"]] == ["sip:+49999@peer.test"]
         told = lab.gw.events("location_failed")
         assert [(t["peer"], t["then"]) for t in told] == [("verified", "the next target is tried")] * 2
 
