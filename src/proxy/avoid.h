@@ -12,9 +12,19 @@ enum { SW_AVOID_SETS = 256, SW_AVOID_WAYS = 4 };
 
 struct sw_avoid {
     struct {
-        _Atomic uint64_t what; /* a hash of the place; 0: free */
-        _Atomic int64_t until; /* milliseconds times two, and 1 if the place itself said so */
+        _Atomic uint64_t what;  /* a hash of the place; 0: free */
+        _Atomic int64_t until;  /* milliseconds times two, and 1 if the place itself said so */
+        _Atomic uint64_t ip[2]; /* the place itself, to be told; `what` says whether it is whole */
+        _Atomic uint64_t more, whose;
     } set[SW_AVOID_SETS][SW_AVOID_WAYS];
+};
+
+/* A place that is avoided. */
+struct sw_avoided {
+    struct sw_endpoint remote;
+    uint32_t whose;
+    uint8_t transport;
+    int64_t until_ms;
 };
 
 /** The place failed for `whose`, a peer or a domain by its id: it is avoided for that one until
@@ -31,6 +41,10 @@ void sw_avoid_hold(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint 
 /** The place answered. */
 void sw_avoid_clear(struct sw_avoid *a, uint32_t whose, const struct sw_endpoint *remote,
                     unsigned transport);
+
+/** The next place that is avoided at `now_ms`; `*at` is 0 at first. False: there are no more. One
+ * that is being written is left out. */
+bool sw_avoid_next(const struct sw_avoid *a, uint32_t *at, int64_t now_ms, struct sw_avoided *out);
 
 /** Takes over what another one knows. */
 void sw_avoid_copy(const struct sw_avoid *from, struct sw_avoid *to);

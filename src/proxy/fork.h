@@ -77,6 +77,7 @@ struct sw_fork {
     struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
     uint32_t best_from;   /* the peer that it came from */
     uint16_t best_status; /* its status; 0: none yet */
+    uint16_t warning;     /* with a 480 of our own: SW_WARN_SIPS_...; 0: none */
     const char *failure;  /* reason phrase for one of our own */
     const struct sw_challenge *challenges, **challenges_end;
     uint16_t retry_s; /* a target was passed over for a limit of its peer: see SW_LIMIT_SOON_S */

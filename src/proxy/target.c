@@ -188,7 +188,7 @@ bool sw_route_has_domain(const struct sw_route_conf *r, struct sw_slice host)
  * to translate. RFC 3261 16.6 step 6, 7 */
 static bool is_beyond_enum(const struct sw_route_conf *r, const struct sw_request *q)
 {
-    return r->lookup == SW_LOOKUP_ENUM && q->r->count;
+    return r->lookup == SW_LOOKUP_ENUM && q->r->count && !r->to_count;
 }
 
 /* What routes can say of a user part: a longer one has none, so that no escapes in it lead past a
@@ -230,7 +230,8 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
     unsigned unfit = 0;
     struct sw_chooser c;
     int32_t i;
-    for (int pass = 0; pass < 2 && targets->count == 0; pass++) {
+    uint32_t first = targets->count; /* ENUM goes before the peers */
+    for (int pass = 0; pass < 2 && targets->count == first; pass++) {
         sw_choose_begin(&c, p, r, q->v->call_id, pass == 0);
         while (!targets->more && (i = sw_choose_next(&c)) >= 0) {
             const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
@@ -351,8 +352,8 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
             return sw_refuse(out, 480, NULL, "the route needs what this version does not have",
                              "sipward check names it");
         return sw_rules_apply(p, r, q, &targets->rewrite, out) &&
-               (r->lookup ? sw_target_lookup(p, r, q, targets, out)
-                          : route_targets(p, r, q, targets, out));
+               (!r->lookup || sw_target_lookup(p, r, q, targets, out)) &&
+               ((r->lookup && !r->to_count) || route_targets(p, r, q, targets, out));
     }
     if (q->flow->peer == SW_PEER_VERIFIED)
         return sw_refuse(out, 403, "Domain Not Known Here",

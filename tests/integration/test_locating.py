@@ -339,6 +339,32 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
 
 
+def test_number_that_enum_does_not_know_goes_to_the_peer_behind_it(scene):
+    """`to: [enum, carrier]`, and numbers as a PBX writes them: without user=phone."""
+    pem, key = scene.pki.domain("other", "other.test")
+    other, carrier = serve(scene, {"cert": pem, "key": key, "ca": scene.ca}), serve(scene)
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+             "peer.test": carrier_zone(scene, carrier.port), "hoster.test": HOSTER,
+             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'
+                          "\n" r'4.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^.*$!sip:a@nowhere.test!" .'}
+    routes = '  - {from: pbx, user: "+*", to: [enum, carrier], suffix: enum.test}\n'
+    with Lab(scene, zones, routes) as lab:
+        kept = {}
+        for uri, where, leaves in [("sip:+4930123@example.test", other, "sip:30123@other.test"),
+                                   ("sip:+4930124@example.test", carrier, "sip:+4930124@peer.test"),
+                                   ("sip:+49999@example.test", carrier, "sip:+49999@peer.test")]:
+            lab.send(uri=uri)
+            s = kept[where] = kept.get(where) or where.accept()
+            m = s.recv()
+            assert m.line == f"MESSAGE {leaves} SIP/2.0"
+            s.send(sip.response(m, 200))
+            assert lab.pbx.final().status == 200
+        x = json.loads(run("explain", "-c", lab.gw.config, "--json", "sip:+49999@example.test", "--from", "pbx").stdout)
+        assert x["ok"] and [t["request_uri"] for t in x["targets"]] == ["sip:+49999@peer.test"]
+        told = lab.gw.events("location_failed")
+        assert [(t["peer"], t["then"]) for t in told] == [("verified", "the next target is tried")] * 2
+
+
 def test_what_rules_set_is_what_is_located(scene):
     """A national number is made a global one for ENUM; a host that a rule sets is asked for in place of the sender's."""
     other, zones = numbered(scene)
