@@ -344,9 +344,7 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
             build(&j, cache, &key);
         judge_pins(t, leaf, leaf_sha256, out);
     }
-    /* the alert would say that the certificate itself has expired */
-    X509_STORE_CTX_set_error(
-        ctx, out->error == X509_V_ERR_CRL_HAS_EXPIRED ? X509_V_ERR_UNABLE_TO_GET_CRL : out->error);
+    X509_STORE_CTX_set_error(ctx, out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);
     ERR_clear_error();
     return out->error == X509_V_OK;

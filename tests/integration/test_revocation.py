@@ -49,6 +49,11 @@ def reason(gw):
     return gw.wait_event("connection_failed")[-1]["reason"]
 
 
+def alert(gw):
+    failed = gw.wait_event("connection_failed")[-1]
+    return failed["alert"], failed["alert_from"]
+
+
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
 def test_a_list_past_its_next_update(scene, register, tmp_path, failure, let_in):
     crl = register.crl(tmp_path / "ca.crl", *STALE)
@@ -57,6 +62,7 @@ def test_a_list_past_its_next_update(scene, register, tmp_path, failure, let_in)
         assert is_let_in(scene) == let_in
         if not let_in:
             assert reason(gw) == "crl_stale"
+            assert alert(gw) == ("certificate_unknown", "us")  # RFC 8446 6.2: the certificate has not expired
 
 
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
@@ -67,6 +73,16 @@ def test_no_list_of_the_issuer(scene, tmp_path, failure, let_in):
         assert is_let_in(scene) == let_in
         if not let_in:
             assert reason(gw) == "revocation_unknown"
+            assert alert(gw) == ("certificate_unknown", "us")  # its CA is known
+
+
+def test_a_list_that_cannot_be_believed_gets_an_alert_that_says_nothing_else(scene, register, tmp_path):
+    """Its hash is weak (RFC 9325 4.5); decrypt_error would be of the handshake's own signatures: RFC 8446 6.2"""
+    forged = register.crl(tmp_path / "ca.crl", "-md", "sha1")
+    with gateway(scene, f"crl: {forged}") as gw:
+        assert not is_let_in(scene)
+        assert reason(gw) == "crl_signature"
+        assert alert(gw) == ("certificate_unknown", "us")
 
 
 def test_a_stale_list_still_refuses_what_it_names(scene, register, tmp_path):
