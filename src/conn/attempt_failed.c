@@ -290,9 +290,10 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     if (c->tls)
         sw_tls_failure(c->tls, &x.tls);
     x.tls_says = x.tls.why[0] && (state != SW_CONN_IDENTITY || c->waits);
+    const bool open = state == SW_CONN_OPEN && status != SW_CRYPTO_VERIFY && x.tls.settled;
     x.r = (struct sw_attempt_refusal){
         .status = status,
-        .phase = phase(status, state),
+        .phase = open ? "open" : phase(status, state),
         .code = x.tls_says ? x.tls.code : code_of(status, state),
         .why = x.tls_says ? x.tls.why
                : why      ? why

@@ -175,6 +175,16 @@ static int ask_points(struct sw_revocations *learnt, X509 *x, X509 *issuer, int6
     return error;
 }
 
+bool sw_x509_names_source(X509 *x)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    char *url = sw_ocsp_url(x);
+    bool found = url || sk_DIST_POINT_num(points) > 0;
+    OPENSSL_free(url);
+    CRL_DIST_POINTS_free(points);
+    return found;
+}
+
 static int ask_responder(const struct sw_revocation_ask *ask, X509 *x, X509 *issuer,
                          struct said *said)
 {

@@ -56,6 +56,10 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .verify_error = t->verified ? t->verify_error : X509_V_OK,
         .offer = sw_tls_hellos_theirs(t->hellos),
         .policy = t->policy,
+        .names_no_source = t->names_no_source,
+        .server = SSL_is_server(t->ssl),
+        .settled = t->settled,
+        .refused_renegotiations = t->renegotiations,
         .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
     };
 }
@@ -123,6 +127,7 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
     *out = (struct sw_tls_failure){.status = t->failed,
                                    .alert = t->alert,
                                    .alert_sent = t->alert_sent,
+                                   .settled = t->settled,
                                    .help = sw_tls_trouble_help(t->failed, &x)};
     if (t->failed)
         out->code = sw_tls_trouble_code(t->failed, &x);

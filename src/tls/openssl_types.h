@@ -57,7 +57,9 @@ struct sw_tls {
     bool pending;   /* the judgement waits for an answer about revocation */
     bool unstapled; /* a staple was asked for, and none came */
     bool name_unknown;
-    uint8_t first_n; /* of what came first */
+    bool names_no_source; /* of the refused certificate */
+    bool settled;         /* the peer took what it was shown: data came, or it is admitted */
+    uint8_t first_n;      /* of what came first */
     char first[SW_WIRE_BYTES];
     unsigned renegotiations; /* that the peer asked for */
     uint32_t key_records;    /* that one key may protect, */

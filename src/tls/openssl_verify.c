@@ -19,13 +19,14 @@ static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx, int depth)
     if (!x)
         return;
     sw_cert_facts((struct sw_cert *)x, &facts);
+    t->names_no_source = !sw_x509_names_source(x);
     free(t->refused);
     t->refused = strdup(facts.subject);
     if (!t->why)
         t->why = calloc(1, SW_WHY_MAX);
     if (t->why) {
         struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
-        sw_tls_refusal_why(&b, t->verify_error, &facts, t->trust);
+        sw_tls_refusal_why(&b, t->verify_error, &facts, t->names_no_source, t->trust);
     }
 }
 

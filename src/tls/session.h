@@ -101,6 +101,7 @@ struct sw_tls_failure {
     enum sw_status status;
     int alert;       /* -1: none */
     bool alert_sent; /* by us, else by the peer */
+    bool settled;    /* the handshake was long over: see sw_tls_forget_hellos */
     char why[SW_WHY_MAX];
     char subject[256]; /* of the certificate that failed; empty: none did */
     const char *code;  /* a stable word for it; NULL: it did not fail */

@@ -74,6 +74,8 @@ def test_no_list_of_the_issuer(scene, tmp_path, failure, let_in):
         if not let_in:
             assert reason(gw) == "revocation_unknown"
             assert alert(gw) == ("certificate_unknown", "us")  # its CA is known
+            failed = gw.events("connection_failed")[-1]
+            assert "names neither a responder nor a list" in failed["why"] and "nobody to ask" in failed["help"]
 
 
 def test_a_list_that_cannot_be_believed_gets_an_alert_that_says_nothing_else(scene, register, tmp_path):
