@@ -73,6 +73,24 @@ static void put_policy(const SSL *ssl, struct sw_buf *b)
     sw_tls_offer_put(b, &o);
 }
 
+/* Of a session whose hellos are gone the library still knows what came of them. */
+static void put_agreed(const SSL *ssl, struct sw_buf *name, struct sw_buf *chosen)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    const struct sw_tls_offer agreed = {
+        .answer = true,
+        .versions = (uint8_t)(1u << (SSL_version(ssl) & 7)),
+        .suite_count = 1,
+        .suites = {cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0},
+    };
+    const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (!SSL_is_init_finished(ssl) || !cipher)
+        return;
+    if (asked)
+        sw_buf_put(name, asked, strnlen(asked, name->cap));
+    sw_tls_offer_put(chosen, &agreed);
+}
+
 static void put_hellos(const SSL *ssl, const struct sw_tls_hellos *h, struct sw_tls_evidence *out)
 {
     struct sw_buf ours = text(out->ours, sizeof(out->ours));
@@ -86,6 +104,8 @@ static void put_hellos(const SSL *ssl, const struct sw_tls_hellos *h, struct sw_
         sw_buf_put(&name, client->name, client->name_n);
     if (server ? h->has_ours : h->has_theirs)
         sw_tls_offer_put(&chosen, answer);
+    if (!h->has_ours && !h->has_theirs)
+        put_agreed(ssl, &name, &chosen);
     if (server)
         put_policy(ssl, &ours);
     else if (h->has_ours)

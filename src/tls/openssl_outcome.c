@@ -137,10 +137,10 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
         memcpy(out->subject, t->refused, strnlen(t->refused, sizeof(out->subject) - 1));
 }
 
-/* What a server name chose among several identities. */
+/* What a server name chose among several identities; NULL: no hello came that may ask for one. */
 static const char *name_outcome(const struct sw_tls *t, bool asked)
 {
-    if (!t->names)
+    if (!t->names || (!sw_tls_hellos_theirs(t->hellos) && !t->settled))
         return NULL;
     if (!asked)
         return "no server name was asked for: the default identity";

@@ -237,6 +237,27 @@ def test_a_certificate_revoked_later_ends_its_connection(scene, asked):
         assert not is_let_in(scene)
 
 
+def test_the_record_of_a_connection_that_ends_later_says_what_was_agreed_on(scene, asked):
+    """Its hello is not kept that long."""
+    pem, key = scene.pki.domain("other", "other.test")
+    more = f"identities:\n  - {{name: other, certificate: {pem}, key: {key}}}\n"
+    gw = gateway(scene, "revocation: ocsp", extra=QUICK, outside="    sni: [other]\n")
+    with open(gw.config, "r+", encoding="utf-8") as f:
+        text = f.read().replace("identities:\n", more)
+        f.seek(0)
+        f.write(text)
+    with asked.ocsp(asked.port), gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        asked.revoke(scene.peer_pem)
+        assert c.wait_closed(timeout=10)
+        record, = ctl(gw, "failures")[1]["failures"]
+        assert record["server_name"] == "example.test"
+        assert record["chosen"] == f"TLS 1.3: {c.sock.cipher()[0]}"
+        assert record["identity_why"] == "the server name chose the identity"
+        assert "offered_by_peer" not in record  # forgotten
+
+
 # ---- stapled answers ----
 
 def staple_server(scene, *more):
