@@ -46,9 +46,9 @@ static const struct sw_cmd commands[] = {
      "  -s SOCKET   the gateway's admin.socket; without it ./sipward.sock, then\n"
      "              /run/sipward/sipward.sock\n"
      "  --json      the answer as it came: one JSON object, whose member QUESTION has the rows\n"
-     "  PEER        with `peers`: this one alone\n"
+     "  PEER        with `peers`, `connections` and `failures`: this one alone\n"
      "\n"
-     "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
+     "Exit: 0 answered; 1 no gateway answers, it refused, or has no such peer; 2 the arguments are wrong.\n",
      sw_cmd_ctl, false},
     {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
      "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"

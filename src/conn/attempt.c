@@ -7,7 +7,7 @@
 
 enum { NAMES_MAX = 256 };
 
-static const char *peer_name(const struct sw_conns *s, const struct sw_flow *flow)
+const char *sw_attempt_peer(const struct sw_conns *s, const struct sw_flow *flow)
 {
     const struct sw_conn_peer *p = sw_conn_peer_find(s, flow->peer);
     if (p)
@@ -38,7 +38,7 @@ size_t sw_attempt_head(const struct sw_conns *s, const struct sw_flow *flow,
     f[1] = sw_field_str("direction", flow->outbound ? "out" : "in");
     f[2] = sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport));
     f[3] = sw_field_str("listener", s->conf.listeners[flow->listener].name);
-    f[4] = sw_field_str("peer", peer_name(s, flow));
+    f[4] = sw_field_str("peer", sw_attempt_peer(s, flow));
     f[5] = sw_field_str("remote", sw_endpoint_text(&flow->remote, h->remote));
     f[6] = sw_field_str("local", sw_endpoint_text(&flow->local, h->local));
     return 7;

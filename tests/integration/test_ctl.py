@@ -7,6 +7,7 @@ import time
 
 from lab import sip
 from lab.gateway import free_port, run
+from test_failures import ask_out
 from test_identities import pair, running
 from test_reload import ctl, rewrite
 
@@ -158,8 +159,32 @@ def test_ctl_peers_tells_how_each_is_known_and_reached(scene):
         at = time.mktime(time.strptime(spoke, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
         assert before - 3 <= at <= time.time() + 3
         c.close()
-        assert ctl(gw, "peers", "whoever")[1]["peers"] == []
         assert text(gw, "peers", "pbx")[1].split()[0] == "pbx"
+
+
+def test_ctl_knows_a_typing_error_from_a_peer_that_is_well(scene):
+    with scene.gateway() as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        for question in ("peers", "connections", "failures"):
+            code, answer = ctl(gw, question, "carier")
+            assert code == 1 and 'is named "carier"' in answer["error"], question
+            code, answer = ctl(gw, question, "carrier")
+            assert code == 0 and len(answer[question]) == (question != "failures")
+        assert ctl(gw, "connections", "pbx") == (0, {"connections": []})
+        assert ctl(gw, "connections", "nobody") == (0, {"connections": []})
+        c.close()
+
+
+def test_ctl_failures_of_a_peer_that_was_removed_are_there(scene):
+    with scene.gateway() as gw:
+        ask_out(scene)
+        gw.wait_event("connection_failed", peer="carrier")
+        rewrite(gw, ("name: carrier", "name: other"), ("to: carrier", "to: other"), ("from: carrier", "from: other"))
+        assert ctl(gw, "reload")[0] == 0
+        code, answer = ctl(gw, "failures", "carrier")
+        assert code == 0 and answer["failures"][0]["peer"] == "carrier"
+        assert ctl(gw, "peers", "carrier")[0] == 1
 
 
 def test_ctl_status_tells_what_runs(scene):

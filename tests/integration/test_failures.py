@@ -142,7 +142,8 @@ def test_a_peer_is_asked_for_by_name_address_or_certificate(scene):
         assert {r["matched"] for r in failures(scene, "carrier")} == {"its address"}
         assert [(r["reason"], r["matched"]) for r in failures(scene, "far")] == \
             [("issuer_unknown", "a name in its certificate")]
-        assert failures(scene, "unheard-of") == []
+        out = run("ctl", "-s", str(scene.folder / "sipward.sock"), "failures", "unheard-of")
+        assert out.returncode == 1 and "unheard-of" in out.stderr
 
 
 def test_failures_for_people_are_paragraphs(scene):
