@@ -102,6 +102,8 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = resumed(&info);
         n = sw_attempt_rule(p, c, f, n);
     }
+    if (c->flow.ident && sw_ident_unchecked(c->flow.ident))
+        f[n++] = sw_field_str("revocation", "unknown");
     f[n++] = sw_field_str("why", why);
     f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
     sw_log(level, "connection_open", f, n);
@@ -145,6 +147,8 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_text("server_name", info.server_name);
     const char *rule = c->flow.ident ? rule_of(p, c) : NULL;
     f[n++] = sw_field_str("verify", rule ? rule : "-");
+    f[n++] = sw_field_str("revocation",
+                          c->flow.ident && sw_ident_unchecked(c->flow.ident) ? "unknown" : "-");
     f[n++] = sw_field_text("names", sw_buf_view(&b));
     f[n++] = sw_field_text("sha256", fingerprint(c->flow.ident, h->sha256));
     f[n++] = sw_field_str("not_after", ends(c->flow.ident, h->ends));

@@ -274,5 +274,7 @@ int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *a
         said.until_s = ask->now_s + AGAIN_S;
     if (e->revocation_hard || e->revocation_asks)
         *until_s = said.until_s;
+    if (ask->unknown && !said.good && (e->revocation_asks || e->crls.count))
+        *ask->unknown = true;
     return conclude(e, &said);
 }

@@ -73,6 +73,7 @@ struct sw_revocation_ask {
     bool last;                     /* what has not come by now is not known */
     bool staple_follows;           /* the responder is not asked yet */
     int64_t now_s;
+    bool *unknown; /* set if it is believed, and nobody said that it is good; may be NULL */
 };
 
 /**

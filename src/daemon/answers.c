@@ -368,6 +368,8 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, 
         peers(d, arg, a);
     else if (strcmp(word, "certificates") == 0)
         sw_answer_certificates(d, a);
+    else if (strcmp(word, "revocation") == 0)
+        sw_answer_revocation(d, a);
     else if (strcmp(word, "failures") == 0)
         sw_answer_failures(d, arg, a);
     else if (strcmp(word, "connections") == 0)

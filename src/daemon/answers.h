@@ -29,6 +29,9 @@ void sw_answer_certificates(const struct sw_daemon *d, struct sw_answer *a);
 /** The rows of what is shown alone. */
 void sw_answer_identities(const struct sw_daemon *d, struct sw_answer *a, bool *first);
 
+/** Answers `revocation`: a row for each OCSP answer and each list that came over the network. */
+void sw_answer_revocation(const struct sw_daemon *d, struct sw_answer *a);
+
 /** Answers one of the words of sw_answer_words; `arg` is a peer's name or "". False: not known. */
 bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg,
                         struct sw_answer *a);

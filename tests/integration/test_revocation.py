@@ -45,6 +45,11 @@ def is_let_in(scene, cert=None, key=None):
         return False
 
 
+def serial(pem):
+    out = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-serial"], capture_output=True, text=True, check=True)
+    return out.stdout.strip().split("=")[1]
+
+
 def reason(gw):
     return gw.wait_event("connection_failed")[-1]["reason"]
 
@@ -182,6 +187,13 @@ def test_a_responder_that_says_good_is_believed_and_not_asked_again(scene, asked
         assert is_let_in(scene) and is_let_in(scene)
         learnt = gw.events("revocation_learnt")
         assert [(e["kind"], e["said"]) for e in learnt] == [("ocsp", "good")]
+        row, = ctl(gw, "revocation")[1]["revocation"]
+        for told in (learnt[0], row):
+            assert told["serial"].upper() == serial(scene.peer_pem)
+            assert told["subject"].startswith("CN = asked") and told["issuer"] and told["until"].startswith("20")
+        assert (row["kind"], row["said"], row["about"], row["failed"]) == ("ocsp", "good", "theirs", "-")
+        assert row["source"] == f"http://127.0.0.1:{asked.port}/"
+        assert "revocation" not in gw.events("connection_open")[0]
         assert ctl(gw, "status")[1]["revocations"]["revocation_good"] == 1
 
 
@@ -201,9 +213,27 @@ def test_a_responder_that_says_revoked_is_believed(scene, asked, failure):
 def test_a_responder_that_cannot_be_reached(scene, asked, failure, let_in):
     with gateway(scene, f"revocation: ocsp, revocation_failure: {failure}") as gw:
         assert is_let_in(scene) == let_in
-        assert gw.wait_event("revocation_failed")[0]["url"].endswith(f":{asked.port}/")
+        failed = gw.wait_event("revocation_failed")[0]
+        assert failed["url"].endswith(f":{asked.port}/") and failed["serial"].upper() == serial(scene.peer_pem)
+        row, = ctl(gw, "revocation")[1]["revocation"]
+        assert (row["said"], row["failed_why"]) == ("failed", failed["why"]) and row["failed"] != "-"
+        assert ctl(gw, "status")[1]["revocations"]["revocation_failed"] == 1
+        if let_in:
+            c = sip.tls(scene.outside, **scene.carrier_tls())
+            assert gw.wait_event("connection_open", count=2)[1]["revocation"] == "unknown"
+            assert ctl(gw, "connections", "carrier")[1]["connections"][0]["revocation"] == "unknown"
+            c.close()
         if not let_in:
             assert reason(gw) == "revocation_unknown"
+
+
+def test_what_names_nobody_to_ask_has_not_failed(scene):
+    with gateway(scene, "revocation: ocsp") as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        assert gw.wait_event("connection_open")[0]["revocation"] == "unknown"
+        assert ctl(gw, "status")[1]["revocations"]["revocation_failed"] == 0
+        assert ctl(gw, "revocation") == (0, {"revocation": []})
+        c.close()
 
 
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
@@ -354,7 +384,9 @@ def test_a_list_is_fetched_once(scene, published, mode):
             gateway(scene, f"revocation: {mode}, revocation_failure: hard") as gw:
         assert is_let_in(scene) and is_let_in(scene)
         assert web.asked == 1
-        assert gw.events("revocation_learnt", kind="crl", said="list")
+        assert gw.events("revocation_learnt", kind="crl", said="list")[0]["issuer"]
+        row, = (r for r in ctl(gw, "revocation")[1]["revocation"] if r["kind"] == "crl")
+        assert (row["said"], row["serial"]) == ("list", "-") and row["issuer"] != "-" and row["until"] != "-"
 
 
 def test_a_fetched_list_that_names_it_refuses(scene, published):
