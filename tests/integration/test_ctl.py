@@ -50,7 +50,7 @@ def told(row, pem):
 
 def test_ctl_certificates_tells_all_that_is_shown_and_believed(scene):
     """Each fact as openssl has it."""
-    pinned, _ = scene.pki.self_signed("branch", "URI:sip:branch.test")
+    pinned, _ = scene.pki.self_signed("branch-both", "URI:sip:branch.test,URI:sip:me@other.test,DNS:third.test")
     branch = (f"  - {{name: branch, domain: branch.test, transport: tls, trust: branches, ping: 0, "
               f"address: '127.0.0.1:{free_port()}'}}")
     with scene.gateway() as gw:
@@ -64,6 +64,8 @@ def test_ctl_certificates_tells_all_that_is_shown_and_believed(scene):
         shown, ca, pin, key_pin = rows
         assert told(shown, scene.gateway_pem) and told(ca, scene.ca) and told(pin, pinned)
         assert shown["names"].split()[0] == "URI:sip:example.test"
+        # RFC 5922 7.1: a URI without user part; DNS names only without such a URI; no CA
+        assert (shown["proves"], pin["proves"], ca["proves"]) == ("example.test", "branch.test", "-")
         assert shown["purposes"] == "serverAuth clientAuth" and shown["key"] == "EC P-256"
         assert sorted(shown["used_by"].split(", ")) == ["listener outside", "peer branch", "peer carrier"]
         assert sorted(ca["used_by"].split(", ")) == ["listener outside", "peer carrier"]
