@@ -6,8 +6,9 @@
 #include "base/buf.h"
 #include "tls/policy.h"
 
-/* What is kept of each list: enough for one line of the log. */
-enum { SW_TLS_OFFER_SUITES = 24, SW_TLS_OFFER_GROUPS = 12, SW_TLS_OFFER_SIGNATURES = 16 };
+/* What is kept of each list: of suites what the longest hello of real software has, of the others
+ * enough for one line of the log. */
+enum { SW_TLS_OFFER_SUITES = 192, SW_TLS_OFFER_GROUPS = 12, SW_TLS_OFFER_SIGNATURES = 16 };
 
 /* The longest server name. RFC 1035 2.3.4 */
 enum { SW_TLS_OFFER_NAME_MAX = 255 };

@@ -4,6 +4,7 @@
 
 #include "crypto/trust.h"
 #include "tls/names.h"
+#include "tls/offer.h"
 #include "tls/policy.h"
 #include "tls/wire.h"
 
@@ -62,6 +63,12 @@ struct sw_tls_came {
 /* Certificates of a received chain that are told, from the leaf on: real ones have up to five. */
 enum { SW_TLS_CAME_MAX = 8 };
 
+/* Numbers at IANA of suites, in their order. */
+struct sw_tls_suites {
+    unsigned count;
+    uint16_t number[SW_TLS_OFFER_SUITES];
+};
+
 /* What both sides said in a handshake, for the record of its failure. */
 struct sw_tls_evidence {
     const char *policy;    /* ours */
@@ -72,8 +79,10 @@ struct sw_tls_evidence {
     const char *name_outcome; /* server: what that name chose, static text; NULL: see `shown` */
     unsigned came_count;      /* certificates that came, of which so many are told: */
     unsigned told;
-    int refused;     /* which of them was, -1: none of them */
-    char names[256]; /* in the leaf, as sw_ident_put_names; empty: none */
+    struct sw_tls_suites our_suites,
+        their_suites; /* all that `ours` and `theirs` had no room for */
+    int refused;      /* which of them was, -1: none of them */
+    char names[256];  /* in the leaf, as sw_ident_put_names; empty: none */
     struct sw_tls_came came[SW_TLS_CAME_MAX];
 };
 
