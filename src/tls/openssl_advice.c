@@ -90,6 +90,9 @@ static const char *help_with_gap(const struct sw_tls_trouble *x, enum sw_tls_gap
                  "is updated";
 }
 
+static const char help_with_ssl2[] =
+    "a scanner, or software of before 2008: it must be updated, or SSL 2.0 be switched off in it";
+
 /* ---- what the peer said ---- */
 
 /* A client of TLS 1.2 is told so by both: the server's hello has chosen a suite before it asks. */
@@ -146,8 +149,15 @@ const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_troub
                "nobody: without one it is a peer only by its `source`, with without_certificate: "
                "allow";
     case SW_PEER_PROTOCOL:
+        if (x->wire == SW_WIRE_SSL2)
+            return help_with_ssl2;
         return "the peer must use TLS on this port";
     case SW_CRYPTO:
+        if (x->key_flood)
+            return "an attack on our time, or software of the peer with a fault: its own log "
+                   "should say more";
+        if (x->wire == SW_WIRE_SSL2)
+            return help_with_ssl2;
         if (sw_tls_of_token(x))
             return "is the token there, and its service up? restart the gateway once it is";
         if (x->alert == SSL_AD_UNRECOGNIZED_NAME)

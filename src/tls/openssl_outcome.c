@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* ---- callbacks ---- */
 
@@ -20,6 +21,18 @@ void sw_tls_alert_seen(const SSL *ssl, int where, int value)
         t->alert = (int16_t)(value & 255);
         t->alert_sent = where & SSL_CB_WRITE;
     }
+}
+
+/* The peer's keys change: each costs a derivation, and an answer if it asks for one. RFC 8446 4.6.3
+ */
+static void key_update_came(struct sw_tls *t)
+{
+    int64_t now_s = (int64_t)time(NULL);
+    if (now_s - t->key_updates_s >= 60 || now_s < t->key_updates_s) {
+        t->key_updates_s = now_s;
+        t->key_updates = 0;
+    }
+    t->key_flood = ++t->key_updates > SW_TLS_KEY_UPDATES_PER_MINUTE;
 }
 
 void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
@@ -37,6 +50,8 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
     };
     if (type == SW_TLS_HANDSHAKE && sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
         t->records = 0;
+    if (type == SW_TLS_HANDSHAKE && !sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
+        key_update_came(t);
     if (type == SW_TLS_HANDSHAKE && sent)
         sw_tls_shown_note(t, m.bytes);
     if (type == SW_TLS_HANDSHAKE)
@@ -46,6 +61,13 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
 }
 
 /* ---- failure ---- */
+
+/* The library reads an SSL 2.0 hello if it offers TLS: what fails once it was answered is TLS. */
+static enum sw_tls_wire wire_of(const struct sw_tls *t)
+{
+    enum sw_tls_wire wire = sw_tls_wire_of(sw_slice(t->first, t->first_n));
+    return wire == SW_WIRE_SSL2 && SSL_get_pending_cipher(t->ssl) ? SW_WIRE_TLS : wire;
+}
 
 static struct sw_tls_trouble trouble(const struct sw_tls *t)
 {
@@ -60,7 +82,8 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .server = SSL_is_server(t->ssl),
         .settled = t->settled,
         .refused_renegotiations = t->renegotiations,
-        .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
+        .key_flood = t->key_flood,
+        .wire = wire_of(t),
     };
 }
 

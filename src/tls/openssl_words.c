@@ -3,6 +3,7 @@
 #include "tls/openssl_words.h"
 
 #include "tls/message.h"
+#include "tls/session.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -56,7 +57,11 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 {
     const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
     int code = x->library ? ERR_GET_REASON(x->library) : 0;
-    if (x->alert >= 0 && !x->alert_sent) {
+    if (x->key_flood) {
+        sw_buf_lit(b, "the peer changed its key more than ");
+        sw_buf_u64(b, SW_TLS_KEY_UPDATES_PER_MINUTE);
+        sw_buf_lit(b, " times in a minute");
+    } else if (x->alert >= 0 && !x->alert_sent) {
         sw_buf_str(b, x->settled ? "the peer ended the open connection with alert "
                                  : "the peer refused with alert ");
         sw_buf_str(b, sw_tls_alert_name((unsigned)x->alert));
@@ -64,6 +69,9 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
             put_offered(b, x);
         else if (x->refused_renegotiations)
             sw_buf_lit(b, ", after its renegotiation was turned down");
+    } else if (x->wire == SW_WIRE_SSL2) {
+        sw_buf_lit(b, "the peer greets in the form of SSL 2.0, which ended in 2011 (RFC 6176), and "
+                      "offers nothing in it that is taken here");
     } else if (sw_tls_of_token(x)) {
         sw_buf_lit(b, "our own key could not be used, its token says: ");
         sw_buf_str(b, reason ? reason : "no reason");
@@ -148,6 +156,10 @@ static const char *code_of_library(const struct sw_tls_trouble *x)
 {
     int reason = x->library ? ERR_GET_REASON(x->library) : 0;
     int library = x->library ? ERR_GET_LIB(x->library) : 0;
+    if (x->key_flood)
+        return "key_updates";
+    if (x->wire == SW_WIRE_SSL2)
+        return "ssl2_hello";
     if (sw_tls_of_token(x))
         return "key_unusable";
     if (library == ERR_LIB_ASN1 || library == ERR_LIB_X509 || library == ERR_LIB_X509V3)
@@ -170,7 +182,10 @@ const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_troub
     case SW_CRYPTO_ALERT:
         return "alert_received";
     case SW_PEER_PROTOCOL:
-        return x->wire == SW_WIRE_HTTP ? "http" : x->wire == SW_WIRE_SIP ? "plain_sip" : "not_tls";
+        return x->wire == SW_WIRE_HTTP   ? "http"
+               : x->wire == SW_WIRE_SIP  ? "plain_sip"
+               : x->wire == SW_WIRE_SSL2 ? "ssl2_hello"
+                                         : "not_tls";
     default:
         return code_of_library(x);
     }
@@ -178,6 +193,8 @@ const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_troub
 
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x)
 {
+    if (x->key_flood)
+        return SW_CRYPTO;
     int code = x->library && !sw_tls_of_token(x) ? ERR_GET_REASON(x->library) : 0;
     if (x->verify_error != X509_V_OK)
         return SW_CRYPTO_VERIFY;

@@ -15,6 +15,7 @@ struct sw_tls_trouble {
     bool names_no_source;  /* the refused one says nowhere whether it is revoked */
     bool server;           /* it is we */
     bool settled;          /* the handshake is long over */
+    bool key_flood;        /* more than SW_TLS_KEY_UPDATES_PER_MINUTE */
     unsigned refused_renegotiations;
     const struct sw_tls_offer *offer;   /* of the peer; NULL: none came */
     const struct sw_tls_policy *policy; /* ours */

@@ -182,6 +182,10 @@ SW_MUST_USE enum sw_status sw_tls_write(struct sw_tls *t, struct sw_slice bytes)
 /** Puts a close_notify into the output. RFC 8446 6.1 */
 void sw_tls_close(struct sw_tls *t);
 
+/* KeyUpdates of a peer in one minute: software changes a key after 2^24 records or an hour. One
+ * more ends the session. RFC 8446 4.6.3, 5.5 */
+enum { SW_TLS_KEY_UPDATES_PER_MINUTE = 100 };
+
 /* Plain bytes that one sw_tls_write may be given: what they become fits an empty output. */
 enum { SW_TLS_CHUNK = 48 * 1024 };
 
