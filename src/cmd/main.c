@@ -38,6 +38,8 @@ static const struct sw_cmd commands[] = {
      "  calls          the last answered calls: how each hop was secured, as far as can be seen\n"
      "  certificates   what it shows and believes, with names, dates, days left, fingerprint, "
      "users\n"
+     "  revocation     what was fetched or stapled: OCSP answers and lists, until when, what "
+     "failed\n"
      "  registrations  not in this version\n"
      "  avoided        places that failed lately: until when others are tried before them\n"
      "  failures       connections that failed or were refused, and why\n"
@@ -47,9 +49,11 @@ static const struct sw_cmd commands[] = {
      "  -s SOCKET   the gateway's admin.socket; without it ./sipward.sock, then\n"
      "              /run/sipward/sipward.sock\n"
      "  --json      the answer as it came: one JSON object, whose member QUESTION has the rows\n"
-     "  PEER        with `peers`: this one alone; with `avoided`: this peer's, or a domain's\n"
+     "  PEER        with `peers`, `connections` and `failures`: this one alone;\n"
+     "              with `avoided`: this peer's, or a domain's\n"
      "\n"
-     "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
+     "Exit: 0 answered; 1 no gateway answers, it refused, or has no such peer; 2 the arguments are "
+     "wrong.\n",
      sw_cmd_ctl, false},
     {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
      "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"
