@@ -175,7 +175,10 @@ void sw_config_identities(struct sw_config_build *b)
     for (uint32_t i = 0; i < c->identity_count; i++) {
         c->identities[i].id = id_of(b, d[i].name.s);
         c->identities[i].name = d[i].name.s.p;
-        load_identity(b, &d[i], &c->identities[i]);
+        if (b->from == SW_CONFIG_LISTS)
+            sw_config_share_identity(b, i);
+        else
+            load_identity(b, &d[i], &c->identities[i]);
     }
 }
 

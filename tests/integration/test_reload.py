@@ -104,6 +104,41 @@ def test_changed_files_are_noticed(scene, tmp_path):
         assert code == 0 and got.upper() == want.strip().split("=")[1].replace(":", "")
 
 
+def test_an_edited_configuration_waits_until_somebody_asks(scene, tmp_path):
+    """A renewed certificate is taken up with the text that runs, again and again."""
+    pem = str(tmp_path / "own.pem")
+    shutil.copy(scene.gateway_pem, pem)
+    scene.gateway_pem = pem
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        rewrite(gw, ("  - {from: carrier, to: pbx}", "  - {from: carrier, reject: 486}"))
+        for n in (1, 2):
+            os.utime(pem)
+            gw.wait_event("reloaded", count=n, what="files")
+            assert call(c, pbx).status == 200
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reloaded", what="configuration")
+        c.send(sip.request("MESSAGE"))
+        assert c.final().status == 486
+
+
+def test_a_changed_file_is_taken_up_beside_a_broken_configuration(scene, tmp_path):
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    shutil.copy(scene.gateway_pem, pem)
+    shutil.copy(scene.gateway_key, key)
+    scene.gateway_pem, scene.gateway_key = pem, key
+    new_pem, new_key = scene.pki.domain("gateway-renewed", "example.test")
+    with scene.gateway() as gw:
+        before = served(scene.outside, scene.ca)
+        rewrite(gw, ("routes:", "routes: ["))
+        for new, old in ((new_pem, pem), (new_key, key)):
+            shutil.copy(new, old + ".new")
+            os.rename(old + ".new", old)
+        gw.wait_event("reloaded", timeout=10)
+        assert served(scene.outside, scene.ca).split("-----END")[0] != before.split("-----END")[0]
+
+
 @pytest.mark.parametrize("change, why", [
     (("to: pbx}", "to: nobody}"), 'there is no peer "nobody"'),
     (("name: inside", "name: within"), "restart to change"),
