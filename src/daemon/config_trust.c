@@ -345,11 +345,12 @@ struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entr
     }
     const struct sw_trust_entry *crowded = sw_trust_crowded(t);
     if (crowded)
-        sw_diag_warning(b->diags,
-                        ((const struct sw_trust_directive *)c->d.trust.item)[crowded->id - 1].mark,
-                        "more than %d trust entries of one listener list the same CA: for a "
-                        "certificate of it only that many are asked (make them one entry)",
-                        SW_VOUCHED_MAX);
+        sw_diag_warning(
+            b->diags,
+            ((const struct sw_trust_directive *)c->d.trust.item)[crowded - c->trusts].mark,
+            "more than %d trust entries of one listener list the same CA: for a "
+            "certificate of it only that many are asked (make them one entry)",
+            SW_VOUCHED_MAX);
     c->stores[c->store_count++] = t;
     if (count == 1)
         c->trust_store[entries[0]] = t;

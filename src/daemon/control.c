@@ -5,6 +5,7 @@
 #include "daemon/learner.h"
 #include "daemon/lists.h"
 #include "daemon/reload.h"
+#include "daemon/served.h"
 #include "dns/resolver.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
@@ -122,6 +123,8 @@ static void reload_result(struct control *x, const struct sw_reload_result *r)
                sw_field_str("why", d->text ? d->text : "memory is out"));
     }
     if (r->done) {
+        if (r->from != SW_CONFIG_LISTS) /* which change no identity */
+            sw_served_log(&r->before->config, &x->d->now->config);
         watch_files(x);
         adopt_dns(x);
         sw_learner_adopt(x->d->learner);

@@ -84,6 +84,39 @@ def test_sighup_takes_up_a_new_certificate(scene):
         assert served(scene.outside, scene.ca).split("-----END")[0] != before.split("-----END")[0]
 
 
+def fingerprint(pem):
+    out = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-fingerprint", "-sha256"],
+                         capture_output=True, text=True, check=True).stdout
+    return out.strip().split("=")[1].replace(":", "").lower()
+
+
+def test_the_log_tells_which_certificates_are_served(scene, tmp_path):
+    """After a changed file and after SIGHUP; what did not change is not told."""
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    shutil.copy(scene.gateway_pem, pem)
+    shutil.copy(scene.gateway_key, key)
+    old_pem, old_key, scene.gateway_pem, scene.gateway_key = scene.gateway_pem, scene.gateway_key, pem, key
+    new_pem, new_key = scene.pki.domain("gateway-renewed", "example.test")
+    with scene.gateway(carrier="    identity: main\n") as gw:
+        rewrite(gw, ("trust:\n", f"  - {{name: spare, certificate: {old_pem}, key: {old_key}}}\ntrust:\n"))
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reloaded")
+        assert not gw.events("identity_served")  # nobody is shown the spare one
+        shutil.copy(new_pem, pem)
+        shutil.copy(new_key, key)
+        gw.wait_event("reloaded", what="files")
+        told = gw.events("identity_served")
+        assert [(e["name"], e["used_by"], e["sha256"]) for e in told] == [
+            ("main", "listener outside and 1 more", fingerprint(new_pem))]
+        assert told[0]["not_after"].endswith("Z")
+        rewrite(gw, ("    identity: main\n    trust: [partners]", "    identity: spare\n    trust: [partners]"))
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("identity_served", count=2)
+        last = gw.events("identity_served")[-1]
+        assert (last["name"], last["used_by"]) == ("spare", "listener outside")
+        assert last["sha256"] == fingerprint(old_pem)
+
+
 def test_changed_files_are_noticed(scene, tmp_path):
     """A certificate and its key are replaced one after the other, as an ACME client does."""
     pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
