@@ -137,8 +137,9 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
 static void build(struct sw_config_build *b)
 {
     static void (*const parts[])(struct sw_config_build * b) = {
-        sw_config_misc,   sw_config_trust, sw_config_listen, sw_config_peers,
-        sw_config_routes, sw_config_dns,   sw_config_dane,   sw_config_identities_check,
+        sw_config_misc,  sw_config_trust,  sw_config_listen,
+        sw_config_peers, sw_config_routes, sw_config_dns,
+        sw_config_dane,  sw_config_fits,   sw_config_identities_check,
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !b->memory_out; i++)
         parts[i](b);

@@ -146,6 +146,7 @@ void sw_config_peers(struct sw_config_build *b);     /* peers */
 void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_dns(struct sw_config_build *b);       /* dns */
+void sw_config_fits(struct sw_config_build *b);      /* policies against trust entries */
 void sw_config_dane(struct sw_config_build *b);      /* dane of peers and listeners */
 void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive *d,
                       struct sw_route_conf *r); /* routes to where the DNS says */
@@ -179,6 +180,10 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
  */
 bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive *d,
                      struct sw_slice host, struct sw_tls_params *tls);
+
+/** The name under which a certificate is found by server name; a wildcard is one whole label.
+ * False: none. RFC 6066 3 */
+bool sw_config_shown_name(const struct sw_cert_name *x, struct sw_slice *name);
 
 /* One use of an identity or of a trust entry. */
 struct sw_use_of {

@@ -47,7 +47,7 @@ static void load(struct sw_loader *l)
     if (l->from == SW_CONFIG_FILE)
         sw_snapshot_compare(d->now, l->loaded, &l->diags);
     if (!l->diags.errors && l->from != SW_CONFIG_LISTS) /* which show the same identities */
-        l->proved = sw_proof(&l->loaded->config, &l->diags);
+        l->proved = sw_proof_after(&d->now->config, &l->loaded->config, &l->diags);
     if (!l->diags.errors)
         return;
     sw_snapshot_free(l->loaded);
