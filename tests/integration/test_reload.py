@@ -10,8 +10,15 @@ import time
 
 import pytest
 
-from lab import sip
+from lab import gateway, sip
 from lab.gateway import BINARY
+from lab.revoke import Register
+
+
+@pytest.fixture
+def register_of(scene, tmp_path):
+    """A file with the revocation list of the carriers' CA."""
+    return Register(scene.pki, tmp_path).crl(tmp_path / "ca.crl")
 
 
 def ctl(gw, *words):
@@ -285,3 +292,47 @@ def test_a_connection_outlives_what_it_was_made_with(scene):
         with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
             raw.sendall(b"\x17\x03\x03\x00\x40" + bytes(64))
         assert gw.wait_event("connection_failed", reason="bad_record")[0]["policy"] == "own"
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def reload_often(gw, times):
+    """So many reloads without waiting in between, and resident kB once only the last configuration is there."""
+    path = os.path.join(gw.folder, "sipward.sock")
+    for _ in range(times):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(path)
+            s.sendall(b"reload\n")
+            while s.recv(65536):
+                pass
+    deadline = time.monotonic() + 10
+    while ctl(gw, "status")[1]["status"]["configurations_in_use"] != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return rss_kb(gw.process.pid)
+
+
+WARM, MORE, ROUNDS, MOST_KB = 60, 40, 3, 2.0
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["taken up", "refused"])
+def test_memory_stays_flat_over_reloads(scene, register_of, monkeypatch, refused):
+    """No load, some hundred reloads: what each adds is below the size of one configuration. One that is refused reads
+    the revocation lists alone. A sanitizer is told not to keep what is freed."""
+    plain = "quarantine_size_mb=0:thread_local_quarantine_size_kb=0:malloc_context_size=0"
+    monkeypatch.setitem(gateway.SANITIZERS, "ASAN_OPTIONS", gateway.SANITIZERS["ASAN_OPTIONS"] + ":" + plain)
+    with scene.gateway() as gw:
+        rewrite(gw, (f"ca: {scene.ca}}}", f"ca: {scene.ca}, crl: {register_of}}}"), ("level: debug", "level: error"))
+        assert ctl(gw, "reload")[0] == 0
+        if refused:
+            rewrite(gw, ("routes:", "routes: ["))
+        sizes = [reload_often(gw, WARM)]
+        for _ in range(ROUNDS):
+            sizes.append(reload_often(gw, MORE))
+        print("resident kB", sizes)
+        growth = [(b - a) / MORE for a, b in zip(sizes, sizes[1:])]
+        assert min(growth) < MOST_KB, sizes  # what leaks, leaks in each round
