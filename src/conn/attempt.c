@@ -74,7 +74,7 @@ size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, st
 }
 
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
-                     struct sw_slice got)
+                     const char *help, struct sw_slice got)
 {
     struct sw_field f[24];
     struct sw_attempt_text h;
@@ -105,6 +105,8 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
     if (c->flow.ident && sw_ident_unchecked(c->flow.ident))
         f[n++] = sw_field_str("revocation", "unknown");
     f[n++] = sw_field_str("why", why);
+    if (help)
+        f[n++] = sw_field_str("help", help);
     f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
     sw_log(level, "connection_open", f, n);
 }

@@ -6,9 +6,9 @@
 #include "base/field.h"
 #include "conn/conn.h"
 
-/** The connection has passed its three phases. `why` and `got`: see struct sw_ingress. */
+/** The connection has passed its three phases. `why`, `help` and `got`: see struct sw_ingress. */
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
-                     struct sw_slice got);
+                     const char *help, struct sw_slice got);
 
 /**
  * The connection failed before it was open, or TLS failed on it later: its record, and its line in

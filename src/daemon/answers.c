@@ -1,6 +1,7 @@
 #include "daemon/answers.h"
 
 #include "base/version.h"
+#include "daemon/answers_avoided.h"
 #include "daemon/answers_load.h"
 #include "daemon/failures.h"
 #include "sys/clock.h"
@@ -345,6 +346,8 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, 
         peers(d, arg, a);
     else if (strcmp(word, "certificates") == 0)
         sw_answer_certificates(d, a);
+    else if (strcmp(word, "avoided") == 0)
+        sw_answer_avoided(d, arg, a);
     else if (strcmp(word, "revocation") == 0)
         sw_answer_revocation(d, a);
     else if (strcmp(word, "failures") == 0)
