@@ -139,10 +139,10 @@ static size_t put_identity(const struct said *x, const struct sw_conn_peer *p, s
     struct sw_tls_info info;
     if (!c)
         return n;
-    if (p && p->wanted && c->tls)
+    if (c->named && !(p && p->pin_count))
+        f[n++] = sw_field_str("wanted", c->named->domain);
+    else if (p && p->wanted && c->tls)
         f[n++] = sw_field_str("wanted", p->wanted);
-    if (c->stranger)
-        f[n++] = sw_field_str("wanted", c->stranger->domain);
     if (c->server)
         f[n++] = sw_field_str("tlsa_of", c->server);
     n = sw_attempt_rule(p, c, f, n);

@@ -3,6 +3,7 @@
 #include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hops.h"
+#include "proxy/party.h"
 #include "proxy/passive.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
@@ -146,9 +147,9 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .alias = b->target.alias,
         .local_id = b->target.local_id,
         .timeout_ms = timeout_ms,
-        .domain = b->target.domain,
         .dane = b->target.dane,
     };
+    sw_party_want(p->conf, b->target.domain, &want);
     b->state = SW_BRANCH_OPENING;
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
 }
