@@ -70,6 +70,7 @@ struct sw_conn_peer {
     uint32_t id;
     const char *name;
     const char *wanted;   /* the names it must prove, for the log */
+    const char *trust;    /* its trust entry, likewise; NULL: none */
     const char *verify;   /* its rule, for the log; NULL: not by certificate */
     const char *purposes; /* likewise; NULL: strict */
     const struct sw_pin *pins;

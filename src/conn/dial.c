@@ -92,6 +92,7 @@ static enum sw_status name(struct sw_conns *s, const struct sw_tls_params *tls,
         domain.n--;
     if (domain.n == 0 || domain.n >= SW_CONN_DOMAIN_MAX)
         return SW_SYS_UNREACHABLE;
+    struct sw_endpoint ip;
     struct sw_conn_named *x = sw_slab_get(&s->slab, sizeof(*x));
     if (!x)
         return SW_LIMIT_MEMORY;
@@ -99,7 +100,7 @@ static enum sw_status name(struct sw_conns *s, const struct sw_tls_params *tls,
     x->domain[domain.n] = '\0';
     x->of_peer = false;
     x->tls = *tls;
-    x->tls.server_name = x->domain;
+    x->tls.server_name = sw_endpoint_ip_parse(domain, &ip) ? NULL : x->domain; /* RFC 6066 3 */
     *out = x;
     return SW_OK;
 }

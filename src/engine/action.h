@@ -84,6 +84,7 @@ struct sw_action {
             enum sw_status status;
             const char *why;     /* static text */
             const char *help;    /* likewise; may be NULL */
+            uint32_t claimed;    /* CLOSE: the peer whose rule refused it; 0: none's */
             struct sw_slice got; /* the identity that counted; valid while the flow is */
         } verdict;               /* ADMIT, CLOSE */
     };

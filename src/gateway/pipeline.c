@@ -251,6 +251,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.status = s;
     a->verdict.why = in.why;
     a->verdict.help = in.help;
+    a->verdict.claimed = in.claimed;
     a->verdict.got = in.got;
     a->verdict.domain_id = domain_id;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;

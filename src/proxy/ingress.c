@@ -61,6 +61,20 @@ static enum sw_verify inbound_rule(const struct sw_peer_conf *p)
     return p->verify == SW_VERIFY_CHAIN ? SW_VERIFY_DOMAIN : (enum sw_verify)p->verify;
 }
 
+/* `unfit` becomes the peer if all but the use of the certificate is right. */
+static bool is_it(const struct sw_proxy_conf *c, uint16_t peer, const struct sw_flow *flow,
+                  const char **why, uint16_t *unfit)
+{
+    const struct sw_peer_conf *p = &c->peers[peer];
+    const char *lack = NULL;
+    bool is = p->tls && proves(p, flow, inbound_rule(p), &lack);
+    if (lack) {
+        *why = lack;
+        *unfit = peer;
+    }
+    return is;
+}
+
 /* The first peer among those whose domain is exactly `name`; the end of the table if there is none.
  */
 static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
@@ -79,13 +93,13 @@ static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
 }
 
 /* The lowest peer among those whose domain is exactly `name` and that the certificate proves to be.
- * `is_a_peers` becomes true if the name is a peer's, proved by its rules or not.
+ * `first` becomes the first peer with that name, proved by its rules or not.
  */
 static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                        struct sw_slice name, bool *is_a_peers, const char **why)
+                        struct sw_slice name, uint16_t *first, const char **why, uint16_t *unfit)
 {
     char lower[256];
-    *is_a_peers = false;
+    *first = NONE;
     if (name.n && name.p[name.n - 1] == '.')
         name.n--;
     if (name.n > sizeof(lower))
@@ -94,12 +108,11 @@ static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flo
         lower[i] = sw_ascii_lower(name.p[i]);
     struct sw_slice wanted = sw_slice(lower, name.n);
     uint32_t at = first_named(c, wanted);
-    *is_a_peers = at < c->by_domain_count;
-    for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++) {
-        const struct sw_peer_conf *p = &c->peers[c->by_domain[at].peer];
-        if (p->tls && proves(p, flow, inbound_rule(p), why))
+    if (at < c->by_domain_count)
+        *first = c->by_domain[at].peer;
+    for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++)
+        if (is_it(c, c->by_domain[at].peer, flow, why, unfit))
             return c->by_domain[at].peer;
-    }
     return NONE;
 }
 
@@ -110,13 +123,11 @@ static uint16_t lower_of(uint16_t a, uint16_t b)
 
 /* Peers that equality of names does not find: wider rules, and pins. */
 static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                             const char **why)
+                             const char **why, uint16_t *unfit)
 {
-    for (uint32_t i = 0; i < c->wide_count; i++) {
-        const struct sw_peer_conf *p = &c->peers[c->wide[i]];
-        if (p->tls && proves(p, flow, inbound_rule(p), why))
+    for (uint32_t i = 0; i < c->wide_count; i++)
+        if (is_it(c, c->wide[i], flow, why, unfit))
             return c->wide[i];
-    }
     return NONE;
 }
 
@@ -185,19 +196,52 @@ static void tell_nobody(const struct sw_proxy_conf *c, const struct sw_ident *id
     }
 }
 
+static struct sw_ingress unfit_peer(const struct sw_proxy_conf *c, struct sw_slice got,
+                                    const char *why, uint16_t peer)
+{
+    struct sw_ingress in = refused(got, why);
+    in.claimed = peer != NONE ? c->peers[peer].id : 0;
+    return in;
+}
+
+/* It names a peer's domain, and is not what the peer is known by: somebody else has a certificate
+ * for that, or the configuration lacks something. RFC 5922 7.1 */
+static struct sw_ingress not_the_peer(const struct sw_peer_conf *p, struct sw_slice got)
+{
+    struct sw_ingress in = {
+        .peer = SW_PEER_NOBODY, .status = SW_DENIED_IDENTITY, .claimed = p->id, .got = got};
+    if (!p->tls) {
+        in.why = "the certificate names a domain of a peer that is configured without TLS";
+        in.help = "transport: tls for the peer, if it is to connect so";
+    } else if (p->pin_count) {
+        in.why = "the certificate names a domain of a peer, and is not the pinned one";
+        in.help = "if it is the peer, add its certificate or key to pinned of the peer's trust "
+                  "entry; if it is not, somebody else has a certificate for its domain";
+    } else {
+        in.why = "the certificate names a domain of a peer, and the peer's trust entry does not "
+                 "vouch for it";
+        in.help = "if it is the peer, add the CA of the certificate (issuer) to the peer's trust "
+                  "entry, or give the peer the entry that has it; if it is not, somebody else has "
+                  "a certificate for its domain";
+    }
+    return in;
+}
+
 static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     struct sw_ingress in = {.peer = SW_PEER_NOBODY, .why = "certificate proves no SIP domain"};
     bool ours = false;
     struct sw_slice stranger = {NULL, 0};
     const char *unfit_why = NULL;
-    uint16_t best = by_wide_rule(c, flow, &unfit_why);
+    uint16_t unfit = NONE, named = NONE, first;
+    uint16_t best = by_wide_rule(c, flow, &unfit_why, &unfit);
     for (uint32_t i = 0; i < flow->ident->name_count; i++) {
         struct sw_slice domain;
-        bool is_a_peers;
         if (!sw_domain_identity(flow->ident, i, &domain))
             continue;
-        uint16_t found = by_name(c, flow, domain, &is_a_peers, &unfit_why);
+        uint16_t found = by_name(c, flow, domain, &first, &unfit_why, &unfit);
+        bool is_a_peers = first != NONE;
+        named = lower_of(named, first);
         bool is_ours = !is_a_peers && sw_proxy_is_ours(c, domain, 0);
         ours |= is_ours;
         if (!is_ours && (!in.got.n || found < best))
@@ -211,7 +255,7 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
         in.got = in.got.n ? in.got : first_wildcard(flow->ident);
         in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
     } else if (unfit_why) {
-        return refused(in.got, unfit_why);
+        return unfit_peer(c, in.got, unfit_why, unfit);
     } else if (flow->ident->vouched_count && (stranger.n || !in.got.n)) {
         unfit_why = unfit_stranger(flow->ident);
         if (unfit_why)
@@ -223,8 +267,8 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
         } else {
             tell_nobody(c, flow->ident, ours, &in);
         }
-    } else if (in.got.n) {
-        in.why = "certificate names a domain that its trust or pin does not vouch for";
+    } else if (named != NONE) {
+        return not_the_peer(&c->peers[named], in.got);
     } else {
         tell_nobody(c, flow->ident, ours, &in);
     }

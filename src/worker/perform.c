@@ -307,7 +307,9 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         return;
     if (a->kind == SW_ACT_CLOSE) {
         sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
-        sw_attempt_failed(&w->conns, c, a->verdict.status, a->verdict.why, a->verdict.got);
+        const struct sw_attempt_verdict v = {a->verdict.status, a->verdict.why, a->verdict.help,
+                                             a->verdict.got, a->verdict.claimed};
+        sw_attempt_denied(&w->conns, c, &v);
         sw_worker_conn_over(w, c, a->verdict.status, NULL);
         return;
     }
