@@ -124,6 +124,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
     }
     b->state = SW_BRANCH_SENT;
     b->out = sw_call_side(out);
+    b->out_name = sw_call_name(p->conf, f, &b->target, out);
     b->client = c->ref;
     c->server = f->server;
     sw_client_start(p->e, c, x.segs, x.count, x.total);

@@ -127,6 +127,20 @@ def test_the_name_looked_up_is_asked_for_and_expected(scene, names, ok):
         assert seen == ["second.test"]
 
 
+def test_a_call_to_a_stranger_is_recorded_with_its_domain(scene):
+    """RFC 5922 7.3, docs/sips.md: the domain that was located and proved, not the name of a class."""
+    pem, key = scene.pki.leaf("far", san="DNS:sip.other.test,DNS:other.test")
+    far = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {far.port} one.hoster.test.", "hoster.test": HOSTER}
+    with Lab(scene, zones, routes="  - {from: pbx, to: dns}\n") as lab:
+        lab.send("INVITE", uri="sip:bob@other.test")
+        s = far.accept()
+        s.send(sip.response(s.recv(), 200, headers="Contact: <sip:bob@other.test;transport=tls>\r\n"))
+        assert lab.pbx.final().status == 200
+        said = lab.gw.wait_event("call_hops")[0]
+        assert (said["out_peer"], said["out_identity"]) == ("verified", "other.test")
+
+
 def test_server_with_another_name_is_passed_over(scene):
     """RFC 5922 7.3: the domain that was looked up must be proved."""
     pem, key = scene.pki.domain("intruder", "intruder.test")
