@@ -48,6 +48,9 @@ struct sw_attempt_text {
     char sha256[64], ends[24];
 };
 
+/** Whose it is: a peer's name, "verified" or "nobody". */
+const char *sw_attempt_peer(const struct sw_conns *s, const struct sw_flow *flow);
+
 /** Describes a connection for a list; returns how many fields it took. */
 size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,
                       struct sw_field f[SW_ATTEMPT_FIELDS_MAX]);

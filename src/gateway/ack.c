@@ -57,7 +57,7 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
     if (datagram ? !s : sw_send_park_bytes(p->e, SW_SEND_ACK, &ev, &want) != SW_OK)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
     else if (s)
-        sw_reroute_datagram(p, s);
+        sw_reroute_first(p, s);
 }
 
 void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
@@ -99,6 +99,16 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     sw_proxy_count(p, SW_COUNT_RELAYED);
 }
 
+/* A CANCEL for a server that TLSA records may prove, or refuse: they are asked for anew, and it
+ * goes to where its INVITE went. RFC 6698 2.1, RFC 3261 9.1 */
+static bool needs_records(const struct sw_proxy *p, const struct sw_event *failed)
+{
+    const struct sw_cookie *k = &failed->cookie;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, k->peer);
+    return k->why == SW_FOR_HOP && k->transport == SW_TLS && failed->remote.port &&
+           !(peer && peer->address_count) && sw_location_wants_dane(p->conf, peer, k->listener);
+}
+
 void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
 {
     const struct sw_cookie *k = &failed->cookie;
@@ -111,6 +121,16 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .any_of_peer = true,
         .local_id = k->local_id,
     };
+    if (needs_records(p, failed)) {
+        struct sw_send *s = sw_send_keep(p->e, SW_SEND_ACK, failed);
+        if (s) {
+            s->remote = failed->remote;
+            sw_reroute_first(p, s);
+        } else {
+            sw_proxy_count(p, SW_COUNT_UNDELIVERED);
+        }
+        return;
+    }
     if (k->why == SW_FOR_HOP) { /* to where its INVITE went, and nowhere else: RFC 5923 8.1 */
         want.any_of_peer = !want.remote.port;
         want.alias = sw_alias_used(sw_proxy_peer(p->conf, k->peer));

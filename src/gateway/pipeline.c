@@ -186,6 +186,8 @@ static void time_passed(struct sw_proxy *p)
                 sw_branch_timeout(p, SW_CONTAINER(due.timer, struct sw_branch, answer));
             else if (due.timer->kind == SW_TK_LOCATE)
                 timed_out(p, SW_CONTAINER(due.timer, struct sw_location, timer));
+            else if (due.timer->kind == SW_TK_PING_ANSWER)
+                sw_ping_silent(p, SW_CONTAINER(due.timer, struct sw_ping, answer));
             else
                 sw_ping_due(p, SW_CONTAINER(due.timer, struct sw_ping, timer));
             break;

@@ -3,6 +3,7 @@
 #include "gateway/ack.h"
 #include "proxy/alias.h"
 #include "proxy/party.h"
+#include "proxy/place.h"
 
 /* What `user_kind` of a parked message counts: it was parked for another connection of the peer. */
 enum { FIRST, NEXT };
@@ -34,6 +35,11 @@ static bool response_goal(const struct sw_msg *m, struct sw_locate_goal *g)
     return true;
 }
 
+static bool is_hop(const struct sw_send *s)
+{
+    return s->cookie.why == SW_FOR_HOP;
+}
+
 /* Where the message goes by what stands in it. Its slices borrow from its bytes. */
 static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locate_goal *g)
 {
@@ -46,6 +52,12 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
         .families = sw_location_families(p->conf, s->cookie.listener),
         .transport = sw_slice_str(names[s->cookie.transport]),
     };
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
+    if (is_hop(s) && peer && peer->domain_count) { /* as the INVITE; its URI may name anybody */
+        g->host = peer->domains[0];
+        g->transport = sw_slice("", 0);
+        return true;
+    }
     if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
         return false;
     return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
@@ -91,9 +103,10 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
     return true;
 }
 
-static bool is_hop(const struct sw_send *s)
+/* True if the INVITE went there. */
+static bool is_there(const struct sw_send *s, const struct sw_endpoint *e)
 {
-    return s->cookie.why == SW_FOR_HOP;
+    return sw_endpoint_ip_eq(e, &s->remote) && (!s->remote.port || e->port == s->remote.port);
 }
 
 /* The name in a CANCEL, or in the ACK of a refusal, that is the owner's: its next hop's, or To's.
@@ -132,7 +145,7 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
 {
     struct sw_slice domain = sw_slice("", 0);
     while (is_hop(s) && s->place < x->locate->place_count &&
-           !sw_endpoint_ip_eq(&x->locate->place[s->place].remote, &s->remote))
+           !is_there(s, &x->locate->place[s->place].remote))
         s->place++;
     if (x->locate->end != SW_LOCATE_FOUND || s->place >= x->locate->place_count)
         return false;
@@ -149,17 +162,21 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
            open_at(p, s, &at->remote, domain, dane);
 }
 
-/* An ACK of a peer that has addresses: where it is configured to be; a CANCEL only to the machine
- * that has the INVITE. */
+/* An ACK of a peer that has addresses: the next one where it is configured to be, those that are
+ * avoided last (RFC 3263 4.3); a CANCEL only to the machine that has the INVITE. */
 static bool configured(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
-    uint32_t i = 0;
-    while (is_hop(s) && peer && i < peer->address_count &&
-           !sw_endpoint_ip_eq(&peer->addresses[i], &s->remote))
-        i++;
-    return s->owner == SW_SEND_ACK && peer && i < peer->address_count &&
-           open_at(p, s, &peer->addresses[i], sw_slice("", 0), (struct sw_dane){0});
+    enum sw_transport t = (enum sw_transport)s->cookie.transport;
+    struct sw_place_walk w = sw_place_begin(p, s->owner == SW_SEND_ACK ? peer : NULL, t);
+    for (struct sw_endpoint e; sw_place_next(&w, &e);) {
+        const unsigned bit = w.next <= 16 ? 1u << (w.next - 1) : 0;
+        if (!bit || s->place & bit || (is_hop(s) && !is_there(s, &e)))
+            continue;
+        s->place = (uint16_t)(s->place | bit);
+        return open_at(p, s, &e, sw_slice("", 0), (struct sw_dane){0});
+    }
+    return false;
 }
 
 static bool start(struct sw_proxy *p, struct sw_send *s)
@@ -193,6 +210,8 @@ bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
         return false;
     if (s->user_kind == FIRST)
         return start(p, s);
+    if (!s->location.generation)
+        return configured(p, s);
     return x && sw_location_over(x) && next_place(p, s, x);
 }
 
@@ -206,7 +225,7 @@ struct sw_slice sw_reroute_name(struct sw_proxy *p, const struct sw_event *faile
     return name_in(p, sw_slice(text, n), failed->cookie.peer);
 }
 
-void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s)
+void sw_reroute_first(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_event none = {.kind = SW_EV_OPENED, .status = SW_PEER_NO_NAME, .job = s->ref};
     if (start(p, s))

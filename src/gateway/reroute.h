@@ -7,8 +7,8 @@
 #include "engine/send.h"
 #include "proxy/station.h"
 
-/** Locates the next hop of a datagram that was parked without any OPEN: it leaves, or is lost. */
-void sw_reroute_datagram(struct sw_proxy *p, struct sw_send *s);
+/** Locates the next hop of what was parked without any OPEN: it leaves, or is lost. */
+void sw_reroute_first(struct sw_proxy *p, struct sw_send *s);
 
 /** After an OPEN that failed: asks for the next place, or for where it is. False: there is none. */
 bool sw_reroute(struct sw_proxy *p, struct sw_send *s);

@@ -210,6 +210,7 @@ void sw_enum_answer(struct sw_enum *x, const struct sw_dns_answer *answer, struc
         return;
     x->status[x->asked - 1] = (uint16_t)(answer->status == SW_AGAIN ? SW_PEER_DNS : answer->status);
     x->records[x->asked - 1] = answer->count;
+    x->any_unsigned |= !answer->secure;
     if (answer->status == SW_OK)
         read_records(x, answer, slab);
     follow(x);

@@ -40,8 +40,9 @@ struct sw_enum {
     const char *why;  /* static text of an end other than FOUND */
     const char *note; /* static text: what was wrong with a record; NULL: nothing */
     uint8_t asked, rule_count;
-    bool passed; /* a URI was found that leads nowhere */
-    uint8_t end; /* enum sw_enum_end */
+    bool passed;       /* a URI was found that leads nowhere */
+    bool any_unsigned; /* DNSSEC does not vouch for one of the answers */
+    uint8_t end;       /* enum sw_enum_end */
 };
 
 /**

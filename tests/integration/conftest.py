@@ -9,6 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 from lab.gateway import Gateway, free_port  # noqa: E402
+from lab.peers import Kamailio  # noqa: E402
 from lab.pki import Pki  # noqa: E402
 
 
@@ -79,3 +80,13 @@ routes:
 @pytest.fixture
 def scene(tmp_path, pki):
     return Scene(tmp_path, pki)
+
+
+@pytest.fixture
+def kamailio_scene(scene):
+    """Kamailio as the carrier with sipp behind it, sipp as the PBX."""
+    behind, caller, udp = free_port(), free_port(), free_port()
+    k = Kamailio(scene.folder, scene.peer_pem, scene.peer_key, scene.ca, scene.carrier_port, udp, behind,
+                 scene.outside)
+    yield scene, behind, caller, udp
+    k.stop()

@@ -45,13 +45,13 @@ def tlsa(kind, pem):
 class Lab:
     """A gateway that finds its carrier, peer.test, by signed SRV records on servers of hoster.test."""
 
-    def __init__(self, scene, servers, signed=("peer.test", "hoster.test"), dane="on", routes=None, trust=True):
+    def __init__(self, scene, servers, signed=("peer.test", "hoster.test"), dane="on", routes=None, trust=True, more=None):
         self.scene, self.signed = scene, signed
         srv = "".join(f"_sips._tcp SRV {i} 0 {s.port} {name}.hoster.test.\n" for i, (name, s, _) in enumerate(servers))
         self.hosts = "one A 127.0.0.1\ntwo A 127.0.0.1\n"
         records = "".join(f"_{s.port}._tcp.{name} TLSA {data}\n" for name, s, data in servers if data)
         self.dns = Dns(scene.folder, zones={"peer.test": srv, "hoster.test": self.hosts + records,
-                                            "other.test": "@ A 127.0.0.1"}, signed=signed)
+                                            "other.test": "@ A 127.0.0.1", **(more or {})}, signed=signed)
         self.text = scene.config(
             routes=routes, carrier=f"    dane: {dane}", outside=f"    dane: {dane}",
             extra=f"dns: {{servers: [127.0.0.1:{self.dns.port}], dnssec: opportunistic, anchor: {self.dns.anchor}, "
@@ -231,6 +231,51 @@ def test_stranger_is_believed_where_the_listener_says_so(scene, stranger):
     with lab:
         lab.passes(stranger[0], uri="sip:bob@peer.test")
         assert lab.gw.wait_event("connection_open")[0]["verify"] == "dane"
+
+
+@pytest.mark.parametrize("peer", [False, True])
+def test_call_that_rings_is_cancelled_at_a_server_that_its_records_prove(scene, stranger, peer):
+    """RFC 5923 8.1, RFC 3261 9.1: its connection is lost; the records are asked for anew, and decide (RFC 6698 2.1)."""
+    server, pem = stranger
+    routes = "  - {from: pbx, to: carrier}\n" if peer else "  - {from: pbx, to: dns}\n"
+    uri = "sip:bob@elsewhere.test" if peer else "sip:bob@peer.test"  # a peer is where its own domain is
+    lab = Lab(scene, [("one", server, tlsa(EE_KEY, pem))], routes=routes)
+    if not peer:
+        lab.text = lab.text.replace("domain: peer.test", "domain: nobody.test")
+        lab.gw = Gateway(scene.folder, lab.text)
+    with lab:
+        lab.send(uri=uri, method="INVITE")
+        s = server.accept()
+        invite = s.recv()
+        s.send(sip.response(invite, 180))
+        lab.pbx.recv(want=lambda m: m.status == 180)
+        s.close()
+        s = server.accept()
+        cancel = s.recv()
+        assert cancel.line == f"CANCEL {uri} SIP/2.0" and cancel["via"] == invite["via"]
+        assert lab.pbx.final().status == 500
+        assert not lab.gw.events("connection_failed")
+        s.close()
+
+
+@pytest.mark.parametrize("tree", ["signed", "not signed"])
+def test_number_leads_to_tlsa_records_only_by_signed_answers(scene, stranger, tree):
+    """RFC 7673 3: who can forge the answer of ENUM would choose whom we believe."""
+    signed = ["peer.test", "hoster.test"] + ["enum.test"] * (tree == "signed")
+    routes = "  - {from: pbx, to: enum, suffix: enum.test}\n"
+    lab = Lab(scene, [("one", stranger[0], tlsa(EE_KEY, stranger[1]))], routes=routes, signed=signed, more={
+        "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^.*$!sip:bob@peer.test!" .'})
+    lab.text = lab.text.replace("domain: peer.test", "domain: nobody.test")
+    lab.gw = Gateway(scene.folder, lab.text)
+    with lab:
+        if tree == "signed":
+            lab.passes(stranger[0], uri="tel:+4930123")
+            assert lab.gw.wait_event("connection_open")[0]["verify"] == "dane"
+        else:
+            lab.send("tel:+4930123", "INVITE")
+            with pytest.raises(ssl.SSLError):
+                stranger[0].accept()
+            assert lab.pbx.final().status == 500
 
 
 def test_reload_that_turns_it_off_ends_what_it_let_in(scene, stranger):

@@ -5,7 +5,7 @@ import signal
 import pytest
 from lab import sip
 from lab.gateway import Gateway, free_port, run
-from lab.peers import Baresip, Kamailio, Sipp
+from lab.peers import Baresip, Sipp
 
 INSIDE_VIA = "Via: SIP/2.0/TCP core.inside;branch=z9hG4bKcore;received=10.9.8.7\r\n"
 INSIDE_ROUTES = "Record-Route: <sip:10.9.8.7;lr>\r\nRecord-Route: <sip:core.inside;lr;x=1>\r\n"
@@ -149,16 +149,6 @@ def test_check_says_what_is_wrong_with_the_keys(scene):
 
 
 # ---- real peers ----
-
-
-@pytest.fixture
-def kamailio_scene(scene):
-    """Kamailio as the carrier with sipp behind it, sipp as the PBX."""
-    behind, caller, udp = free_port(), free_port(), free_port()
-    k = Kamailio(scene.folder, scene.peer_pem, scene.peer_key, scene.ca, scene.carrier_port, udp, behind,
-                 scene.outside)
-    yield scene, behind, caller, udp
-    k.stop()
 
 
 @pytest.mark.parametrize("uac,uas", [("uac", "uas"), ("uac-waits-bye", "uas-bye")])

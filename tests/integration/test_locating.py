@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import socket
+import time
 
 import pytest
 
@@ -60,6 +62,12 @@ HOSTER = "one A 127.0.0.1\ntwo A 127.0.0.1"
 
 def serve(scene, cert=None):
     return sip.Server(**(cert or scene.carrier_tls()))
+
+
+def elsewhere(scene):
+    """A server of other.test, which is no peer."""
+    pem, key = scene.pki.domain("other", "other.test")
+    return serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -141,6 +149,23 @@ def test_a_call_to_a_stranger_is_recorded_with_its_domain(scene):
         assert (said["out_peer"], said["out_identity"]) == ("verified", "other.test")
 
 
+def test_server_that_stalls_in_tls_is_avoided(scene):
+    """RFC 3263 4.3: it takes the TCP connection, and says nothing. One request waits for it, not each."""
+    carrier = serve(scene)
+    with socket.create_server(("127.0.0.1", 0)) as stalls:
+        zone = carrier_zone(scene, stalls.getsockname()[1], carrier.port)
+        with Lab(scene, {"peer.test": zone, "hoster.test": HOSTER}) as lab:
+            s, took = None, []
+            for _ in range(2):
+                began = time.monotonic()
+                lab.send()
+                s = s or carrier.accept(timeout=10)
+                s.send(sip.response(s.recv(), 200))
+                assert lab.pbx.final().status == 200
+                took.append(time.monotonic() - began)
+            assert took[0] >= 4 > 2 > took[1]  # the default `timeout`
+
+
 def test_server_with_another_name_is_passed_over(scene):
     """RFC 5922 7.3: the domain that was looked up must be proved."""
     pem, key = scene.pki.domain("intruder", "intruder.test")
@@ -208,7 +233,7 @@ def test_peer_without_tls_is_found(scene, transports, records):
         assert invite.line == "INVITE sip:bob@pbx.test SIP/2.0"
         pbx.send(sip.response(invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{port}>"))
         ok = c.final()
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         for cseq, method in ((1, "ACK"), (2, "BYE")):
             c.send(sip.request(method, f"sip:bob@127.0.0.1:{port}", headers=routes, call_id=ok["call-id"], cseq=cseq,
                                to_tag=";tag=callee"))
@@ -223,7 +248,7 @@ TO_DNS = "  - {from: pbx, to: dns}\n  - {from: verified, to: pbx}\n"
 
 def in_dialog(m, method, uri, target_port, **more):
     """A request of the PBX inside the dialog of a response that it got."""
-    routes = "".join(f"Route: {r}\r\n" for r in reversed(m.all("record-route")))
+    routes = sip.route_set(m)
     return sip.request(method, uri, "UDP", f"127.0.0.1:{target_port}", headers=routes, call_id=m["call-id"],
                        to_tag=";tag=callee", **more)
 
@@ -231,8 +256,7 @@ def in_dialog(m, method, uri, target_port, **more):
 def test_stranger_is_called_by_dns_and_proves_its_domain(scene):
     """RFC 3261 16.6 step 7: the Request-URI's domain; inside the dialog its Contact, a name, once the connection is
     gone; RFC 5923 8.2: never a connection of another domain."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    other = elsewhere(scene)
     zone = f"_sips._tcp SRV 1 0 {other.port} one.hoster.test."
     with Lab(scene, {"other.test": zone, "third.test": zone, "hoster.test": HOSTER}, TO_DNS) as lab:
         lab.send("INVITE", "sip:bob@other.test")
@@ -278,7 +302,7 @@ def test_stranger_calls_in_and_is_answered(scene):
         lab.pbx.send(sip.response(invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{lab.pbx.port}>"))
         ok = s.final()
         assert ok.status == 200
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         s.send(sip.request("ACK", f"sip:bob@127.0.0.1:{lab.pbx.port}", headers=routes, call_id=ok["call-id"],
                            to_tag=";tag=callee"))
         assert lab.pbx.recv().method == "ACK"
@@ -318,12 +342,35 @@ def test_what_leads_nowhere_is_told(scene, uri, answer):
         assert lab.pbx.final().line == "SIP/2.0 " + answer
 
 
+def test_number_is_tried_at_its_next_uri(scene):
+    """RFC 6116 3.4.2: the preferred URI's domain does not exist, the next one is an address, the third is good."""
+    other = elsewhere(scene)
+    record = r'3.2.1.0.3.9.4 NAPTR 1 {} "u" "E2U+sip" "!^.*$!{}!" .'
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one.hoster.test.", "hoster.test": HOSTER,
+             "enum.test": "\n".join(record.format(n, uri) for n, uri in enumerate(
+                 ("sip:a@gone.other.test", "sip:b@127.0.0.9", "sip:c@other.test")))}
+    with Lab(scene, zones, '  - {from: pbx, user: "+*", to: enum, suffix: enum.test}\n') as lab:
+        lab.send(uri="tel:+49-30-123")
+        s = other.accept()
+        m = s.recv()
+        assert m.line == "MESSAGE sip:c@other.test SIP/2.0"
+        s.send(sip.response(m, 200))
+        assert lab.pbx.final().status == 200
+        passed = lab.gw.events("number_uri_passed")
+        assert [x["uri"] for x in passed] == ["sip:a@gone.other.test", "sip:b@127.0.0.9"]
+        assert "does not exist" in passed[0]["why"] and passed[1]["why"] == "Number Leads To No Domain"
+
+
+def numbered(scene):
+    """The server of other.test, and zones in which the number +4930123 is there."""
+    other = elsewhere(scene)
+    return other, {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+                   "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+
+
 def test_number_is_found_by_enum(scene):
     """RFC 6116 4, in a private tree."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
-    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
-             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+    other, zones = numbered(scene)
     routes = '  - {from: pbx, user: "+*", to: enum, suffix: enum.test}\n'
     with Lab(scene, zones, routes) as lab:
         lab.send(uri="tel:+49-30-123")
@@ -336,12 +383,35 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
 
 
+def test_number_that_enum_does_not_know_goes_to_the_peer_behind_it(scene):
+    """`to: [enum, carrier]`, and numbers as a PBX writes them: without user=phone."""
+    pem, key = scene.pki.domain("other", "other.test")
+    other, carrier = serve(scene, {"cert": pem, "key": key, "ca": scene.ca}), serve(scene)
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+             "peer.test": carrier_zone(scene, carrier.port), "hoster.test": HOSTER,
+             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'
+                          "\n" r'4.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^.*$!sip:a@nowhere.test!" .'}
+    routes = '  - {from: pbx, user: "+*", to: [enum, carrier], suffix: enum.test}\n'
+    with Lab(scene, zones, routes) as lab:
+        kept = {}
+        for uri, where, leaves in [("sip:+4930123@example.test", other, "sip:30123@other.test"),
+                                   ("sip:+4930124@example.test", carrier, "sip:+4930124@peer.test"),
+                                   ("sip:+49999@example.test", carrier, "sip:+49999@peer.test")]:
+            lab.send(uri=uri)
+            s = kept[where] = kept.get(where) or where.accept()
+            m = s.recv()
+            assert m.line == f"MESSAGE {leaves} SIP/2.0"
+            s.send(sip.response(m, 200))
+            assert lab.pbx.final().status == 200
+        x = json.loads(run("explain", "-c", lab.gw.config, "--json", "sip:+49999@example.test", "--from", "pbx").stdout)
+        assert x["ok"] and [t["request_uri"] for t in x["targets"]] == ["sip:+49999@peer.test"]
+        told = lab.gw.events("location_failed")
+        assert [(t["peer"], t["then"]) for t in told] == [("verified", "the next target is tried")] * 2
+
+
 def test_what_rules_set_is_what_is_located(scene):
     """A national number is made a global one for ENUM; a host that a rule sets is asked for in place of the sender's."""
-    pem, key = scene.pki.domain("other", "other.test")
-    other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
-    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
-             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'}
+    other, zones = numbered(scene)
     routes = """  - {from: pbx, user: "0*", set: {strip: 1, prefix: "+49"}, to: enum, suffix: enum.test}
   - {from: pbx, user: "9*", set: {strip: 1, host: other.test}, to: dns}
 """

@@ -1,18 +1,10 @@
 """Calls between real programs through the real gateway."""
 
+import contextlib
+
 import pytest
 from lab.gateway import Gateway, free_port
-from lab.peers import Baresip, Kamailio, Sipp
-
-
-@pytest.fixture
-def kamailio_scene(scene):
-    """Kamailio as the carrier with sipp behind it, sipp as the PBX."""
-    behind, caller, udp = free_port(), free_port(), free_port()
-    k = Kamailio(scene.folder, scene.peer_pem, scene.peer_key, scene.ca, scene.carrier_port, udp, behind,
-                 scene.outside)
-    yield scene, behind, caller, udp
-    k.stop()
+from lab.peers import Baresip, Sipp
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -60,6 +52,7 @@ def test_calls_from_sipp_over_tcp(kamailio_scene):
         uas.wait()
 
 
+@contextlib.contextmanager
 def phones(scene, answer="auto"):
     """A phone outside over mutual TLS, and one inside over UDP."""
     both = scene.pki.path("phone.pem")
@@ -75,49 +68,38 @@ def phones(scene, answer="auto"):
         scene.folder, "inside", scene.pbx_port, free_port(),
         f'<sip:bob@example.test;transport=udp>;outbound="sip:127.0.0.1:{scene.inside}"'
         f";regint=0;answermode={answer}", rtp=22000)
-    return outside, inside
+    try:
+        yield outside, inside
+    finally:
+        outside.stop()
+        inside.stop()
 
 
 def test_baresip_over_tls_calls_baresip_inside(scene):
-    with scene.gateway() as gw:
-        outside, inside = phones(scene)
-        try:
-            outside.command("dial", "sip:bob@example.test")
-            inside.wait_event("CALL_ESTABLISHED")
-            outside.wait_event("CALL_ESTABLISHED")
-            outside.command("hangup")
-            inside.wait_event("CALL_CLOSED")
-        finally:
-            outside.stop()
-            inside.stop()
+    with scene.gateway() as gw, phones(scene) as (outside, inside):
+        outside.command("dial", "sip:bob@example.test")
+        inside.wait_event("CALL_ESTABLISHED")
+        outside.wait_event("CALL_ESTABLISHED")
+        outside.command("hangup")
+        inside.wait_event("CALL_CLOSED")
         assert gw.events("connection_open", peer="carrier", identity="peer.test")
 
 
 def test_baresip_inside_hangs_up_a_call_from_outside(scene):
     """The BYE goes back over the connection that the caller opened: its Contact cannot be reached."""
-    with scene.gateway() as gw:
-        outside, inside = phones(scene)
-        try:
-            outside.command("dial", "sip:bob@example.test")
-            inside.wait_event("CALL_ESTABLISHED")
-            outside.wait_event("CALL_ESTABLISHED")
-            inside.command("hangup")
-            outside.wait_event("CALL_CLOSED")
-        finally:
-            outside.stop()
-            inside.stop()
+    with scene.gateway() as gw, phones(scene) as (outside, inside):
+        outside.command("dial", "sip:bob@example.test")
+        inside.wait_event("CALL_ESTABLISHED")
+        outside.wait_event("CALL_ESTABLISHED")
+        inside.command("hangup")
+        outside.wait_event("CALL_CLOSED")
         assert not gw.events("connection_open", direction="out")
 
 
 def test_baresip_cancels_a_ringing_call(scene):
-    with scene.gateway():
-        outside, inside = phones(scene, answer="manual")
-        try:
-            outside.command("dial", "sip:bob@example.test")
-            inside.wait_event("CALL_INCOMING")
-            outside.wait_event("CALL_RINGING")
-            outside.command("hangup")
-            inside.wait_event("CALL_CLOSED")
-        finally:
-            outside.stop()
-            inside.stop()
+    with scene.gateway(), phones(scene, answer="manual") as (outside, inside):
+        outside.command("dial", "sip:bob@example.test")
+        inside.wait_event("CALL_INCOMING")
+        outside.wait_event("CALL_RINGING")
+        outside.command("hangup")
+        inside.wait_event("CALL_CLOSED")

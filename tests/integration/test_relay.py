@@ -27,7 +27,7 @@ def test_call_from_tls_to_udp_and_back(scene, workers):
         answer(pbx, invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{pbx.port}>")
         ok = c.recv()
         assert ok.status == 200 and len(ok.all("via")) == 1
-        routes = "".join(f"Route: {r}\r\n" for r in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         assert routes.count("Route:") == 2  # RFC 5658: the sides differ
         c.send(sip.request("ACK", f"sip:bob@127.0.0.1:{pbx.port}", headers=routes, call_id=ok["call-id"],
                            to_tag=";tag=callee"))
@@ -239,7 +239,7 @@ def test_ping_takes_a_peer_down_and_up(scene):
         pbx = sip.Udp(scene.pbx_port)
         m = pbx.recv()
         assert m.method == "OPTIONS"
-        assert m["from"].startswith(f"<sip:127.0.0.1:{scene.inside}>;tag=")
+        assert m["from"].startswith("<sip:127.0.0.1>;tag=")  # RFC 3261 19.1.1 table 1: no port
         assert m["contact"] == f"<sip:127.0.0.1:{scene.inside}>"
         answer(pbx, m, 503, reason="Service Unavailable")
         assert gw.wait_event("peer_down")[0]["peer"] == "pbx"

@@ -66,7 +66,7 @@ def test_hops_of_a_sips_call_are_in_the_log_and_in_ctl(scene):
         opened = {e["peer"]: e["suite"] for e in gw.events("connection_open")}
         assert (told["in_suite"], told["out_suite"]) == (opened["carrier"], opened["second"])
         assert "call_id" in ctl(gw, "calls") and "TLSv1.3" in ctl(gw, "calls")
-        routes = "".join(f"Route: {v}\r\n" for v in reversed(ok.all("record-route")))
+        routes = sip.route_set(ok)
         c.send(sip.request("BYE", "sips:bob@127.0.0.1:9", headers=routes, to_tag=";tag=callee", cseq=2,
                            call_id=ok["call-id"]))
         bye = s.recv(want=lambda m: m.method == "BYE")

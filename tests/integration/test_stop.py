@@ -7,12 +7,17 @@ import time
 from lab import sip
 
 
+def inviting(scene):
+    """The PBX, the carrier's connection, and its INVITE that the PBX has got."""
+    pbx = sip.Udp(scene.pbx_port)
+    c = sip.tls(scene.outside, **scene.carrier_tls())
+    c.send(sip.request("INVITE"))
+    return pbx, c, pbx.recv()
+
+
 def test_open_transactions_get_their_time(scene):
     with scene.gateway(extra="limits: {drain: 10s}") as gw:
-        pbx = sip.Udp(scene.pbx_port)
-        c = sip.tls(scene.outside, **scene.carrier_tls())
-        c.send(sip.request("INVITE"))
-        invite = pbx.recv()
+        pbx, c, invite = inviting(scene)
         gw.process.send_signal(signal.SIGTERM)
         gw.wait_event("draining")
         timer = threading.Timer(0.5, lambda: pbx.send(sip.response(invite, 200)))
@@ -24,10 +29,7 @@ def test_open_transactions_get_their_time(scene):
 
 def test_the_rest_is_abandoned_after_the_limit(scene):
     with scene.gateway(extra="limits: {drain: 500ms}") as gw:
-        pbx = sip.Udp(scene.pbx_port)
-        c = sip.tls(scene.outside, **scene.carrier_tls())
-        c.send(sip.request("INVITE"))
-        pbx.recv()
+        _pbx, c, _ = inviting(scene)
         started = time.monotonic()
         assert gw.stop() == 0
         assert 0.4 < time.monotonic() - started < 5
@@ -37,10 +39,7 @@ def test_the_rest_is_abandoned_after_the_limit(scene):
 
 def test_no_new_connections_while_draining(scene):
     with scene.gateway(extra="limits: {drain: 2s}") as gw:
-        pbx = sip.Udp(scene.pbx_port)
-        c = sip.tls(scene.outside, **scene.carrier_tls())
-        c.send(sip.request("INVITE"))
-        invite = pbx.recv()
+        pbx, c, invite = inviting(scene)
         gw.process.send_signal(signal.SIGTERM)
         gw.wait_event("draining")
         late = sip.tcp(scene.outside)  # the kernel's queue takes it; nobody answers
@@ -53,10 +52,8 @@ def test_no_new_connections_while_draining(scene):
 def test_timers_that_only_absorb_do_not_count(scene):
     """RFC 6026's Accepted lasts 32 s: stopping does not wait for it."""
     with scene.gateway(extra="limits: {drain: 30s}") as gw:
-        pbx = sip.Udp(scene.pbx_port)
-        c = sip.tls(scene.outside, **scene.carrier_tls())
-        c.send(sip.request("INVITE"))
-        pbx.send(sip.response(pbx.recv(), 200))
+        pbx, c, invite = inviting(scene)
+        pbx.send(sip.response(invite, 200))
         assert c.final().status == 200
         started = time.monotonic()
         assert gw.stop() == 0

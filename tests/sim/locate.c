@@ -106,26 +106,15 @@ void send_inside(struct located *x, const char *method, const struct raw_message
                  const char *uri, const char *cseq)
 {
     char text[4096], routes[2048];
-    const char *row = m->text;
-    struct sw_buf b = sw_buf(text, sizeof(text)), r = sw_buf(routes, sizeof(routes) - 1);
-    const char *rows[8];
-    int n = 0;
-    while ((row = strstr(row, "\r\nRecord-Route: ")) && n < 8)
-        rows[n++] = row += 16;
-    bool reverse = strncmp(m->text, "SIP/2.0 ", 8) == 0; /* RFC 3261 12.1.1, 12.1.2 */
-    for (int i = 0; i < n; i++) {
-        row = rows[reverse ? n - 1 - i : i];
-        sw_buf_lit(&r, "Route: ");
-        sw_buf_put(&r, row, strcspn(row, "\r"));
-        sw_buf_lit(&r, "\r\n");
-    }
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    raw_routes(m, strncmp(m->text, "SIP/2.0 ", 8) == 0, routes, sizeof(routes));
     sw_buf_str(&b, method);
     sw_buf_char(&b, ' ');
     sw_buf_str(&b, uri);
     sw_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bK-in-");
     sw_buf_str(&b, method);
     sw_buf_lit(&b, "\r\nMax-Forwards: 70\r\n");
-    sw_buf_slice(&b, sw_buf_view(&r));
+    sw_buf_str(&b, routes);
     sw_buf_lit(&b, "From: <sip:a@pbx.test>;tag=1\r\nTo: <");
     sw_buf_str(&b, x->inside_to ? x->inside_to : "sip:b@c");
     sw_buf_lit(&b, ">;tag=2\r\nCall-ID: c1\r\nCSeq: ");

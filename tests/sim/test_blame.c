@@ -216,10 +216,13 @@ static void test_blame_is_not_the_peers_for_a_name_that_a_sender_chose(void **st
     route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
     located_start(&x);
     partner_zone(&x.zone);
+    int64_t try_at = x.sim->now_ms; /* it is down, and one request may try it again */
+    atomic_store(&x.gate.conf.state[PARTNER].load->try_at_ms, try_at);
     send_request(&x, "MESSAGE", "sip:bob@partner.test;transport=udp", "c1", "");
     run_ms(&x, 1000);
     assert_int_equal(raw_count(x.pbx, "SIP/2.0 480"), 1);
     assert_int_equal(failed(&x, PARTNER), 0);
+    assert_int_equal(atomic_load(&x.gate.conf.state[PARTNER].load->try_at_ms), try_at);
     located_fini(&x);
 }
 

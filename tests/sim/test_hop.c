@@ -100,7 +100,7 @@ static void test_hop_cancel_goes_to_a_stranger_that_had_called(void **state)
         located_start(&x);
         other_zone(&x, elsewhere ? "10.0.0.99" : "10.0.0.11");
         struct raw *there = raw_new(x.sim, "there", "10.0.0.99:5061", SW_TLS);
-        there->node->ident = x.ident_one;
+        raw_proves(there, "other.test");
         raw_send(x.one, "10.0.0.1:5061", SW_TLS,
                  "INVITE sip:b@example.test SIP/2.0\r\n"
                  "Via: SIP/2.0/TLS 10.0.0.11:5061;branch=z9hG4bK-in\r\nMax-Forwards: 70\r\n"

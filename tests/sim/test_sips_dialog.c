@@ -199,6 +199,7 @@ static void test_sips_to_an_unproved_name_leaves_over_the_dialogs_own_connection
     struct scene x;
     scene_init(&x, false, false, "10.0.0.8:5061");
     x.gate.conf.peers[0].verify = SW_VERIFY_CHAIN; /* the caller's */
+    x.gate.conf.peers[0].fail_after = 3;
     establish(&x, x.target, "sips");
     send(&x, x.target, "INFO", "sips:a@10.0.0.9", "sips:b@10.0.0.8", x.back, 7);
     go_on(&x);
@@ -212,6 +213,8 @@ static void test_sips_to_an_unproved_name_leaves_over_the_dialogs_own_connection
     go_on(&x);
     assert_int_equal(raw_count(x.caller, "BYE"), 0);
     assert_int_equal(raw_count(x.target, "SIP/2.0 500"), 1);
+    /* it could be reached: what was asked for is none of its failures */
+    assert_int_equal(atomic_load(&x.gate.conf.state[0].load->failed), 0);
     send(&x, x.target, "ACK", "sips:a@10.0.0.9", "sips:b@10.0.0.8", x.back, 7);
     go_on(&x);
     assert_int_equal(raw_count(x.caller, "ACK"), 0);

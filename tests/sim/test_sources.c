@@ -22,7 +22,6 @@ struct scene {
     struct zone zone;
     struct raw *pbx;
     struct raw *from[3]; /* connections; the first two are one sender's */
-    struct sw_ident *ident[3];
     unsigned sent;
 };
 
@@ -44,7 +43,8 @@ static void scene_init(struct scene *x, const char *const address[3], const char
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     for (int i = 0; i < 3; i++) {
         x->from[i] = raw_new(x->sim, "sender", address[i], SW_TLS);
-        x->from[i]->node->ident = x->ident[i] = domain[i] ? conf_ident(domain[i]) : NULL;
+        if (domain[i])
+            raw_proves(x->from[i], domain[i]);
     }
     gate_start(&x->gate, x->sim, "gate", 1, "example.test", 7);
     x->gate.node->dns = (struct sim_dns){.zone = &x->zone, .delay_min_ms = 5, .delay_max_ms = 30};
@@ -52,12 +52,7 @@ static void scene_init(struct scene *x, const char *const address[3], const char
 
 static void scene_fini(struct scene *x)
 {
-    sim_run(x->sim, INT64_MAX);
-    gate_assert_idle(&x->gate);
-    for (int i = 0; i < 3; i++)
-        free(x->ident[i]);
-    gate_stop(&x->gate);
-    sim_free(x->sim);
+    gate_finish(&x->gate);
 }
 
 static void settle(struct scene *x)

@@ -228,6 +228,11 @@ def request(method="OPTIONS", uri="sip:bob@example.test", transport="TLS", sent_
             f"Content-Length: {len(body)}\r\n\r\n{body}")
 
 
+def route_set(ok):
+    """The Route lines of the caller, by the response that made its dialog: RFC 3261 12.1.2."""
+    return "".join(f"Route: {v}\r\n" for v in reversed(ok.all("record-route")))
+
+
 def response(m, status, reason="OK", headers="", body="", tag="callee"):
     """A response to a received request, with its Via, Record-Route, From, To, Call-ID and CSeq."""
     out = [f"SIP/2.0 {status} {reason}"]

@@ -195,6 +195,23 @@ static void test_what_was_forged_or_failed_or_refused_is_counted(void **state)
     assert_int_equal(f.seen.last.status, SW_DENIED_BOGUS);
 }
 
+/* Whoever asked can tell a question that was not asked from servers that are silent. */
+static void test_what_was_refused_for_a_limit_is_told_as_such(void **state)
+{
+    static const enum sw_status limits[] = {SW_LIMIT, SW_LIMIT_MEMORY};
+    const struct sw_dns_answer none = {.status = SW_PEER_DNS};
+    (void)state;
+    ask("example.test", 1);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        tell(limits[i], &none, 1);
+        assert_true(sw_worker_mail(f.all.worker));
+        assert_int_equal(f.seen.last.status, limits[i]);
+    }
+    tell(SW_PEER_TIMEOUT, &none, 1);
+    assert_true(sw_worker_mail(f.all.worker));
+    assert_int_equal(f.seen.last.status, SW_PEER_DNS);
+}
+
 static void test_another_configuration_forgets_what_other_servers_said(void **state)
 {
     const struct sw_dns_answer a = {.ttl_s = 100, .count = 1, .records = SW_SLICE("\0\1x")};
@@ -242,6 +259,7 @@ int main(void)
         TEST(test_an_answer_of_the_resolver_comes_by_mail_and_then_from_the_cache),
         TEST(test_an_answer_lives_as_long_as_its_ttl),
         TEST(test_what_was_forged_or_failed_or_refused_is_counted),
+        TEST(test_what_was_refused_for_a_limit_is_told_as_such),
         TEST(test_another_configuration_forgets_what_other_servers_said),
         TEST(test_an_answer_that_a_full_mailbox_does_not_take_is_counted),
     };
