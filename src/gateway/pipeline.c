@@ -220,7 +220,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     const struct sw_peer_conf *wanted = flow->outbound ? sw_proxy_peer(p->conf, flow->peer) : NULL;
     struct sw_ingress in = {0};
     enum sw_status s = SW_OK;
-    const struct sw_ingress_server server = {wanted, ev->domain, ev->server};
+    const struct sw_ingress_server server = {wanted, ev->domain, ev->server, ev->located};
     enum sw_status dane = flow->outbound ? sw_ingress_dane(p->conf, &server, flow, &in) : SW_AGAIN;
     if (dane != SW_AGAIN)
         s = dane;
@@ -248,9 +248,9 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     if (peer)
         a->verdict.proof = sw_ingress_proof(peer, flow, &a->verdict.domain_id);
-    if (peer && dane == SW_OK) { /* the name that was looked for is its first */
+    if (peer && dane == SW_OK) {
         a->verdict.proof = SW_PROOF_NAME;
-        a->verdict.domain_id = a->verdict.domain_id ? a->verdict.domain_id : 1;
+        a->verdict.domain_id = sw_peer_domain(peer, ev->located);
     }
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);

@@ -67,8 +67,7 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
         !(s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g)))
         return false;
     struct sw_endpoint ip;
-    if (peer && peer->dane && !sw_peer_has_domain(peer, g->host) &&
-        !sw_endpoint_ip_parse(g->host, &ip))
+    if (peer && peer->dane && !sw_peer_domain(peer, g->host) && !sw_endpoint_ip_parse(g->host, &ip))
         to_domain(peer, g); /* only there TLSA records prove it */
     return true;
 }
@@ -164,9 +163,7 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
             return false;
     }
     const struct sw_locate_place *at = &x->locate->place[s->place++];
-    struct sw_dane dane = {.records = {NULL, 0}, .host = {NULL, 0}};
-    if (domain.n && !sw_domain_eq(domain, sw_slice_str(x->locate->host)))
-        return open_at(p, s, &at->remote, domain, dane); /* the records are another name's */
+    struct sw_dane dane;
     return sw_location_dane(&p->e->scratch, x->locate, at, &dane) &&
            open_at(p, s, &at->remote, domain, dane);
 }

@@ -214,12 +214,12 @@ const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c
     return NULL;
 }
 
-bool sw_peer_has_domain(const struct sw_peer_conf *p, struct sw_slice host)
+uint32_t sw_peer_domain(const struct sw_peer_conf *p, struct sw_slice host)
 {
     for (uint32_t i = 0; i < p->domain_count; i++)
         if (sw_domain_eq(p->domains[i], host))
-            return true;
-    return false;
+            return i + 1;
+    return 0;
 }
 
 /* Peers have the lower half of the numbers and proved domains the upper one: nobody can find a

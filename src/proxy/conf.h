@@ -192,8 +192,8 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
 const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
                                                    struct sw_slice domain);
 
-/** True if a host is exactly one of the peer's domains, in any case. */
-bool sw_peer_has_domain(const struct sw_peer_conf *p, struct sw_slice host);
+/** Which of the peer's domains a host is, in any case, from 1; 0: none. */
+uint32_t sw_peer_domain(const struct sw_peer_conf *p, struct sw_slice host);
 
 /** The key of ids that a key stands for: that of `domain_key`, or one that seals. */
 struct sw_sip_key sw_proxy_domain_key(const struct sw_hmac_key *of);

@@ -22,7 +22,7 @@ bool sw_location_wants_dane(const struct sw_proxy_conf *c, const struct sw_peer_
                             uint16_t listener, struct sw_slice host)
 {
     if (peer)
-        return peer->dane && sw_peer_has_domain(peer, host);
+        return peer->dane && sw_peer_domain(peer, host);
     return listener < c->listener_count && c->listeners[listener].dane;
 }
 
@@ -30,12 +30,13 @@ bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
                       const struct sw_locate_place *place, struct sw_dane *out)
 {
     const struct sw_dane is = sw_locate_dane(x, place);
-    *out = (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
+    *out = (struct sw_dane){.records = {NULL, 0}};
     if (!is.records.n)
         return true;
     out->records = sw_arena_dup(a, is.records);
     out->host = sw_arena_dup(a, is.host);
-    return out->records.p && out->host.p;
+    out->domain = sw_arena_dup(a, is.domain);
+    return out->records.p && out->host.p && out->domain.p;
 }
 
 bool sw_location_over(const struct sw_location *x)

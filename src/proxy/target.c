@@ -288,7 +288,7 @@ static void add_domain(const struct sw_peer_conf *peer, const struct sw_request 
 {
     const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
     if (!peer || !peer->dane || t.transport != SW_TLS ||
-        (sw_uri_is_sip(u) && sw_peer_has_domain(peer, sw_target_host(u))))
+        (sw_uri_is_sip(u) && sw_peer_domain(peer, sw_target_host(u))))
         return;
     t.remote = (struct sw_endpoint){0};
     t.locate = SW_TARGET_PEER;

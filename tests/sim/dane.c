@@ -20,5 +20,7 @@ bool sim_dane_fits(struct sim_conn *c, const struct sw_dane *dane)
     c->flow[0].ident = &c->believed;
     if (dane->host.n < sizeof(c->server))
         memcpy(c->server, dane->host.p, dane->host.n);
+    if (dane->domain.n < sizeof(c->located))
+        memcpy(c->located, dane->domain.p, dane->domain.n);
     return fits;
 }

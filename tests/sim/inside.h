@@ -51,9 +51,10 @@ struct sim_conn {
     unsigned users[2]; /* workers of each node that sent over it, a bit each */
     bool up[2];        /* admitted by this side */
     bool dead;
-    char domain[SW_DNS_NAME_MAX]; /* side 1 must prove it; "": it is a peer */
-    char server[SW_DNS_NAME_MAX]; /* whose TLSA records side 1 fits; "": none were there */
-    struct sw_ident believed;     /* by them */
+    char domain[SW_DNS_NAME_MAX];  /* side 1 must prove it; "": it is a peer */
+    char server[SW_DNS_NAME_MAX];  /* whose TLSA records side 1 fits; "": none were there */
+    char located[SW_DNS_NAME_MAX]; /* the domain that led to it */
+    struct sw_ident believed;      /* by them */
     bool listed[2];
     struct sim_stream *stream[2]; /* to a node that takes bytes */
 };

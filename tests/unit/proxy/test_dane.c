@@ -56,7 +56,7 @@ static void test_records_are_no_trust_entry(void **state)
 {
     static const uint32_t usages[] = {SW_VOUCHED_DANE_EE, SW_VOUCHED_DANE_TA};
     const struct sw_slice domain = SW_SLICE("other.test");
-    const struct sw_ingress_server server = {NULL, domain, SW_SLICE("one.other.test")};
+    const struct sw_ingress_server server = {NULL, domain, SW_SLICE("one.other.test"), domain};
     struct sw_ingress in;
     struct shown x;
     (void)state;
@@ -75,10 +75,41 @@ static void test_records_are_no_trust_entry(void **state)
     }
 }
 
+/* Usage 3 looks at no name in the certificate, so it proves the name that was looked for, and none
+ * besides: a peer that a reload gave another domain is not behind the old one. RFC 7671 5.1, RFC
+ * 7673 4.1 */
+static void test_records_prove_the_name_that_led_to_them(void **state)
+{
+    static const struct {
+        bool peer;
+        const char *domain, *located;
+        enum sw_status want;
+    } rows[] = {
+        {true, "", "peer.test", SW_OK},
+        {true, "", "PEER.test", SW_OK},
+        {true, "", "was.peer.test", SW_AGAIN},
+        {true, "", "", SW_AGAIN},
+        {false, "stranger.test", "stranger.test", SW_OK},
+        {false, "stranger.test", "other.test", SW_AGAIN},
+        {false, "peer.test", "peer.test", SW_AGAIN}, /* a peer's by now */
+    };
+    (void)state;
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct sw_ingress_server server = {rows[i].peer ? &peer : NULL,
+                                                 sw_slice_str(rows[i].domain), SW_SLICE("h.test"),
+                                                 sw_slice_str(rows[i].located)};
+        struct sw_ingress in;
+        struct shown x;
+        show(&x, SW_VOUCHED_DANE_EE, 0);
+        assert_int_equal(sw_ingress_dane(&conf, &server, &x.flow, &in), rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_are_no_trust_entry),
+        cmocka_unit_test(test_records_prove_the_name_that_led_to_them),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
