@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "sim/locate.h"
+#include "support/fault.h"
 #include <stdlib.h>
 
 /* "3 0 1" of what a node shows. */
@@ -20,9 +21,10 @@ static void zone_tlsa(struct located *x, const char *name, const struct raw *sho
 
 /* The partner's server `one` shows a certificate for another name, which a record is of; so has
  * evil.test, at `two`. */
-static void scene(struct located *x)
+static void scene_of(struct located *x, uint32_t ping_ms)
 {
     located_init(x, "elsewhere.test");
+    x->gate.conf.peers[0].ping_ms = ping_ms;
     x->gate.conf.peers[0].dane = true;
     x->ident_two = raw_proves(x->two, "evil.test");
     conf_route(&x->gate.conf, "pbx", "partner", NULL);
@@ -34,6 +36,11 @@ static void scene(struct located *x)
     zone_srv(&x->zone, "_sips._tcp.evil.test", 1, 0, 5071, "two.evil.test");
     zone_address(&x->zone, "two.evil.test", "10.0.0.12");
     zone_tlsa(x, "_5071._tcp.two.evil.test", x->two);
+}
+
+static void scene(struct located *x)
+{
+    scene_of(x, 0);
 }
 
 static const struct raw_message *call(struct located *x)
@@ -96,10 +103,49 @@ static void test_cancel_asks_for_the_records_anew(void **state)
     }
 }
 
+static struct sw_step inner;
+
+/* The step of the gateway's first worker, which pings; nothing else of the scene meets that. */
+static void short_of_memory(void *user, const struct sw_event *ev, struct sw_actions *out,
+                            int64_t now_ms)
+{
+    fault.on = true;
+    inner.step(user, ev, out, now_ms);
+    fault.on = false;
+}
+
+/* A ping at the partner, without memory for request number `at`; 0: with all of it. */
+static void ping_without(uint64_t at)
+{
+    struct located x;
+    scene_of(&x, 30000);
+    inner = x.gate.node->worker[0].step;
+    x.gate.node->worker[0].step.step = short_of_memory;
+    fault = (struct fault){.layer = FAULT_ROOM, .mode = at ? FAULT_ONCE : FAULT_NONE, .at = at};
+    for (int i = 0; i < 70 && raw_count(x.one, "OPTIONS") == 0; i++)
+        run_ms(&x, 500);
+    x.gate.node->worker[0].step = inner;
+    assert_true(at || raw_count(x.one, "OPTIONS") == 1);
+    assert_false(atomic_load(&x.gate.conf.state[0].ping_failed));
+    located_end(&x);
+}
+
+/* That memory is out says nothing of the peer: docs/groups.md "Health". */
+static void test_memory_that_is_out_fails_no_ping(void **state)
+{
+    (void)state;
+    ping_without(0);
+    uint64_t last = fault.count[FAULT_ROOM];
+    assert_true(last > 10);
+    for (uint64_t at = 1; at <= last; at++)
+        ping_without(at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_of_another_domain_prove_no_peer),
+        cmocka_unit_test(test_memory_that_is_out_fails_no_ping),
         cmocka_unit_test(test_cancel_asks_for_the_records_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
