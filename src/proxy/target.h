@@ -34,6 +34,7 @@ struct sw_target {
     uint8_t group;       /* those of a group are tried at once, after the group before it failed */
     uint8_t locate;      /* enum sw_target_locate */
     bool located;        /* the DNS said where it is */
+    bool by_uri;         /* a URI of the request says where it is, and not the configuration */
     uint32_t timeout_ms; /* without any answer the next target is tried */
     struct sw_dane dane; /* what is signed of its certificate */
     struct sw_slice suffix; /* SW_TARGET_ENUM: of the configuration, copied by the context */

@@ -112,9 +112,10 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
     struct sw_target x = *t;
     struct sw_slice host = sw_target_host(u);
-    bool known = sw_proxy_peer(p->conf, t->peer);
+    const struct sw_peer_conf *known = sw_proxy_peer(p->conf, t->peer);
     if (!sw_uri_is_sip(u) || (!known && sw_proxy_domain_id(p->conf, host) != t->peer))
         return;
     x.locate = SW_TARGET_HOP;
+    x.by_uri = known && !sw_peer_domain(known, host);
     add(targets, &x);
 }
