@@ -289,20 +289,6 @@ static void add_aliases(const struct sw_side *s, struct sw_target t, struct sw_t
     add(targets, &t);
 }
 
-/* TLSA records prove a peer at its own domain only: there, if the next hop is another name. RFC
- * 7673 4.1 */
-static void add_domain(const struct sw_peer_conf *peer, const struct sw_request *q,
-                       struct sw_target t, struct sw_targets *targets)
-{
-    const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
-    if (!peer || !peer->dane || t.transport != SW_TLS ||
-        (sw_uri_is_sip(u) && sw_peer_domain(peer, sw_target_host(u))))
-        return;
-    t.remote = (struct sw_endpoint){0};
-    t.locate = SW_TARGET_PEER;
-    add(targets, &t);
-}
-
 /* The other side of the dialog: its flow, another connection to the same address, a new one to the
  * next hop, and at last to where the peer is configured to be. */
 static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
@@ -351,7 +337,7 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         if ((!by_flow || stream) && (!peer || !peer->address_count)) /* "instead of DNS" */
             sw_target_add_hop(p, q, &direct, targets);
     }
-    add_domain(peer, q, direct, targets);
+    sw_target_add_domain(p, q, &direct, targets);
     for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
         direct.remote = peer->addresses[i];
         add(targets, &direct);

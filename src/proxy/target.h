@@ -82,6 +82,11 @@ bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const s
 void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
                        const struct sw_target *t, struct sw_targets *targets);
 
+/** The servers of a peer's own domain, if TLSA records may prove it there, and the next hop is
+ * another name, where they do not. RFC 7673 4.1 */
+void sw_target_add_domain(const struct sw_proxy *p, const struct sw_request *q,
+                          const struct sw_target *t, struct sw_targets *targets);
+
 /** Adds the places of a peer, which are one choice: its addresses, or what the DNS says of its
  * domain. */
 void sw_target_add_peer(const struct sw_proxy *p, const struct sw_peer_conf *peer, uint16_t q,

@@ -119,3 +119,17 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     x.by_uri = known && !sw_peer_domain(known, host);
     add(targets, &x);
 }
+
+void sw_target_add_domain(const struct sw_proxy *p, const struct sw_request *q,
+                          const struct sw_target *t, struct sw_targets *targets)
+{
+    const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    struct sw_target x = *t;
+    if (!peer || !peer->dane || t->transport != SW_TLS ||
+        (sw_uri_is_sip(u) && sw_peer_domain(peer, sw_target_host(u))))
+        return;
+    x.remote = (struct sw_endpoint){0};
+    x.locate = SW_TARGET_PEER;
+    add(targets, &x);
+}
