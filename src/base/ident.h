@@ -25,11 +25,12 @@ enum { SW_CERT_NAMES_MAX = 512 };
 /* What a certificate may be used for, by its extendedKeyUsage and keyUsage. A missing extension and
  * anyExtendedKeyUsage restrict nothing. RFC 5280 4.2.1.3, 4.2.1.12, RFC 5924 4.1 */
 enum sw_use {
-    SW_USE_CLIENT = 1,    /* clientAuth */
-    SW_USE_SERVER = 2,    /* serverAuth */
-    SW_USE_SIP = 4,       /* id-kp-sipDomain */
-    SW_USE_SIGN = 8,      /* digitalSignature */
-    SW_USE_ENCIPHER = 16, /* keyEncipherment */
+    SW_USE_CLIENT = 1,     /* clientAuth */
+    SW_USE_SERVER = 2,     /* serverAuth */
+    SW_USE_SIP = 4,        /* id-kp-sipDomain */
+    SW_USE_SIGN = 8,       /* digitalSignature */
+    SW_USE_ENCIPHER = 16,  /* keyEncipherment */
+    SW_USE_UNCHECKED = 32, /* allows nothing: whether it was revoked was asked, and is not known */
     SW_USE_PURPOSES = SW_USE_CLIENT | SW_USE_SERVER | SW_USE_SIP,
     SW_USE_KEY = SW_USE_SIGN | SW_USE_ENCIPHER,
     SW_USE_ALL = SW_USE_PURPOSES | SW_USE_KEY,
@@ -73,6 +74,15 @@ static inline unsigned sw_ident_uses(const struct sw_ident *i, uint32_t trust_id
         if (i->vouched[k] == trust_id)
             return i->uses[k];
     return 0;
+}
+
+/** True if an entry believes it without knowing whether it was revoked. */
+static inline bool sw_ident_unchecked(const struct sw_ident *i)
+{
+    for (uint32_t k = 0; i->uses && k < i->vouched_count; k++)
+        if (i->uses[k] & SW_USE_UNCHECKED)
+            return true;
+    return false;
 }
 
 /** The pin that the certificate is, or NULL. */

@@ -14,7 +14,7 @@ enum { CELL_MAX = 64, COLUMNS_MAX = 32 };
 
 static const char *const words[] = {"status",       "peers",        "connections", "registrations",
                                     "transactions", "certificates", "failures",    "calls",
-                                    "reload",       "drain"};
+                                    "avoided",      "revocation",   "reload",      "drain"};
 
 static int is_word(const char *s)
 {

@@ -19,8 +19,9 @@ struct sw_explain_question {
 /* A place that the request would go to. */
 struct sw_explain_hop {
     struct sw_target target;
-    bool reuses; /* `conn`: "0.3.1" */
-    bool waits;  /* it is being dialled */
+    bool reuses;  /* `conn`: "0.3.1" */
+    bool waits;   /* it is being dialled */
+    bool avoided; /* it failed lately */
     char conn[32];
     char domain[SW_DNS_NAME_MAX]; /* what one that is no peer must prove */
     char server[SW_DNS_NAME_MAX]; /* whose TLSA records it must match; empty: none */
@@ -34,6 +35,7 @@ struct sw_explain_result {
     uint32_t hops;
     unsigned status; /* what it is answered with at once, not counting 100; 0: nothing */
     char reason[64];
+    char warning[256]; /* its Warning: RFC 5630 5.3; empty: none */
     char *why, *help;
     bool done; /* it goes somewhere, or is answered with 2xx */
 };
@@ -48,6 +50,7 @@ struct sw_explain {
     struct sw_actions actions;
     struct sw_pool *pool; /* connections of the running gateway */
     bool asked;           /* it answered */
+    int route;            /* the one that matches, from 0; -1: none */
     json_t *connections;  /* their rows */
     /* the question: */
     struct sw_flow flow; /* how the request is taken to come */
@@ -96,6 +99,17 @@ void sw_explain_print_dns(const json_t *list);
 
 /** All of it as one document. */
 json_t *sw_explain_json(struct sw_explain *x);
+
+/** Takes over which places of peers the running gateway avoids. */
+void sw_explain_avoid_peers(struct sw_explain *x);
+
+/** The same for the domain that a question to the DNS is about, if it is no peer's. */
+void sw_explain_avoid_domain(struct sw_explain *x, const struct sw_dns_question *q);
+
+/** Puts into a target's row what its peer's configuration says of it beside TLS: its place in the
+ * route's list, limits, what is hidden from it, what of it is reused, RFC 3325. */
+void sw_explain_peer(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p);
+void sw_explain_print_peer(const json_t *target);
 
 /** Puts what a route's rules ask and set into its row. */
 void sw_explain_rules(json_t *route, const struct sw_route_directive *d);

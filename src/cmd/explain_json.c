@@ -96,6 +96,7 @@ static json_t *routes(struct sw_explain *x)
     struct sw_request q;
     struct sw_refusal refusal;
     json_t *list = json_array();
+    x->route = -1;
     sw_engine_begin(&x->gateway.engine, &x->actions, x->gateway.engine.now_ms);
     if ((x->result.done && !x->result.hops) || !sw_explain_request(x, &q) ||
         x->flow.peer == SW_PEER_NOBODY || !sw_policy_request(&x->gateway.proxy, &q, &refusal))
@@ -103,6 +104,8 @@ static json_t *routes(struct sw_explain *x)
     for (uint32_t i = 0; i < c->proxy.route_count; i++) {
         const char *differs = sw_route_mismatch(&x->gateway.proxy, &c->proxy.routes[i], &q);
         json_array_append_new(list, one_route(c, i, differs));
+        if (!differs)
+            x->route = (int)i;
         if (!differs)
             break;
     }
@@ -228,6 +231,10 @@ static json_t *target(struct sw_explain *x, uint32_t i)
     else if (t->transport == SW_TLS && h->domain[0])
         put_strangers(o, c, h);
     put_dane(o, h);
+    if (p)
+        sw_explain_peer(o, x, p);
+    if (h->avoided)
+        json_object_set_new(o, "avoided", json_string("it failed lately: others are tried before"));
     put_request(o, h);
     return o;
 }
@@ -261,6 +268,8 @@ static json_t *answer(const struct sw_explain *x)
     json_t *o = json_pack("{s:i}", "status", (int)r->status);
     if (r->status)
         json_object_set_new(o, "reason", json_string(r->reason));
+    if (r->warning[0])
+        json_object_set_new(o, "warning", json_string(r->warning));
     if (r->done)
         json_object_set_new(o, "why", json_string("OPTIONS for the gateway itself"));
     else
@@ -272,10 +281,11 @@ static json_t *answer(const struct sw_explain *x)
 
 json_t *sw_explain_json(struct sw_explain *x)
 {
-    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "uri", x->uri, "method",
-                          x->method, "ok", x->result.done, "gateway_asked", x->asked, "source",
-                          source(x), "sips", sips(x), "routes", routes(x), "targets", targets(x),
-                          "dns", sw_explain_dns(x));
+    json_t *list = routes(x); /* first: it says which one matches */
+    json_t *o =
+        json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "uri", x->uri, "method",
+                  x->method, "ok", x->result.done, "gateway_asked", x->asked, "source", source(x),
+                  "sips", sips(x), "routes", list, "targets", targets(x), "dns", sw_explain_dns(x));
     if (o && !x->result.hops)
         json_object_set_new(o, "answer", answer(x));
     return o;

@@ -106,6 +106,8 @@ bool sw_explain_open(struct sw_explain *x)
     take_connections(x);
     if (x->asked)
         take_health(x);
+    if (x->asked)
+        sw_explain_avoid_peers(x);
     return true;
 }
 

@@ -81,6 +81,7 @@ static void print_target(const json_t *t, size_t i)
            json_is_true(json_object_get(t, "large_over_tcp")) ? "; above 1300 bytes over TCP" : "");
     printf("   %-12s %s%s%s\n", "connection", conn, *conn ? ": " : "", str(t, "connection"));
     line("health", t, "health");
+    line("avoided", t, "avoided");
     line("shows", t, "identity");
     print_certificates(t);
     line("policy", t, "policy");
@@ -88,6 +89,7 @@ static void print_target(const json_t *t, size_t i)
     line("trust", t, "trust");
     line("expected", t, "expected");
     line("verify", t, "verify");
+    sw_explain_print_peer(t);
     line("Request-URI", t, "request_uri");
 }
 
@@ -102,6 +104,7 @@ static void print_answer(const json_t *doc)
         printf("   %-12s %lld %s\n", "status", status, str(a, "reason"));
     else
         printf("   %-12s none\n", "status");
+    line("Warning", a, "warning");
     line("why", a, "why");
     line("help", a, "help");
 }
@@ -117,6 +120,6 @@ void sw_explain_print(const json_t *doc)
     print_answer(doc);
     printf("\nsips\n   %-12s %s\n", "verdict", str(json_object_get(doc, "sips"), "verdict"));
     if (!json_is_true(json_object_get(doc, "gateway_asked")))
-        puts("\nNo gateway runs with this configuration's admin.socket: connections and what is\n"
-             "known of peers are as after a start.");
+        puts("\nNo gateway runs with this configuration's admin.socket: connections, what is\n"
+             "known of peers and which places are avoided are as after a start.");
 }

@@ -57,12 +57,15 @@ static bool is_to_be_located(const struct sw_fork *f)
     return false;
 }
 
-static struct sw_explain_hop *add_hop(struct sw_explain_result *a, const struct sw_target *t)
+static struct sw_explain_hop *add_hop(struct sw_explain *x, const struct sw_target *t)
 {
+    struct sw_explain_result *a = &x->result;
     if (a->hops == SW_TARGETS_MAX)
         return NULL;
     struct sw_explain_hop *h = &a->hop[a->hops++];
     h->target = *t;
+    h->avoided = sw_avoid_has(x->gateway.proxy.avoid, t->peer, &t->remote, t->transport,
+                              x->gateway.engine.now_ms); /* before it fails here */
     h->target.domain = h->target.uri = h->target.suffix = sw_slice("", 0); /* the context's */
     h->target.dane = (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
     if (t->domain.n < sizeof(h->domain) && t->domain.n)
@@ -80,7 +83,7 @@ static void take_targets(struct sw_explain *x)
     if (x->result.hops || !f || is_to_be_located(f))
         return;
     for (uint32_t i = 0; i < f->target_count; i++)
-        (void)add_hop(&x->result, &f->targets[i]);
+        (void)add_hop(x, &f->targets[i]);
 }
 
 /* A place that is being tried, known already or not. */
@@ -92,9 +95,9 @@ static struct sw_explain_hop *tried_hop(struct sw_explain *x, const struct sw_en
     for (struct sw_list *n = f ? f->branches.next : NULL; !h && f && n != &f->branches;
          n = n->next) {
         const struct sw_branch *b = SW_CONTAINER(n, struct sw_branch, node);
-        if (b->target.located && sw_endpoint_eq(&b->target.remote, remote) &&
+        if (!b->target.locate && sw_endpoint_eq(&b->target.remote, remote) &&
             b->target.peer == peer)
-            h = add_hop(&x->result, &b->target);
+            h = add_hop(x, &b->target);
     }
     return h;
 }
@@ -159,6 +162,7 @@ static void open_one(struct run *r, const struct sw_want *want)
 static void answer_one(struct run *r, const struct sw_lookup_act *lookup)
 {
     const struct sw_dns_answer *answer = sw_explain_ask(r->x, &lookup->question);
+    sw_explain_avoid_domain(r->x, &lookup->question);
     struct pending *p = more(r, SW_EV_ANSWER, SW_OK);
     if (!p)
         return;
@@ -176,6 +180,13 @@ static char *copy_of(const struct sw_send_act *send)
     return bytes;
 }
 
+static void take_warning(struct sw_explain_result *a, const char *bytes)
+{
+    const char *row = strstr(bytes, "\r\nWarning: ");
+    if (row)
+        snprintf(a->warning, sizeof(a->warning), "%.*s", (int)strcspn(row + 11, "\r"), row + 11);
+}
+
 /* A response is the answer; a request is what would leave, and then fails to, so that the next
  * place is tried. */
 static void send_one(struct run *r, const struct sw_send_act *send)
@@ -191,6 +202,7 @@ static void send_one(struct run *r, const struct sw_send_act *send)
             a->status = status;
             snprintf(a->reason, sizeof(a->reason), "%.*s", (int)strcspn(bytes + 12, "\r"),
                      bytes + 12);
+            take_warning(a, bytes);
         }
         free(bytes);
         return;

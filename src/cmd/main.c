@@ -38,7 +38,10 @@ static const struct sw_cmd commands[] = {
      "  calls          the last answered calls: how each hop was secured, as far as can be seen\n"
      "  certificates   what it shows and believes, with names, dates, days left, fingerprint, "
      "users\n"
+     "  revocation     what was fetched or stapled: OCSP answers and lists, until when, what "
+     "failed\n"
      "  registrations  not in this version\n"
+     "  avoided        places that failed lately: until when others are tried before them\n"
      "  failures       connections that failed or were refused, and why\n"
      "  reload         takes up a changed configuration and changed files, or says why not\n"
      "  drain          stops in good order, as SIGTERM does\n"
@@ -46,9 +49,11 @@ static const struct sw_cmd commands[] = {
      "  -s SOCKET   the gateway's admin.socket; without it ./sipward.sock, then\n"
      "              /run/sipward/sipward.sock\n"
      "  --json      the answer as it came: one JSON object, whose member QUESTION has the rows\n"
-     "  PEER        with `peers`: this one alone\n"
+     "  PEER        with `peers`, `connections` and `failures`: this one alone;\n"
+     "              with `avoided`: this peer's, or a domain's\n"
      "\n"
-     "Exit: 0 answered; 1 no gateway answers, or it refused; 2 the arguments are wrong.\n",
+     "Exit: 0 answered; 1 no gateway answers, it refused, or has no such peer; 2 the arguments are "
+     "wrong.\n",
      sw_cmd_ctl, false},
     {"probe", "[URI] [OPTION ...]", "connect to a peer and tell the handshake, message by message",
      "Connects as a client: TCP, TLS handshake, identity (RFC 5922); then OPTIONS and its answer,\n"
@@ -71,8 +76,9 @@ static const struct sw_cmd commands[] = {
      "say where a request would go, and why, without sending anything",
      "Lets the gateway's own code decide on a request for URI, and sends nothing: who the sender\n"
      "is, which route takes it, and for each place in turn its transport, address, listener, the\n"
-     "certificate shown, the identity expected, trust, policy, and the connection that is reused;\n"
-     "or what it is refused with, and why.\n"
+     "certificate shown, the identity expected, trust, policy, the connection that is reused, its\n"
+     "order and weight in the route, and the peer's limits, hide_inside, reverse and\n"
+     "asserted_identity; or what it is refused with, and why.\n"
      "\n"
      "  -c FILE         the configuration\n"
      "  --from SOURCE   a peer's name; an address, which is looked up as that of a sender without\n"
@@ -82,7 +88,7 @@ static const struct sw_cmd commands[] = {
      "  --json          one JSON object; `request` is what would leave\n"
      "\n"
      "A gateway that runs with this configuration is asked, at its admin.socket, for its\n"
-     "connections and for the peers that are down.\n"
+     "connections, the peers that are down, and the places that it avoids just now.\n"
      "\n"
      "Exit: 0 it goes somewhere, or is answered with 2xx; 1 it is refused or dropped; 2 the\n"
      "arguments or the configuration are wrong.\n",

@@ -147,7 +147,7 @@ static bool load_shown(struct probe_goal *g, const struct probe_args *args, char
     snprintf(g->shown, sizeof(g->shown), "%s", facts.subject);
     g->ident = sw_ident_new(g->identity.chain.c[0], NULL, 0);
     for (uint32_t i = 0; g->ident && i < g->ident->name_count; i++)
-        if (!g->from_host.n && sw_domain_identity(g->ident, i, &domain) && domain.p[0] != '*')
+        if (!g->from_host.n && sw_domain_identity(g->ident, i, &domain))
             g->from_host = domain;
     return true;
 }

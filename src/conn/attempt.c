@@ -7,7 +7,7 @@
 
 enum { NAMES_MAX = 256 };
 
-static const char *peer_name(const struct sw_conns *s, const struct sw_flow *flow)
+const char *sw_attempt_peer(const struct sw_conns *s, const struct sw_flow *flow)
 {
     const struct sw_conn_peer *p = sw_conn_peer_find(s, flow->peer);
     if (p)
@@ -38,7 +38,7 @@ size_t sw_attempt_head(const struct sw_conns *s, const struct sw_flow *flow,
     f[1] = sw_field_str("direction", flow->outbound ? "out" : "in");
     f[2] = sw_field_text("transport", sw_transport_name((enum sw_transport)flow->transport));
     f[3] = sw_field_str("listener", s->conf.listeners[flow->listener].name);
-    f[4] = sw_field_str("peer", peer_name(s, flow));
+    f[4] = sw_field_str("peer", sw_attempt_peer(s, flow));
     f[5] = sw_field_str("remote", sw_endpoint_text(&flow->remote, h->remote));
     f[6] = sw_field_str("local", sw_endpoint_text(&flow->local, h->local));
     return 7;
@@ -74,7 +74,7 @@ size_t sw_attempt_rule(const struct sw_conn_peer *p, const struct sw_conn *c, st
 }
 
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
-                     struct sw_slice got)
+                     const char *help, struct sw_slice got)
 {
     struct sw_field f[24];
     struct sw_attempt_text h;
@@ -102,7 +102,11 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
         f[n++] = resumed(&info);
         n = sw_attempt_rule(p, c, f, n);
     }
+    if (c->flow.ident && sw_ident_unchecked(c->flow.ident))
+        f[n++] = sw_field_str("revocation", "unknown");
     f[n++] = sw_field_str("why", why);
+    if (help)
+        f[n++] = sw_field_str("help", help);
     f[n++] = sw_field_number("ms", s->now_ms - c->started_ms);
     sw_log(level, "connection_open", f, n);
 }
@@ -145,6 +149,8 @@ size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct 
     f[n++] = sw_field_text("server_name", info.server_name);
     const char *rule = c->flow.ident ? rule_of(p, c) : NULL;
     f[n++] = sw_field_str("verify", rule ? rule : "-");
+    f[n++] = sw_field_str("revocation",
+                          c->flow.ident && sw_ident_unchecked(c->flow.ident) ? "unknown" : "-");
     f[n++] = sw_field_text("names", sw_buf_view(&b));
     f[n++] = sw_field_text("sha256", fingerprint(c->flow.ident, h->sha256));
     f[n++] = sw_field_str("not_after", ends(c->flow.ident, h->ends));

@@ -6,9 +6,9 @@
 #include "base/field.h"
 #include "conn/conn.h"
 
-/** The connection has passed its three phases. `why` and `got`: see struct sw_ingress. */
+/** The connection has passed its three phases. `why`, `help` and `got`: see struct sw_ingress. */
 void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const char *why,
-                     struct sw_slice got);
+                     const char *help, struct sw_slice got);
 
 /**
  * The connection failed before it was open, or TLS failed on it later: its record, and its line in
@@ -35,6 +35,9 @@ struct sw_attempt_text {
     char id[24], remote[SW_ENDPOINT_TEXT_MAX], local[SW_ENDPOINT_TEXT_MAX], names[256];
     char sha256[64], ends[24];
 };
+
+/** Whose it is: a peer's name, "verified" or "nobody". */
+const char *sw_attempt_peer(const struct sw_conns *s, const struct sw_flow *flow);
 
 /** Describes a connection for a list; returns how many fields it took. */
 size_t sw_attempt_row(const struct sw_conns *s, const struct sw_conn *c, struct sw_attempt_text *h,

@@ -5,9 +5,10 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "tls/message.h"
+#include "tls/message_read.h"
 #include <time.h>
 
-enum { NAMES_BYTES = 256, CHAIN_BYTES = 512, FIELDS = 40 };
+enum { NAMES_BYTES = 256, CHAIN_BYTES = 512, FIELDS = 40, SUITES_BYTES = 128 };
 
 /* What is said of one failure. */
 struct said {
@@ -222,6 +223,27 @@ static void put_chain(struct sw_buf *b, const struct sw_tls_evidence *e)
     b->full = false;
 }
 
+/* All suites of a hello, as a member of the record; the log has as many as a line holds. */
+static void put_suites(struct sw_buf *b, const char *name, const struct sw_tls_suites *s)
+{
+    enum { END = 2 };
+    sw_buf_lit(b, ",\"");
+    sw_buf_str(b, name);
+    sw_buf_lit(b, "\":[");
+    for (unsigned i = 0; i < s->count; i++) {
+        size_t before = b->n;
+        sw_buf_str(b, i ? ",\"" : "\"");
+        sw_tls_word_put(b, sw_tls_suite_name(s->number[i]), s->number[i]);
+        sw_buf_char(b, '"');
+        if (b->full || b->n + END > b->cap) {
+            b->n = before;
+            b->full = false;
+            break;
+        }
+    }
+    sw_buf_char(b, ']');
+}
+
 /* Its subjects, for the log. */
 static void put_subjects(struct sw_buf *b, const struct sw_tls_evidence *e)
 {
@@ -240,6 +262,10 @@ static void keep(const struct sw_conns *s, const struct said *x, uint64_t what, 
     sw_failures_put(&b, f, n);
     if (x->e.told)
         put_chain(&b, &x->e);
+    if (x->e.their_suites.count && b.cap - b.n > SUITES_BYTES)
+        put_suites(&b, "peer_suites", &x->e.their_suites);
+    if (x->e.our_suites.count && b.cap - b.n > SUITES_BYTES)
+        put_suites(&b, "our_suites", &x->e.our_suites);
     const struct sw_failure failure = {
         .what = what,
         .wall_ms = wall_ms,
@@ -290,9 +316,10 @@ void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum s
     if (c->tls)
         sw_tls_failure(c->tls, &x.tls);
     x.tls_says = x.tls.why[0] && (state != SW_CONN_IDENTITY || c->waits);
+    const bool open = state == SW_CONN_OPEN && status != SW_CRYPTO_VERIFY && x.tls.settled;
     x.r = (struct sw_attempt_refusal){
         .status = status,
-        .phase = phase(status, state),
+        .phase = open ? "open" : phase(status, state),
         .code = x.tls_says ? x.tls.code : code_of(status, state),
         .why = x.tls_says ? x.tls.why
                : why      ? why

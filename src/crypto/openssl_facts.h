@@ -25,6 +25,8 @@ struct sw_fact_entry {
     struct sw_fact_bytes cert, issuer; /* empty: it is a list */
     enum sw_fact said;                 /* NONE: nothing yet */
     int64_t until_s, refresh_s, retry_s;
+    int64_t failed_s; /* when it could not be learnt last; 0: it never could not */
+    char *why;        /* of that; NULL: memory was out */
     X509_CRL *list;
     uint8_t list_sha256[32];
     struct sw_fact_bytes staple; /* the answer itself, of a certificate of ours */
@@ -54,6 +56,12 @@ struct sw_fact_entry *sw_fact_find(const struct sw_revocations *r, const uint8_t
 /** Notes what was said. What said something else before is to be judged again. */
 void sw_fact_say(struct sw_revocations *r, struct sw_fact_entry *f, enum sw_fact said,
                  int64_t now_s, int64_t until_s);
+
+/** True if nothing is known of it, and it names nobody to ask. */
+static inline bool sw_fact_is_empty(const struct sw_fact_entry *f)
+{
+    return f->said == SW_FACT_NONE && !f->url;
+}
 
 /** Frees bytes and forgets them. */
 void sw_fact_drop_bytes(struct sw_fact_bytes *b);

@@ -146,11 +146,23 @@ static void take_list(struct sw_revocations *r, const struct sw_inquiry *q, X509
     out->until_s = next_s;
 }
 
-static void put_failed(struct sw_revocations *r, const struct sw_inquiry *q, int64_t now_s)
+static void put_failed(struct sw_revocations *r, const struct sw_inquiry *q, int64_t now_s,
+                       const char *why)
 {
     struct sw_fact_entry *f = sw_fact_find(r, q->what);
-    if (f)
-        f->retry_s = now_s + retry_after_s(r);
+    if (!f)
+        return;
+    f->retry_s = now_s + retry_after_s(r);
+    f->failed_s = now_s;
+    free(f->why);
+    f->why = strdup(why);
+}
+
+static void put_list(X509_CRL *crl, struct sw_learnt *out)
+{
+    struct sw_crl_facts facts;
+    sw_crl_facts((const struct sw_crl *)crl, &facts);
+    memcpy(out->about.issuer, facts.issuer, sizeof(facts.issuer));
 }
 
 void sw_revocations_answer(struct sw_revocations *r, struct sw_inquiry *q, struct sw_slice body,
@@ -166,6 +178,10 @@ void sw_revocations_answer(struct sw_revocations *r, struct sw_inquiry *q, struc
     struct sw_ocsp_answer a;
     bool good = body.p && asked &&
                 sw_ocsp_read(body, asked->request, asked->x, asked->issuer, now_s, &a, out->why);
+    if (asked)
+        sw_cert_facts((const struct sw_cert *)asked->x, &out->about);
+    else if (crl)
+        put_list(crl, out);
     sw_revocations_lock(r);
     struct sw_fact_entry *f = sw_fact_find(r, q->what);
     if (f)
@@ -175,7 +191,7 @@ void sw_revocations_answer(struct sw_revocations *r, struct sw_inquiry *q, struc
     else if (good)
         take_ocsp(r, q, &a, body, now_s, out);
     if (strcmp(out->said, "failed") == 0)
-        put_failed(r, q, now_s);
+        put_failed(r, q, now_s, out->why);
     atomic_fetch_add_explicit(&r->answers, 1, memory_order_release);
     sw_revocations_unlock(r);
     X509_CRL_free(crl);

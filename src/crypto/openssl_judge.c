@@ -16,6 +16,7 @@ struct judging {
     X509_STORE_CTX *ctx;
     int64_t now_s;
     int64_t end_s;    /* until when it holds */
+    bool unknown;     /* by the entry asked last: of one in the chain nothing tells */
     bool must_staple; /* a chain's server must: each handshake is judged by itself */
     struct sw_trust_verdict *out;
 };
@@ -26,7 +27,8 @@ static void vouch(struct sw_trust_verdict *out, uint32_t id, uint8_t uses)
     struct sw_vouched *v = &out->vouched;
     for (uint32_t i = 0; i < v->count; i++)
         if (v->id[i] == id) {
-            v->uses[i] |= uses;
+            v->uses[i] = (uint8_t)((v->uses[i] | uses) &
+                                   (SW_USE_ALL | (v->uses[i] & uses & SW_USE_UNCHECKED)));
             return;
         }
     if (v->count < SW_VOUCHED_MAX) {
@@ -84,7 +86,8 @@ static int revoked(struct judging *j, const struct sw_trust_entry *e, STACK_OF(X
                                     .staple = j->ask->staple,
                                     .last = j->ask->last,
                                     .staple_follows = j->ask->staple_follows,
-                                    .now_s = j->now_s};
+                                    .now_s = j->now_s,
+                                    .unknown = &j->unknown};
     int found = X509_V_OK;
     for (int i = 0; i < below_anchor; i++) {
         int error =
@@ -141,11 +144,18 @@ static bool staple_missing(struct judging *j, STACK_OF(X509) * chain, int anchor
                                                               sk_X509_value(chain, 1), j->now_s));
 }
 
+/* What a chain may be used for by the entry that was asked last. */
+static uint8_t uses_of(const struct judging *j, STACK_OF(X509) * chain, int anchor_at)
+{
+    return sw_x509_chain_uses(chain, anchor_at) | (j->unknown ? SW_USE_UNCHECKED : 0);
+}
+
 /* An entry vouches if one of its anchors stands in the chain, not deeper than it allows. */
 static int judge_entry(struct judging *j, uint32_t entry, STACK_OF(X509) * chain, int anchor_at,
                        int *depth)
 {
     const struct sw_trust_entry *e = j->t->entries[entry];
+    j->unknown = false;
     if ((unsigned)anchor_at > e->depth) {
         *depth = (int)e->depth;
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
@@ -182,7 +192,7 @@ static void match_anchors(struct judging *j, STACK_OF(X509) * chain)
              a < t->anchors + t->anchor_count && a->x == first->x; a++) {
             int e = judge_entry(j, a->entry, chain, i, &depth);
             if (e == X509_V_OK) {
-                vouch(out, t->entries[a->entry]->id, sw_x509_chain_uses(chain, i));
+                vouch(out, t->entries[a->entry]->id, uses_of(j, chain, i));
             } else {
                 worst = e;
                 out->depth = depth;
@@ -230,7 +240,7 @@ static void ask_alone(struct judging *j, uint32_t entry)
     STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
     int top = good ? sk_X509_num(chain) - 1 : 0;
     if (top > 0 && judge_entry(j, entry, chain, top, &depth) == X509_V_OK) {
-        vouch(j->out, t->entries[entry]->id, sw_x509_chain_uses(chain, top));
+        vouch(j->out, t->entries[entry]->id, uses_of(j, chain, top));
         if (chain_end_s(chain) < j->end_s)
             j->end_s = chain_end_s(chain);
     }
@@ -344,9 +354,7 @@ bool sw_trust_verify(const struct sw_trust *t, X509_STORE_CTX *ctx, const struct
             build(&j, cache, &key);
         judge_pins(t, leaf, leaf_sha256, out);
     }
-    /* the alert would say that the certificate itself has expired */
-    X509_STORE_CTX_set_error(
-        ctx, out->error == X509_V_ERR_CRL_HAS_EXPIRED ? X509_V_ERR_UNABLE_TO_GET_CRL : out->error);
+    X509_STORE_CTX_set_error(ctx, out->error);
     X509_STORE_CTX_set_error_depth(ctx, out->depth);
     ERR_clear_error();
     return out->error == X509_V_OK;

@@ -48,6 +48,7 @@ static void drop(struct sw_revocations *r, struct sw_fact_entry *f)
     sw_fact_drop_bytes(&f->issuer);
     sw_fact_drop_bytes(&f->staple);
     OPENSSL_free(f->url);
+    free(f->why);
     free(f);
 }
 
@@ -317,12 +318,14 @@ void sw_revocations_count(struct sw_revocations *r, struct sw_revocations_count 
     sw_revocations_lock(r);
     for (const struct sw_list *l = r->by_age.next; l != &r->by_age; l = l->next) {
         const struct sw_fact_entry *f = SW_CONTAINER(l, struct sw_fact_entry, age);
+        if (sw_fact_is_empty(f))
+            continue;
         uint32_t *n = f->asking || !sw_list_empty(&f->queue) ? &out->waiting
-                      : f->said == SW_FACT_NONE              ? &out->failed
-                      : !f->cert.p                           ? &out->lists
-                      : f->said == SW_FACT_GOOD              ? &out->good
-                      : f->said == SW_FACT_REVOKED           ? &out->revoked
-                                                             : &out->unknown;
+                      : f->said == SW_FACT_NONE    ? &out->failed /* there is an address */
+                      : !f->cert.p                 ? &out->lists
+                      : f->said == SW_FACT_GOOD    ? &out->good
+                      : f->said == SW_FACT_REVOKED ? &out->revoked
+                                                   : &out->unknown;
         ++*n;
     }
     sw_revocations_unlock(r);

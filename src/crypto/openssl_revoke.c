@@ -175,6 +175,16 @@ static int ask_points(struct sw_revocations *learnt, X509 *x, X509 *issuer, int6
     return error;
 }
 
+bool sw_x509_names_source(X509 *x)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    char *url = sw_ocsp_url(x);
+    bool found = url || sk_DIST_POINT_num(points) > 0;
+    OPENSSL_free(url);
+    CRL_DIST_POINTS_free(points);
+    return found;
+}
+
 static int ask_responder(const struct sw_revocation_ask *ask, X509 *x, X509 *issuer,
                          struct said *said)
 {
@@ -264,5 +274,7 @@ int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *a
         said.until_s = ask->now_s + AGAIN_S;
     if (e->revocation_hard || e->revocation_asks)
         *until_s = said.until_s;
+    if (ask->unknown && !said.good && (e->revocation_asks || e->crls.count))
+        *ask->unknown = true;
     return conclude(e, &said);
 }

@@ -73,6 +73,7 @@ struct sw_revocation_ask {
     bool last;                     /* what has not come by now is not known */
     bool staple_follows;           /* the responder is not asked yet */
     int64_t now_s;
+    bool *unknown; /* set if it is believed, and nobody said that it is good; may be NULL */
 };
 
 /**
@@ -82,6 +83,10 @@ struct sw_revocation_ask {
  */
 int sw_revoked(const struct sw_trust_entry *e, const struct sw_revocation_ask *ask, X509 *x,
                X509 *issuer, int64_t *until_s);
+
+/** True if it names a responder that can be asked, or where a list is. RFC 5280 4.2.1.13, 4.2.2.1
+ */
+bool sw_x509_names_source(X509 *x);
 
 /** True if the extension names status_request, or cannot be read. RFC 7633 4.2.3.1 */
 bool sw_x509_must_staple(X509 *x);

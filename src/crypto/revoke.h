@@ -29,6 +29,7 @@ struct sw_learnt {
     const char *said; /* good, revoked, unknown, list, failed */
     int64_t until_s;
     char why[SW_WHY_MAX];
+    struct sw_cert_facts about; /* the certificate; of a list: its issuer alone, if it was read */
 };
 
 /** One with one reference. NULL: memory is out. */
@@ -75,5 +76,21 @@ struct sw_revocations_count {
 };
 
 void sw_revocations_count(struct sw_revocations *r, struct sw_revocations_count *out);
+
+/* One answer or list, or that it could not be had. Text is valid in the call that is given it. */
+struct sw_revocation_row {
+    const char *kind;                      /* ocsp, crl */
+    const char *said;                      /* good, revoked, unknown, list, failed, waiting */
+    const char *url;                       /* NULL: it came stapled */
+    bool of_ours;                          /* about a certificate that we show */
+    int64_t until_s;                       /* of what was said; 0: nothing was */
+    int64_t failed_s;                      /* when it could not be had last; 0: never */
+    const char *why;                       /* of that */
+    const char *issuer, *subject, *serial; /* subject and serial: "" of a list */
+};
+
+/** Tells all that is kept; false: memory is out. `row` is called under no lock. */
+bool sw_revocations_list(struct sw_revocations *r,
+                         void (*row)(void *user, const struct sw_revocation_row *x), void *user);
 
 #endif

@@ -44,6 +44,9 @@ SW_MUST_USE enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs 
                                           char why[SW_WHY_MAX]);
 void sw_certs_free(struct sw_certs *certs);
 
+/** The same certificates once more, to be freed by themselves. SW_LIMIT_MEMORY. Any thread. */
+SW_MUST_USE enum sw_status sw_certs_share(const struct sw_certs *of, struct sw_certs *out);
+
 /** Reads an unencrypted private key in PEM. SW_PEER_SYNTAX with `why`. */
 SW_MUST_USE enum sw_status sw_key_parse(struct sw_slice text, struct sw_key **out,
                                         char why[SW_WHY_MAX]);
@@ -63,6 +66,9 @@ SW_MUST_USE enum sw_status sw_key_from_token(const char *uri, struct sw_slice pi
 
 void sw_key_free(struct sw_key *key);
 
+/** The same key, for one more who frees it; NULL stays NULL. Any thread. */
+struct sw_key *sw_key_share(struct sw_key *key);
+
 /** True if two keys are of one kind, so that only one of them can be chosen in a handshake. */
 bool sw_key_same_kind(const struct sw_key *a, const struct sw_key *b);
 
@@ -73,6 +79,9 @@ bool sw_key_fits(const struct sw_key *key, const struct sw_cert *cert);
 SW_MUST_USE enum sw_status sw_crls_parse(struct sw_slice text, struct sw_crls *out,
                                          char why[SW_WHY_MAX]);
 void sw_crls_free(struct sw_crls *crls);
+
+/** The list at `at` once more, to be freed by itself. SW_LIMIT_MEMORY. Any thread. */
+SW_MUST_USE enum sw_status sw_crls_share(const struct sw_crls *of, size_t at, struct sw_crls *out);
 
 /** Moves all of `from` behind those of `to`. SW_LIMIT_MEMORY: both are as they were. */
 SW_MUST_USE enum sw_status sw_crls_append(struct sw_crls *to, struct sw_crls *from);

@@ -106,7 +106,7 @@ static void asked(struct sw_admin *a, struct client *c)
         *arg++ = 0;
     if (strcmp(word, "reload") == 0) {
         c->waits = true;
-        sw_reload_ask(a->d, "sipward ctl reload");
+        sw_reload_ask(a->d, SW_CONFIG_FILE, "sipward ctl reload");
         return;
     }
     if (strcmp(word, "drain") == 0) {
@@ -172,6 +172,8 @@ void sw_admin_serve(struct sw_admin *a, const struct pollfd *p, unsigned n)
 
 void sw_admin_reloaded(struct sw_admin *a, const struct sw_reload_result *r)
 {
+    if (r->from != SW_CONFIG_FILE || !r->newest) /* not yet what they have asked for */
+        return;
     for (int i = 0; a && i < SW_ADMIN_CLIENTS; i++) {
         struct client *c = &a->clients[i];
         if (c->fd < 0 || !c->waits)

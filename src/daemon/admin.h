@@ -19,7 +19,7 @@ unsigned sw_admin_poll(const struct sw_admin *a, struct pollfd p[SW_ADMIN_FDS]);
 /** Serves what is ready. */
 void sw_admin_serve(struct sw_admin *a, const struct pollfd *p, unsigned n);
 
-/** Answers those who asked for the reload that ended. */
+/** Answers those who asked for the reload that ended, if it is of what they asked for. */
 void sw_admin_reloaded(struct sw_admin *a, const struct sw_reload_result *r);
 
 /** True once `drain` was asked for. */

@@ -1,6 +1,7 @@
 #include "daemon/answers.h"
 
 #include "base/version.h"
+#include "daemon/answers_avoided.h"
 #include "daemon/answers_load.h"
 #include "daemon/failures.h"
 #include "sys/clock.h"
@@ -302,14 +303,15 @@ static void peers(struct sw_daemon *d, const char *only, struct sw_answer *a)
 
 /* ---- what only the workers know ---- */
 
-static void walk(struct sw_daemon *d, const char *key, enum sw_walk_what what, struct sw_answer *a)
+static void walk(struct sw_daemon *d, const char *key, enum sw_walk_what what, const char *peer,
+                 struct sw_answer *a)
 {
     bool any = false;
     text(a, "{\"");
     text(a, key);
     text(a, "\":[");
     for (unsigned i = 0; i < d->started; i++) {
-        struct sw_walk *x = sw_walk_new(what);
+        struct sw_walk *x = sw_walk_new(what, peer);
         enum sw_status s = x ? SW_OK : SW_LIMIT_MEMORY;
         while (s == SW_OK) {
             s = sw_walk_ask(x, &d->all.worker[i], WALK_MS);
@@ -334,22 +336,51 @@ static void walk(struct sw_daemon *d, const char *key, enum sw_walk_what what, s
     text(a, "]}\n");
 }
 
+void sw_answer_no_peer(struct sw_answer *a, const char *name)
+{
+    char why[LIST_BYTES] = {0};
+    struct sw_buf b = sw_buf(why, sizeof(why) - 1);
+    sw_buf_lit(&b, "no peer of the configuration that runs is named \"");
+    sw_buf_str(&b, name);
+    sw_buf_lit(&b, "\": `ctl peers` lists them");
+    sw_answer_error(a, why);
+}
+
+/* A typing error is not to look like a peer that is well. */
+static bool is_nobody(const struct sw_daemon *d, const char *word, const char *arg)
+{
+    const struct sw_proxy_conf *c = &d->now->config.proxy;
+    const bool connections = strcmp(word, "connections") == 0;
+    if (!arg[0] || (!connections && strcmp(word, "peers") != 0))
+        return false;
+    for (uint32_t i = 0; i < c->peer_count; i++)
+        if (sw_slice_eq(c->peers[i].name, sw_slice_str(arg)))
+            return false;
+    return !connections || (strcmp(arg, "nobody") != 0 && strcmp(arg, "verified") != 0);
+}
+
 bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, struct sw_answer *a)
 {
-    if (strcmp(word, "status") == 0)
+    if (is_nobody(d, word, arg))
+        sw_answer_no_peer(a, arg);
+    else if (strcmp(word, "status") == 0)
         status(d, a);
     else if (strcmp(word, "peers") == 0)
         peers(d, arg, a);
     else if (strcmp(word, "certificates") == 0)
         sw_answer_certificates(d, a);
+    else if (strcmp(word, "avoided") == 0)
+        sw_answer_avoided(d, arg, a);
+    else if (strcmp(word, "revocation") == 0)
+        sw_answer_revocation(d, a);
     else if (strcmp(word, "failures") == 0)
         sw_answer_failures(d, arg, a);
     else if (strcmp(word, "connections") == 0)
-        walk(d, "connections", SW_WALK_CONNECTIONS, a);
+        walk(d, "connections", SW_WALK_CONNECTIONS, arg, a);
     else if (strcmp(word, "transactions") == 0)
-        walk(d, "transactions", SW_WALK_TRANSACTIONS, a);
+        walk(d, "transactions", SW_WALK_TRANSACTIONS, "", a);
     else if (strcmp(word, "calls") == 0)
-        walk(d, "calls", SW_WALK_CALLS, a);
+        walk(d, "calls", SW_WALK_CALLS, "", a);
     else
         return false;
     return true;

@@ -29,12 +29,18 @@ void sw_answer_certificates(const struct sw_daemon *d, struct sw_answer *a);
 /** The rows of what is shown alone. */
 void sw_answer_identities(const struct sw_daemon *d, struct sw_answer *a, bool *first);
 
+/** Answers `revocation`: a row for each OCSP answer and each list that came over the network. */
+void sw_answer_revocation(const struct sw_daemon *d, struct sw_answer *a);
+
 /** Answers one of the words of sw_answer_words; `arg` is a peer's name or "". False: not known. */
 bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg,
                         struct sw_answer *a);
 
 /** What came of a reload, with the fingerprints that are served now. */
 void sw_answer_reload(struct sw_daemon *d, const struct sw_reload_result *r, struct sw_answer *a);
+
+/** The error that there is no peer of this name. */
+void sw_answer_no_peer(struct sw_answer *a, const char *name);
 
 /** {"error": text} */
 void sw_answer_error(struct sw_answer *a, const char *text);

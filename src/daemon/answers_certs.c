@@ -2,6 +2,7 @@
 #include "crypto/show.h"
 #include "daemon/answers.h"
 
+#include "sip/domain.h"
 #include "sys/clock.h"
 
 enum { DAY_S = 24 * 3600, USERS_BYTES = 1024, NAMES_BYTES = 1024 };
@@ -97,6 +98,17 @@ static int64_t days_left(int64_t end_s)
     return left >= 0 ? left / DAY_S : -((-left + DAY_S - 1) / DAY_S);
 }
 
+/* The SIP domains among its names. RFC 5922 7.1 */
+static void put_proved(struct sw_buf *b, const struct sw_ident *ident)
+{
+    struct sw_slice domain;
+    for (uint32_t i = 0; i < ident->name_count; i++)
+        if (sw_domain_identity(ident, i, &domain)) {
+            sw_buf_str(b, b->n ? " " : "");
+            sw_buf_slice(b, domain);
+        }
+}
+
 static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
                         const struct sw_cert *cert)
 {
@@ -106,14 +118,18 @@ static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
     struct sw_buf features = sw_buf(promised, sizeof(promised));
     struct sw_buf hex = sw_buf(print, sizeof(print)), key = sw_buf(key_print, sizeof(key_print));
     struct sw_buf found = sw_buf(names, sizeof(names)), uses = sw_buf(purposes, sizeof(purposes));
+    char domains[NAMES_BYTES];
+    struct sw_buf proved = sw_buf(domains, sizeof(domains));
     struct sw_ident *ident = sw_ident_new(cert, NULL, 0);
     sw_cert_facts(cert, &x);
     sw_buf_hex(&hex, x.sha256, sizeof(x.sha256));
     sw_buf_hex(&key, x.key_sha256, sizeof(x.key_sha256));
     sw_cert_purposes_put(&uses, cert);
     sw_cert_features_put(&features, cert);
-    if (ident)
+    if (ident) {
         sw_ident_put_names(ident, &found);
+        put_proved(&proved, ident);
+    }
     sw_ident_free(ident);
     const struct sw_field f[] = {
         sw_field_str("kind", s->kind),
@@ -121,6 +137,7 @@ static void certificate(struct sw_answer *a, bool *first, const struct shown *s,
         sw_field_number("days_left", days_left(x.not_after_s)),
         sw_field_str("subject", x.subject),
         sw_field_text("names", sw_buf_view(&found)),
+        sw_field_text("proves", proved.n ? sw_buf_view(&proved) : SW_SLICE("-")),
         sw_field_str("issuer", x.issuer),
         sw_field_str("serial", x.serial),
         sw_field_str("key", x.key),

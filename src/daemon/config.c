@@ -24,7 +24,7 @@ void *sw_config_alloc(struct sw_config_build *b, size_t n)
     return memset(p, 0, n + 1);
 }
 
-const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path)
+const char *sw_config_path_only(struct sw_config_build *b, const struct sw_text *path)
 {
     size_t dir = strlen(b->c->dir);
     const char *whole = path->s.p;
@@ -37,18 +37,34 @@ const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path
         memcpy(p + dir + 1, path->s.p, path->s.n);
         whole = p;
     }
+    return whole;
+}
+
+const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path)
+{
+    const char *whole = sw_config_path_only(b, path);
     sw_config_watch(b, whole);
     return whole;
 }
 
-void sw_config_watch(struct sw_config_build *b, const char *path)
+static void watch(struct sw_config_build *b, const char *path, bool list)
 {
     struct sw_config_file *file = sw_config_alloc(b, sizeof(*file));
     if (!file)
         return;
-    file->path = path;
-    file->next = b->c->files;
+    *file = (struct sw_config_file){.next = b->c->files, .path = path, .list = list};
     b->c->files = file;
+}
+
+void sw_config_watch(struct sw_config_build *b, const char *path)
+{
+    if (b->from != SW_CONFIG_LISTS) /* it has them: sw_config_share_files */
+        watch(b, path, false);
+}
+
+void sw_config_watch_list(struct sw_config_build *b, const char *path)
+{
+    watch(b, path, true);
 }
 
 static int name_order(const void *a, const void *b)
@@ -121,8 +137,9 @@ int64_t sw_names_find(struct sw_config_build *b, const struct sw_names *names,
 static void build(struct sw_config_build *b)
 {
     static void (*const parts[])(struct sw_config_build * b) = {
-        sw_config_misc,   sw_config_trust, sw_config_listen, sw_config_peers,
-        sw_config_routes, sw_config_dns,   sw_config_dane,   sw_config_identities_check,
+        sw_config_misc,  sw_config_trust,  sw_config_listen,
+        sw_config_peers, sw_config_routes, sw_config_dns,
+        sw_config_dane,  sw_config_fits,   sw_config_identities_check,
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !b->memory_out; i++)
         parts[i](b);
@@ -138,31 +155,58 @@ static char *dir_of(const char *path)
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-enum sw_status sw_config_load(const char *path, const struct sw_config *before, struct sw_config *c,
-                              struct sw_diags *diags)
+static void open_config(struct sw_config *c, const char *path, struct sw_diags *diags)
 {
-    struct sw_slice text;
     memset(c, 0, sizeof(*c));
     sw_slab_init(&c->slab);
     sw_arena_init(&c->arena, &c->slab);
     diags->path = path;
-    enum sw_status s = sw_file_read(path, CONFIG_FILE_MAX, &text);
+}
+
+static enum sw_status make(struct sw_config_build *b, const char *path)
+{
+    struct sw_config *c = b->c;
+    c->dir = dir_of(path);
+    bool whole = sw_schema_read(c->text, &sw_config_schema, &c->d, &c->arena, b->diags);
+    b->now_s = sw_clock_wall_s();
+    b->memory_out = !whole;
+    c->last_id = b->before ? b->before->last_id : 0;
+    if (!c->dir)
+        sw_config_memory_out(b);
+    else if (whole && (b->diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
+        build(b);
+    return b->memory_out ? SW_LIMIT_MEMORY : b->diags->errors ? SW_PEER_SYNTAX : SW_OK;
+}
+
+enum sw_status sw_config_load(const char *path, const struct sw_config *before, struct sw_config *c,
+                              struct sw_diags *diags)
+{
+    struct sw_config_build b = {.c = c, .before = before, .diags = diags};
+    open_config(c, path, diags);
+    enum sw_status s = sw_file_read(path, CONFIG_FILE_MAX, &c->text);
     if (s != SW_OK) {
         sw_diag_error(diags, ((struct sw_mark){0, 0}), "cannot be read: %s",
                       s == SW_SYS ? strerror(errno) : "larger than 64 MiB");
         return s;
     }
-    c->dir = dir_of(path);
-    bool whole = sw_schema_read(text, &sw_config_schema, &c->d, &c->arena, diags);
-    free((void *)(uintptr_t)text.p);
-    struct sw_config_build b = {
-        .c = c, .before = before, .diags = diags, .now_s = sw_clock_wall_s(), .memory_out = !whole};
-    c->last_id = before ? before->last_id : 0;
-    if (!c->dir)
+    return make(&b, path);
+}
+
+enum sw_status sw_config_again(const char *path, const struct sw_config *before,
+                               enum sw_config_from from, struct sw_config *c,
+                               struct sw_diags *diags)
+{
+    struct sw_config_build b = {.c = c, .before = before, .diags = diags, .from = from};
+    open_config(c, path, diags);
+    char *text = malloc(before->text.n + 1);
+    if (!text) {
         sw_config_memory_out(&b);
-    else if (whole && (diags->errors == 0 || c->d.listen.given)) /* not after a syntax error */
-        build(&b);
-    return b.memory_out ? SW_LIMIT_MEMORY : diags->errors ? SW_PEER_SYNTAX : SW_OK;
+        return SW_LIMIT_MEMORY;
+    }
+    memcpy(text, before->text.p, before->text.n);
+    c->text = sw_slice(text, before->text.n);
+    sw_config_share_files(&b);
+    return make(&b, path);
 }
 
 void sw_config_free(struct sw_config *c)
@@ -181,6 +225,7 @@ void sw_config_free(struct sw_config *c)
     sw_proxy_conf_fini(&c->proxy);
     sw_arena_release(&c->arena);
     sw_slab_fini(&c->slab);
+    free((void *)(uintptr_t)c->text.p);
     free(c->dir);
     memset(c, 0, sizeof(*c));
 }

@@ -44,10 +44,28 @@ struct sw_config_crl {
     struct sw_mark mark;
 };
 
+/* A file of lists that could not be read: what it had stays. */
+struct sw_config_unread {
+    struct sw_config_unread *next;
+    const char *entry; /* the trust entry */
+    const char *file;  /* or folder */
+    const char *why;
+    int64_t since_s; /* wall clock; of the first reading that failed */
+    uint32_t lists;  /* that stay */
+};
+
 /* A file that the configuration names. */
 struct sw_config_file {
     struct sw_config_file *next;
     const char *path;
+    bool list; /* of revocations */
+};
+
+/* What a configuration is made from. */
+enum sw_config_from {
+    SW_CONFIG_FILE,    /* its file, and all that it names */
+    SW_CONFIG_RUNNING, /* the text that runs; all files that it names are read again */
+    SW_CONFIG_LISTS,   /* the text that runs; only revocation lists are read again */
 };
 
 /* Who uses an identity or a trust entry: the first, and how many. */
@@ -60,7 +78,8 @@ struct sw_config_use {
 struct sw_config {
     struct sw_slab slab;
     struct sw_arena arena;
-    char *dir; /* of the file: paths in it are relative to this */
+    struct sw_slice text; /* of the file, as it was read */
+    char *dir;            /* of the file: paths in it are relative to this */
     struct sw_config_file *files;
     uint32_t last_id; /* of trust entries and identities, over all reloads */
     struct sw_directives d;
@@ -68,6 +87,7 @@ struct sw_config {
     struct sw_tls_identity *identities;
     struct sw_trust_entry *trusts;
     struct sw_config_crl **crl_from; /* per trust entry, in the order of its lists */
+    struct sw_config_unread *unread; /* none after reading the file itself: it is refused then */
     struct sw_trust **stores;        /* all that were made, to be freed */
     size_t store_count;
     struct sw_trust **trust_store;  /* per trust entry, made when first wanted */
@@ -97,11 +117,21 @@ SW_MUST_USE enum sw_status sw_config_load(const char *path, const struct sw_conf
                                           struct sw_config *c, struct sw_diags *diags);
 void sw_config_free(struct sw_config *c);
 
+/**
+ * The same, made again from the text of `before`, whatever stands in its file now. A list that
+ * cannot be read stays as it was, see `unread`. With SW_CONFIG_LISTS nothing else is read, and only
+ * memory can be missing.
+ */
+SW_MUST_USE enum sw_status sw_config_again(const char *path, const struct sw_config *before,
+                                           enum sw_config_from from, struct sw_config *c,
+                                           struct sw_diags *diags);
+
 /* ---- for the files of this configuration: each fills its part ---- */
 
 struct sw_config_build {
     struct sw_config *c;
     const struct sw_config *before; /* NULL: there is none */
+    enum sw_config_from from;
     struct sw_diags *diags;
     int64_t now_s;
     const char **policy_weakness; /* per policy; empty: it has none */
@@ -116,6 +146,7 @@ void sw_config_peers(struct sw_config_build *b);     /* peers */
 void sw_config_routes(struct sw_config_build *b);    /* domains, routes */
 void sw_config_seal_keys(struct sw_config_build *b); /* the keys of seal_key */
 void sw_config_dns(struct sw_config_build *b);       /* dns */
+void sw_config_fits(struct sw_config_build *b);      /* policies against trust entries */
 void sw_config_dane(struct sw_config_build *b);      /* dane of peers and listeners */
 void sw_config_lookup(struct sw_config_build *b, const struct sw_route_directive *d,
                       struct sw_route_conf *r); /* routes to where the DNS says */
@@ -149,6 +180,10 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
  */
 bool sw_config_shown(struct sw_config_build *b, const struct sw_listen_directive *d,
                      struct sw_slice host, struct sw_tls_params *tls);
+
+/** The name under which a certificate is found by server name; a wildcard is one whole label.
+ * False: none. RFC 6066 3 */
+bool sw_config_shown_name(const struct sw_cert_name *x, struct sw_slice *name);
 
 /* One use of an identity or of a trust entry. */
 struct sw_use_of {
@@ -185,8 +220,19 @@ void *sw_config_alloc(struct sw_config_build *b, size_t n);
 /** A path of the file as it is to be opened; it is noted in `files`. Empty if memory is out. */
 const char *sw_config_path(struct sw_config_build *b, const struct sw_text *path);
 
-/** Notes one more file whose change is a reason to read all again. */
+/** Notes one more file whose change is a reason to read all files again. */
 void sw_config_watch(struct sw_config_build *b, const char *path);
+
+/** The same of a file or folder of revocation lists: these are read again alone. */
+void sw_config_watch_list(struct sw_config_build *b, const char *path);
+
+/** The same path, not noted. */
+const char *sw_config_path_only(struct sw_config_build *b, const struct sw_text *path);
+
+/* With SW_CONFIG_LISTS, instead of reading files. */
+void sw_config_share_files(struct sw_config_build *b);
+void sw_config_share_identity(struct sw_config_build *b, uint32_t i);
+void sw_config_share_trust(struct sw_config_build *b, uint32_t i);
 
 /** Reads what `crl` of a trust entry names: files, and folders with such. */
 void sw_config_crls(struct sw_config_build *b, const struct sw_trust_directive *d, uint32_t entry);

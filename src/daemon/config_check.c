@@ -109,8 +109,12 @@ static int issuer_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool issuer_known(struct check *k, const struct sw_cert *cert)
+/* What is known of a certificate's issuer. */
+enum issuer_is { ISSUER_UNKNOWN, ISSUER_BETWEEN, ISSUER_ROOT };
+
+static enum issuer_is issuer_of(struct check *k, const struct sw_cert *cert)
 {
+    enum issuer_is is = ISSUER_UNKNOWN;
     const struct issuer wanted = {.number = sw_cert_issuer_number(cert)};
     size_t low = 0, high = k->issuer_count;
     while (low < high) {
@@ -121,11 +125,15 @@ static bool issuer_known(struct check *k, const struct sw_cert *cert)
             high = mid;
     }
     for (; low < k->issuer_count && k->issuers[low].number == wanted.number; low++)
-        if (sw_cert_issued_by(cert, k->issuers[low].cert))
-            return true;
+        if (sw_cert_issued_by(cert, k->issuers[low].cert)) {
+            const struct sw_cert *ca = k->issuers[low].cert;
+            is = ISSUER_BETWEEN;
+            if (sw_cert_issued_by(ca, ca))
+                return ISSUER_ROOT;
+        }
     if (!k->system)
         k->system = sw_system_cas_new();
-    return k->system && sw_system_cas_issued(k->system, cert);
+    return k->system && sw_system_cas_issued(k->system, cert) ? ISSUER_ROOT : is;
 }
 
 /* Where the link after certificate `at` is broken: out of order, or of another chain. */
@@ -161,9 +169,18 @@ static void check_chain(struct check *k, struct sw_mark mark, const struct sw_ce
             return;
         }
     const struct sw_cert *last = chain->c[chain->count - 1];
-    if (sw_cert_issued_by(last, last) || issuer_known(k, last))
+    const enum issuer_is is = sw_cert_issued_by(last, last) ? ISSUER_ROOT : issuer_of(k, last);
+    if (is == ISSUER_ROOT)
         return;
     sw_cert_facts(last, &f);
+    if (is == ISSUER_BETWEEN) { /* what we believe is not what peers have */
+        sw_diag_warning(k->b->diags, mark,
+                        "certificate: the chain ends at %s, and its issuer %s is an intermediate: "
+                        "it is in ca of a trust entry, but it is not sent, and peers may have its "
+                        "root alone (append it to the file)",
+                        f.subject, f.issuer);
+        return;
+    }
     sw_diag_warning(k->b->diags, mark,
                     "certificate: the chain ends at %s, and its issuer %s is neither in the file "
                     "nor known here: peers may lack it, too (append the missing intermediates; if "

@@ -119,6 +119,11 @@ void sw_config_dns(struct sw_config_build *b)
     const struct sw_limits_directive *l = &b->c->d.limits;
     struct sw_dns_conf *c = &b->c->dns;
     const struct sw_dns_conf *was = b->before ? &b->before->dns : NULL;
+    if (b->from == SW_CONFIG_LISTS) {
+        *c = *was;
+        b->c->dns_cache = b->before->dns_cache;
+        return;
+    }
     c->dnssec = sw_text_is(&d->dnssec, "off")       ? SW_DNSSEC_OFF
                 : sw_text_is(&d->dnssec, "require") ? SW_DNSSEC_REQUIRE
                                                     : SW_DNSSEC_OPPORTUNISTIC;

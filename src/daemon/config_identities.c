@@ -175,7 +175,10 @@ void sw_config_identities(struct sw_config_build *b)
     for (uint32_t i = 0; i < c->identity_count; i++) {
         c->identities[i].id = id_of(b, d[i].name.s);
         c->identities[i].name = d[i].name.s.p;
-        load_identity(b, &d[i], &c->identities[i]);
+        if (b->from == SW_CONFIG_LISTS)
+            sw_config_share_identity(b, i);
+        else
+            load_identity(b, &d[i], &c->identities[i]);
     }
 }
 
@@ -193,7 +196,7 @@ void sw_config_identities_free(struct sw_config *c)
 /* The name under which a certificate is found: a DNS name, or the host of a sip URI. A wildcard
  * only as the certificate has it, for one whole label: a SIP client must not accept it (RFC 5922
  * 7.2), but what is shown proves nothing, and clients that do accept it are judges of that. */
-static bool shown_name(const struct sw_cert_name *x, struct sw_slice *name)
+bool sw_config_shown_name(const struct sw_cert_name *x, struct sw_slice *name)
 {
     const struct sw_cert_name one = {.kind = SW_NAME_URI, .text = x->text};
     const struct sw_ident alone = {.names = &one, .name_count = 1};
@@ -214,7 +217,7 @@ static void add_names(struct sw_config_build *b, struct sw_mark mark, struct sw_
 {
     struct sw_slice name;
     for (uint32_t i = 0; i < ident->name_count; i++) {
-        if (!shown_name(&ident->names[i], &name))
+        if (!sw_config_shown_name(&ident->names[i], &name))
             continue;
         enum sw_status s = sw_tls_names_add(names, name, id);
         if (s == SW_LIMIT_MEMORY)

@@ -57,6 +57,22 @@ static void from(struct sw_config_build *b, const struct sw_route_directive *d,
     }
 }
 
+/* ENUM may have peers behind it, for numbers that it does not know. */
+static void among_others(struct sw_config_build *b, const struct sw_route_directive *d, size_t i,
+                         const struct sw_text *t)
+{
+    if (!sw_text_is(t, "enum"))
+        sw_diag_error(b->diags, t->mark, "to: %s stands alone or not at all", t->s.p);
+    else if (i > 0)
+        sw_diag_error(b->diags, t->mark,
+                      "to: enum goes first, and once (the peers behind it are for the numbers that "
+                      "are not in ENUM)");
+    else if (sw_text_is(&d->fork, "parallel"))
+        sw_diag_error(b->diags, d->fork.mark,
+                      "fork: parallel does not go with to: enum, which is asked before the peers "
+                      "(order or serial)");
+}
+
 static void to(struct sw_config_build *b, const struct sw_route_directive *d,
                struct sw_route_conf *r)
 {
@@ -94,7 +110,7 @@ static void to(struct sw_config_build *b, const struct sw_route_directive *d,
                              "to: %s: this version does not act on it yet, what matches gets 480",
                              t->s.p);
             if (d->to.count > 1)
-                sw_diag_error(b->diags, t->mark, "to: %s stands alone or not at all", t->s.p);
+                among_others(b, d, i, t);
             continue;
         }
         int64_t at = sw_names_find(b, &b->c->peer_names, t, "to");

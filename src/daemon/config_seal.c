@@ -88,10 +88,23 @@ static void domain_key(struct sw_config_build *b)
     }
 }
 
+static void share_keys(const struct sw_proxy_conf *before, struct sw_proxy_conf *c)
+{
+    c->seal_key = before->seal_key;
+    memcpy(c->seal_older, before->seal_older, sizeof(c->seal_older));
+    c->seal_older_count = before->seal_older_count;
+    c->has_domain_key = true;
+    c->domain_key = before->domain_key;
+}
+
 void sw_config_seal_keys(struct sw_config_build *b)
 {
     const struct sw_texts *d = &b->c->d.seal_key;
     struct sw_proxy_conf *c = &b->c->proxy;
+    if (b->from == SW_CONFIG_LISTS) {
+        share_keys(&b->before->proxy, c);
+        return;
+    }
     if (d->count > SW_SEAL_KEYS_MAX)
         sw_diag_error(b->diags, d->t[SW_SEAL_KEYS_MAX].mark,
                       "seal_key has %zu files (%d at most: the first seals, all of them open)",

@@ -197,6 +197,15 @@ static void load_pins(struct sw_config_build *b, const struct sw_text *t, struct
     keep_pinned(b, e, &certs);
 }
 
+static void load_entry(struct sw_config_build *b, const struct sw_trust_directive *d,
+                       struct sw_trust_entry *e)
+{
+    if (d->ca.s.p)
+        load_ca(b, &d->ca, e);
+    for (size_t k = 0; k < d->pinned.count; k++)
+        load_pins(b, &d->pinned.t[k], e);
+}
+
 static void trust_entries(struct sw_config_build *b)
 {
     struct sw_config *c = b->c;
@@ -221,10 +230,10 @@ static void trust_entries(struct sw_config_build *b)
         if (!d[i].ca.s.p && !d[i].pinned.count)
             sw_diag_error(b->diags, d[i].mark,
                           "a trust entry believes nobody (ca or pinned must be given)");
-        if (d[i].ca.s.p)
-            load_ca(b, &d[i].ca, e);
-        for (size_t k = 0; k < d[i].pinned.count; k++)
-            load_pins(b, &d[i].pinned.t[k], e);
+        if (b->from == SW_CONFIG_LISTS)
+            sw_config_share_trust(b, i);
+        else
+            load_entry(b, &d[i], e);
         sw_config_crls(b, &d[i], i);
     }
 }
@@ -336,11 +345,12 @@ struct sw_trust *sw_config_store(struct sw_config_build *b, const uint32_t *entr
     }
     const struct sw_trust_entry *crowded = sw_trust_crowded(t);
     if (crowded)
-        sw_diag_warning(b->diags,
-                        ((const struct sw_trust_directive *)c->d.trust.item)[crowded->id - 1].mark,
-                        "more than %d trust entries of one listener list the same CA: for a "
-                        "certificate of it only that many are asked (make them one entry)",
-                        SW_VOUCHED_MAX);
+        sw_diag_warning(
+            b->diags,
+            ((const struct sw_trust_directive *)c->d.trust.item)[crowded - c->trusts].mark,
+            "more than %d trust entries of one listener list the same CA: for a "
+            "certificate of it only that many are asked (make them one entry)",
+            SW_VOUCHED_MAX);
     c->stores[c->store_count++] = t;
     if (count == 1)
         c->trust_store[entries[0]] = t;

@@ -3,7 +3,9 @@
 #include "daemon/daemon.h"
 #include "daemon/expiry.h"
 #include "daemon/learner.h"
+#include "daemon/lists.h"
 #include "daemon/reload.h"
+#include "daemon/served.h"
 #include "dns/resolver.h"
 #include "fetch/watch.h"
 #include "sys/clock.h"
@@ -16,29 +18,62 @@
 #include <unistd.h>
 
 enum {
-    BUSY_MS = 5,      /* workers take up a configuration within a turn */
-    RETIRED_MS = 500, /* handshakes under the old one end in their own time */
-    SETTLE_MS = 1000, /* files change one after the other: certificate, key, chain */
+    BUSY_MS = 5,        /* workers take up a configuration within a turn */
+    RETIRED_MS = 500,   /* handshakes under the old one end in their own time */
+    SETTLE_MS = 1000,   /* files change one after the other: certificate, key, chain */
+    SETTLED_MS = 5000,  /* who changes them all the time does not keep the others from being read */
+    AGAIN_MS = 10000,   /* after memory was out */
+    UNREAD_MS = 600000, /* lists that cannot be read are tried again; a change is noticed at once */
+};
+
+/* What changed files want to have read. */
+enum { FILES = 1, LISTS = 2 };
+
+/* Files of one kind that changed: when they are read. */
+struct due {
+    int64_t at_ms; /* 0: none changed */
+    int64_t latest_ms;
 };
 
 struct control {
     struct sw_daemon *d;
-    int64_t reload_at_ms; /* files changed: reload then; 0: they did not */
+    struct due files, lists;
+    int64_t unread_at_ms; /* lists are tried again; 0: all were read */
     int64_t warn_at_ms;   /* of certificates that end, each day */
     uint32_t dns_version; /* that the resolver has */
     bool stop;
 };
 
+/* They are read some time after the last change. */
+static void put_off(struct due *d)
+{
+    int64_t now = sw_clock_ms();
+    if (!d->at_ms)
+        d->latest_ms = now + SETTLED_MS;
+    d->at_ms = now + SETTLE_MS < d->latest_ms ? now + SETTLE_MS : d->latest_ms;
+}
+
+static void files_changed(struct control *x)
+{
+    unsigned kinds = sw_watch_changed(x->d->watch);
+    if (kinds & FILES)
+        put_off(&x->files);
+    if (kinds & LISTS)
+        put_off(&x->lists);
+}
+
 /* Which files are watched is what the newest configuration names; not its own file, which is taken
  * up when somebody says so. */
-static void watch_files(struct sw_daemon *d)
+static void watch_files(struct control *x)
 {
     unsigned missed = 0;
+    struct sw_daemon *d = x->d;
     if (!d->watch)
         return;
+    files_changed(x); /* while they were read */
     sw_watch_clear(d->watch);
     for (const struct sw_config_file *f = d->now->config.files; f; f = f->next)
-        missed += sw_watch_add(d->watch, f->path) != SW_OK;
+        missed += sw_watch_add(d->watch, f->path, f->list ? LISTS : FILES) != SW_OK;
     if (missed)
         SW_LOG(SW_LEVEL_WARN, "watch_failed", sw_field_number("files", missed),
                sw_field_str("why", "the system watches no more folders, or they cannot be read"),
@@ -49,6 +84,7 @@ static void watch_files(struct sw_daemon *d)
 static void warn_of_ends(struct control *x)
 {
     sw_certs_warn(&x->d->now->config, sw_clock_wall_s());
+    sw_lists_warn(&x->d->now->config);
     x->warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS;
 }
 
@@ -59,6 +95,20 @@ static void adopt_dns(struct control *x)
     if (c->version != x->dns_version)
         sw_resolver_set(x->d->all.resolver, c);
     x->dns_version = c->version;
+}
+
+/* What is to be tried again, and when. */
+static void try_later(struct control *x, const struct sw_reload_result *r)
+{
+    int64_t now = sw_clock_ms();
+    if (r->done && x->d->now->config.unread)
+        x->unread_at_ms = now + UNREAD_MS;
+    else if (r->done)
+        x->unread_at_ms = 0;
+    else if (r->from == SW_CONFIG_LISTS)
+        x->unread_at_ms = now + AGAIN_MS;
+    else if (r->from == SW_CONFIG_FILE) /* who asked may have put a list in place */
+        sw_reload_ask(x->d, SW_CONFIG_LISTS, "a reload was refused");
 }
 
 static void reload_result(struct control *x, const struct sw_reload_result *r)
@@ -73,21 +123,25 @@ static void reload_result(struct control *x, const struct sw_reload_result *r)
                sw_field_str("why", d->text ? d->text : "memory is out"));
     }
     if (r->done) {
-        watch_files(x->d);
+        if (r->from != SW_CONFIG_LISTS) /* which change no identity */
+            sw_served_log(&r->before->config, &x->d->now->config);
+        watch_files(x);
         adopt_dns(x);
         sw_learner_adopt(x->d->learner);
         warn_of_ends(x);
-        SW_LOG(SW_LEVEL_INFO, "reloaded", sw_field_number("ms", r->ms),
-               sw_field_number("warnings", r->diags->warnings),
+        SW_LOG(SW_LEVEL_INFO, "reloaded", sw_field_str("what", sw_reload_what(r->from)),
+               sw_field_number("ms", r->ms), sw_field_number("warnings", r->diags->warnings),
                sw_field_number("proved", r->proved),
                sw_field_number("identities", x->d->now->config.identity_count),
                sw_field_number("peers", x->d->now->config.proxy.peer_count));
     } else {
-        SW_LOG(SW_LEVEL_ERROR, "reload_failed", sw_field_number("errors", r->diags->errors),
+        SW_LOG(SW_LEVEL_ERROR, "reload_failed", sw_field_str("what", sw_reload_what(r->from)),
+               sw_field_number("errors", r->diags->errors),
                sw_field_str("why", "the configuration that ran before goes on"),
                sw_field_str("help", "mend what event=reload_error names, and reload again"));
     }
     sw_admin_reloaded(x->d->admin, r);
+    try_later(x, r); /* last: what it starts forgets the findings */
 }
 
 static void signalled(struct control *x)
@@ -97,19 +151,19 @@ static void signalled(struct control *x)
     if (n < 0 && errno == EINTR)
         return;
     if (n == sizeof(info) && info.ssi_signo == SIGHUP)
-        sw_reload_ask(x->d, "SIGHUP");
+        sw_reload_ask(x->d, SW_CONFIG_FILE, "SIGHUP");
     else
         x->stop = true;
 }
 
 static int wait_ms(const struct control *x)
 {
-    int64_t ms = x->warn_at_ms - sw_clock_ms();
+    const int64_t moments[] = {x->warn_at_ms, x->files.at_ms, x->lists.at_ms, x->unread_at_ms};
+    int64_t now = sw_clock_ms(), ms = x->warn_at_ms - now;
+    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
+        if (moments[i] && moments[i] - now < ms)
+            ms = moments[i] - now;
     ms = ms < 0 ? 0 : ms;
-    if (x->reload_at_ms) {
-        int64_t then = x->reload_at_ms - sw_clock_ms();
-        ms = then < 0 ? 0 : then < ms ? then : ms;
-    }
     if (sw_reload_busy(x->d)) {
         int busy = sw_reload_pending(x->d) ? BUSY_MS : RETIRED_MS;
         ms = ms > busy ? busy : ms;
@@ -117,10 +171,25 @@ static int wait_ms(const struct control *x)
     return (int)ms;
 }
 
-static void files_changed(struct control *x)
+static bool is_due(struct due *d)
 {
-    if (sw_watch_changed(x->d->watch))
-        x->reload_at_ms = sw_clock_ms() + SETTLE_MS; /* after the last change */
+    if (!d->at_ms || d->at_ms > sw_clock_ms())
+        return false;
+    *d = (struct due){0};
+    return true;
+}
+
+/* Of what changed, and nothing else: the configuration's own text stays. */
+static void read_changed(struct control *x)
+{
+    if (is_due(&x->lists))
+        sw_reload_ask(x->d, SW_CONFIG_LISTS, "lists changed");
+    if (is_due(&x->files))
+        sw_reload_ask(x->d, SW_CONFIG_RUNNING, "files changed");
+    if (x->unread_at_ms && x->unread_at_ms <= sw_clock_ms()) {
+        x->unread_at_ms = 0;
+        sw_reload_ask(x->d, SW_CONFIG_LISTS, "lists are tried again");
+    }
 }
 
 static void one_turn(struct control *x)
@@ -139,10 +208,7 @@ static void one_turn(struct control *x)
         signalled(x);
     if (p[WATCH].revents)
         files_changed(x);
-    if (x->reload_at_ms && x->reload_at_ms <= sw_clock_ms()) {
-        x->reload_at_ms = 0;
-        sw_reload_ask(x->d, "files changed");
-    }
+    read_changed(x);
     if (x->warn_at_ms <= sw_clock_ms())
         warn_of_ends(x);
     sw_admin_serve(x->d->admin, p + FIXED, admin);
@@ -156,7 +222,7 @@ void sw_control_run(struct sw_daemon *d)
     struct control x = {.d = d,
                         .warn_at_ms = sw_clock_ms() + SW_CERTS_WARN_MS,
                         .dns_version = d->now->config.dns.version};
-    watch_files(d);
+    watch_files(&x);
     while (!x.stop)
         one_turn(&x);
 }

@@ -108,6 +108,11 @@ void sw_answer_failures(const struct sw_daemon *d, const char *peer, struct sw_a
         if (matched || !peer[0])
             put_row(a, &first, r, matched);
     }
-    sw_answer_text(a, "]}\n", 3);
     free(r);
+    if (first && peer[0] && !p) { /* one that was removed has its records still */
+        a->n = 0;
+        sw_answer_no_peer(a, peer);
+        return;
+    }
+    sw_answer_text(a, "]}\n", 3);
 }

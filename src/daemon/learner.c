@@ -22,6 +22,11 @@ struct sw_learner {
     _Atomic bool ending;
 };
 
+static const char *or_none(const char *s)
+{
+    return s[0] ? s : "-";
+}
+
 static void tell(const struct sw_inquiry *q, const struct sw_learnt *x)
 {
     char until[32] = "-";
@@ -30,7 +35,10 @@ static void tell(const struct sw_inquiry *q, const struct sw_learnt *x)
     const char *kind = q->of_list ? "crl" : "ocsp";
     if (x->why[0]) {
         SW_LOG(SW_LEVEL_WARN, "revocation_failed", sw_field_str("kind", kind),
-               sw_field_str("url", q->url), sw_field_str("why", x->why),
+               sw_field_str("serial", or_none(x->about.serial)),
+               sw_field_str("subject", or_none(x->about.subject)),
+               sw_field_str("issuer", or_none(x->about.issuer)), sw_field_str("url", q->url),
+               sw_field_str("why", x->why),
                sw_field_str("help", "can it be reached from here? until it answers, "
                                     "revocation_failure of the trust entry decides"));
         return;
@@ -39,7 +47,9 @@ static void tell(const struct sw_inquiry *q, const struct sw_learnt *x)
         strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm);
     SW_LOG(SW_LEVEL_INFO, "revocation_learnt", sw_field_str("kind", kind),
            sw_field_str("said", x->said), sw_field_str("until", until),
-           sw_field_str("url", q->url));
+           sw_field_str("serial", or_none(x->about.serial)),
+           sw_field_str("subject", or_none(x->about.subject)),
+           sw_field_str("issuer", or_none(x->about.issuer)), sw_field_str("url", q->url));
 }
 
 static void done(void *user, void *tag, struct sw_slice answer, const char *why)

@@ -17,7 +17,7 @@ struct end {
 enum { SNI_MAX = 1000 };
 
 struct proof {
-    const struct sw_config *c;
+    const struct sw_config *c, *before; /* before: NULL: nothing ran */
     struct sw_diags *diags;
     struct end client, server;
     unsigned held;
@@ -74,20 +74,12 @@ struct outcome {
     struct sw_tls_failure failure;
 };
 
-static struct outcome attempt(struct proof *p, const struct sw_tls_identity *half, unsigned policy)
+static struct outcome handshake(struct proof *p, const struct sw_tls_params *client,
+                                const struct sw_tls_params *server)
 {
     struct outcome o = {.failure = {.why = "memory is out"}};
-    struct sw_trust_entry entry;
-    struct sw_pin pin;
-    struct sw_cert_facts facts;
-    sw_cert_facts(half->chain.c[0], &facts);
-    struct sw_tls_params params = {.policy = policy,
-                                   .identity = half,
-                                   .client_cert = SW_CERT_REQUIRE,
-                                   .trust = trust_in(&facts, &entry, &pin)};
-    p->client.t = params.trust ? sw_tls_new(p->client.w, &params, NULL) : NULL;
-    params.server = true;
-    p->server.t = p->client.t ? sw_tls_new(p->server.w, &params, NULL) : NULL;
+    p->client.t = client->trust ? sw_tls_new(p->client.w, client, NULL) : NULL;
+    p->server.t = p->client.t ? sw_tls_new(p->server.w, server, NULL) : NULL;
     p->client.status = p->server.status = SW_AGAIN;
     const struct end *bad = p->server.t ? shake(p) : &p->server;
     o.held = !bad;
@@ -96,8 +88,23 @@ static struct outcome attempt(struct proof *p, const struct sw_tls_identity *hal
         sw_tls_failure(bad->t, &o.failure);
     sw_tls_free(p->client.t);
     sw_tls_free(p->server.t);
-    sw_trust_free((struct sw_trust *)(uintptr_t)params.trust);
+    sw_trust_free((struct sw_trust *)(uintptr_t)client->trust);
     return o;
+}
+
+static struct outcome attempt(struct proof *p, const struct sw_tls_identity *half, unsigned policy)
+{
+    struct sw_trust_entry entry;
+    struct sw_pin pin;
+    struct sw_cert_facts facts;
+    sw_cert_facts(half->chain.c[0], &facts);
+    struct sw_tls_params params = {.policy = policy,
+                                   .identity = half,
+                                   .client_cert = SW_CERT_REQUIRE,
+                                   .trust = trust_in(&facts, &entry, &pin)};
+    struct sw_tls_params server = params;
+    server.server = true;
+    return handshake(p, &params, &server);
 }
 
 static void tell(struct proof *p, const struct profile *x, const struct sw_tls_identity *half,
@@ -158,19 +165,134 @@ static void prove(struct proof *p, const struct profile *x)
     }
 }
 
-static void prove_sni(struct proof *p, const struct sw_listen_directive *l, unsigned policy)
+/* ---- the choice by server name ---- */
+
+enum { HOST_BYTES = 256, PINS = 8 /* one per kind of key */ };
+
+/* A name by which a half is found; of a wildcard one that it covers. */
+static bool host_of(struct proof *p, const struct sw_tls_params *tls,
+                    const struct sw_tls_identity *id, const struct sw_tls_identity *half,
+                    char host[HOST_BYTES])
+{
+    struct sw_ident *ident = sw_ident_new(half->chain.c[0], NULL, 0);
+    struct sw_slice name;
+    bool found = false;
+    if (!ident)
+        sw_diag_error(p->diags, ((struct sw_mark){0, 0}), "memory is out");
+    for (uint32_t i = 0; ident && i < ident->name_count && !found; i++) {
+        struct sw_buf b = sw_buf(host, HOST_BYTES - 1);
+        if (!sw_config_shown_name(&ident->names[i], &name))
+            continue;
+        bool star = name.n && name.p[0] == '*';
+        sw_buf_str(&b, star ? "any" : "");
+        sw_buf_slice(&b, sw_slice_from(name, star));
+        host[b.n] = 0;
+        found = !b.full && sw_tls_names_find(tls->names, sw_buf_view(&b)) == id;
+    }
+    sw_ident_free(ident);
+    return found;
+}
+
+/* Any of its certificates is right: which one, the peer's algorithms decide. */
+static struct sw_trust *trust_in_all(const struct sw_tls_identity *id, struct sw_trust_entry *entry,
+                                     struct sw_pin pins[PINS])
+{
+    size_t n = 0;
+    struct sw_cert_facts f;
+    for (const struct sw_tls_identity *half = id; half && n < PINS; half = half->also, n++) {
+        sw_cert_facts(half->chain.c[0], &f);
+        pins[n] = (struct sw_pin){.name = "itself"};
+        memcpy(pins[n].sha256, f.sha256, SW_SHA256_BYTES);
+    }
+    *entry = (struct sw_trust_entry){.name = "itself", .id = 1, .pins = pins, .pin_count = n};
+    const struct sw_trust_entry *list[] = {entry};
+    return sw_trust_new(list, 1);
+}
+
+/* With all that the listener has: who asks by a name of it gets this identity. RFC 6066 3 */
+static void prove_choice(struct proof *p, const struct sw_tls_params *tls, const struct profile *x)
+{
+    char host[HOST_BYTES];
+    struct sw_trust_entry entry;
+    struct sw_pin pins[PINS];
+    struct sw_cert_facts f;
+    const char *name = x->identity->name ? x->identity->name : "";
+    bool found = false;
+    for (const struct sw_tls_identity *half = x->identity; half && !found; half = half->also)
+        found = host_of(p, tls, x->identity, half, host);
+    sw_cert_facts(x->identity->chain.c[0], &f);
+    if (!found)
+        sw_diag_warning(p->diags, x->mark,
+                        "sni: identity \"%s\" is never shown: no server name chooses it (a DNS or "
+                        "sip name in its certificate that no identity before it has)",
+                        name);
+    if (!found || f.weak_key)
+        return;
+    struct sw_tls_params client = {
+        .policy = x->policy, .server_name = host, .trust = trust_in_all(x->identity, &entry, pins)};
+    struct sw_tls_params server = {.server = true,
+                                   .policy = x->policy,
+                                   .identity = tls->identity,
+                                   .names = tls->names,
+                                   .names_only = tls->names_only};
+    struct outcome o = handshake(p, &client, &server);
+    if (o.held)
+        p->held++;
+    else
+        sw_diag_error(p->diags, x->mark,
+                      "sni: who asks for %s does not get identity \"%s\" under policy %s: %s (try "
+                      "openssl s_client -servername with it alone)",
+                      host, name, p->c->policies[x->policy].name, o.failure.why);
+}
+
+/* ---- what is tried ---- */
+
+static bool same_leaf(const struct sw_tls_identity *a, const struct sw_tls_identity *b)
+{
+    struct sw_cert_facts x, y;
+    for (; a && b; a = a->also, b = b->also) {
+        sw_cert_facts(a->chain.c[0], &x);
+        sw_cert_facts(b->chain.c[0], &y);
+        if (memcmp(x.sha256, y.sha256, sizeof(x.sha256)) != 0)
+            return false;
+    }
+    return !a && !b;
+}
+
+static bool is_changed(const struct proof *p, const struct sw_tls_identity *id)
+{
+    int64_t was = p->before && id->name
+                      ? sw_names_index(&p->before->identity_names, sw_slice_str(id->name))
+                      : -1;
+    return was < 0 || !same_leaf(id, &p->before->identities[was]);
+}
+
+static void prove_sni(struct proof *p, const struct sw_listen_directive *l,
+                      const struct sw_tls_params *tls, bool changed)
 {
     for (size_t k = 0; k < l->sni.count; k++) {
         int64_t at = sw_names_index(&p->c->identity_names, l->sni.t[k].s);
-        if (at < 0)
+        if (at < 0 || is_changed(p, &p->c->identities[at]) != changed)
             continue;
         if (p->sni_tried == SNI_MAX) {
             p->sni_left++;
             continue;
         }
         p->sni_tried++;
-        prove(p, &(const struct profile){&p->c->identities[at], policy, l->sni.t[k].mark});
+        const struct profile x = {&p->c->identities[at], tls->policy, l->sni.t[k].mark};
+        unsigned errors = p->diags->errors;
+        prove(p, &x);
+        if (p->diags->errors == errors)
+            prove_choice(p, tls, &x);
     }
+}
+
+static void prove_all_sni(struct proof *p, bool changed)
+{
+    const struct sw_listen_directive *l = p->c->d.listen.item;
+    for (uint32_t i = 0; i < p->c->proxy.listener_count; i++)
+        if (p->c->conn_listeners[i].transport == SW_TLS)
+            prove_sni(p, &l[i], &p->c->conn_listeners[i].tls, changed);
 }
 
 static void prove_all(struct proof *p)
@@ -184,8 +306,9 @@ static void prove_all(struct proof *p)
             continue;
         if (tls->identity)
             prove(p, &(const struct profile){tls->identity, tls->policy, l[i].mark});
-        prove_sni(p, &l[i], tls->policy);
     }
+    prove_all_sni(p, true);
+    prove_all_sni(p, false);
     for (uint32_t i = 0; i < c->proxy.peer_count; i++) {
         const struct sw_conn_peer *peer = &c->conn_peers[i];
         int64_t at = sw_names_index(&c->peer_names, sw_slice_str(peer->name));
@@ -194,13 +317,20 @@ static void prove_all(struct proof *p)
     }
     if (p->sni_left)
         sw_diag_note(p->diags, c->d.listen.mark,
-                     "%u identities under sni were not tried in a handshake (the first %d are)",
+                     "%u identities under sni were not tried in a handshake (%d are, those that "
+                     "changed first)",
                      p->sni_left, SNI_MAX);
 }
 
 unsigned sw_proof(const struct sw_config *c, struct sw_diags *diags)
 {
-    struct proof p = {.c = c, .diags = diags};
+    return sw_proof_after(NULL, c, diags);
+}
+
+unsigned sw_proof_after(const struct sw_config *before, const struct sw_config *c,
+                        struct sw_diags *diags)
+{
+    struct proof p = {.c = c, .before = before, .diags = diags};
     p.client.w = sw_tls_worker_new(c->policies, c->policy_count, NULL);
     p.server.w = sw_tls_worker_new(c->policies, c->policy_count, NULL);
     p.client.wire = malloc(WIRE_BYTES);

@@ -15,6 +15,8 @@ enum phase {
     ADOPTING, /* published: workers take it up at their next turn */
 };
 
+enum { FROMS = SW_CONFIG_LISTS + 1 };
+
 struct sw_loader {
     struct sw_daemon *d;
     pthread_t thread;
@@ -23,8 +25,8 @@ struct sw_loader {
     int done_fd;
     enum phase phase; /* under the lock while LOADING */
     bool ending;      /* under the lock */
-    bool again;       /* asked for while one runs */
-    const char *why;
+    enum sw_config_from from;
+    const char *why[FROMS]; /* per kind: why it was asked for; NULL: it was not */
     int64_t started_ms;
     uint64_t goal; /* ADOPTING: what each worker's `adopted` becomes */
     struct sw_snapshot *loaded;
@@ -40,11 +42,12 @@ static void load(struct sw_loader *l)
     struct sw_daemon *d = l->d;
     l->loaded = NULL;
     l->proved = 0;
-    if (sw_snapshot_load(d->path, d->now, d->instance, &l->diags, &l->loaded) != SW_OK)
+    if (sw_snapshot_again(d->path, d->now, l->from, d->instance, &l->diags, &l->loaded) != SW_OK)
         return;
-    sw_snapshot_compare(d->now, l->loaded, &l->diags);
-    if (!l->diags.errors)
-        l->proved = sw_proof(&l->loaded->config, &l->diags);
+    if (l->from == SW_CONFIG_FILE)
+        sw_snapshot_compare(d->now, l->loaded, &l->diags);
+    if (!l->diags.errors && l->from != SW_CONFIG_LISTS) /* which show the same identities */
+        l->proved = sw_proof_after(&d->now->config, &l->loaded->config, &l->diags);
     if (!l->diags.errors)
         return;
     sw_snapshot_free(l->loaded);
@@ -138,13 +141,42 @@ static void enter(struct sw_loader *l, enum phase phase)
     pthread_mutex_unlock(&l->lock);
 }
 
+static bool is_asked(const struct sw_loader *l)
+{
+    return l->why[SW_CONFIG_FILE] || l->why[SW_CONFIG_RUNNING] || l->why[SW_CONFIG_LISTS];
+}
+
+/* Lists first: they are what keeps somebody out, and nothing that is wrong elsewhere holds them up.
+ */
+static enum sw_config_from first_asked(const struct sw_loader *l)
+{
+    return l->why[SW_CONFIG_LISTS]  ? SW_CONFIG_LISTS
+           : l->why[SW_CONFIG_FILE] ? SW_CONFIG_FILE
+                                    : SW_CONFIG_RUNNING;
+}
+
+const char *sw_reload_what(enum sw_config_from from)
+{
+    switch (from) {
+    case SW_CONFIG_FILE:
+        break;
+    case SW_CONFIG_RUNNING:
+        return "files";
+    case SW_CONFIG_LISTS:
+        return "lists";
+    }
+    return "configuration";
+}
+
 static void start(struct sw_loader *l)
 {
-    l->again = false;
+    l->from = first_asked(l);
     l->started_ms = sw_clock_ms();
     sw_diags_free(&l->diags);
     l->diags = (struct sw_diags){0};
-    SW_LOG(SW_LEVEL_INFO, "reloading", sw_field_str("why", l->why));
+    SW_LOG(SW_LEVEL_INFO, "reloading", sw_field_str("what", sw_reload_what(l->from)),
+           sw_field_str("why", l->why[l->from]));
+    l->why[l->from] = NULL;
     enter(l, LOADING);
 }
 
@@ -156,24 +188,23 @@ static enum phase phase_of(struct sw_loader *l)
     return p;
 }
 
-void sw_reload_ask(struct sw_daemon *d, const char *why)
+void sw_reload_ask(struct sw_daemon *d, enum sw_config_from from, const char *why)
 {
     struct sw_loader *l = d->loader;
-    l->why = why;
+    l->why[from] = why;
     if (phase_of(l) == IDLE)
         start(l);
-    else
-        l->again = true;
 }
 
 bool sw_reload_pending(const struct sw_daemon *d)
 {
-    return phase_of(d->loader) != IDLE;
+    return phase_of(d->loader) != IDLE || is_asked(d->loader);
 }
 
 bool sw_reload_busy(const struct sw_daemon *d)
 {
-    return d->retired || phase_of(d->loader) > LOADING;
+    enum phase p = phase_of(d->loader);
+    return d->retired || p > LOADING || (p == IDLE && is_asked(d->loader));
 }
 
 /* Old ones whose last handshake has ended. */
@@ -217,8 +248,13 @@ static void ended(struct sw_daemon *d, struct sw_loader *l, bool done, struct sw
     l->diags.path = d->path;
     d->reloads += done;
     d->reloads_failed += !done;
-    *out = (struct sw_reload_result){
-        .done = done, .diags = &l->diags, .proved = l->proved, .ms = sw_clock_ms() - l->started_ms};
+    *out = (struct sw_reload_result){.done = done,
+                                     .newest = !l->why[SW_CONFIG_FILE],
+                                     .from = l->from,
+                                     .before = done ? d->retired : NULL,
+                                     .diags = &l->diags,
+                                     .proved = l->proved,
+                                     .ms = sw_clock_ms() - l->started_ms};
 }
 
 bool sw_reload_step(struct sw_daemon *d, struct sw_reload_result *out)
@@ -231,7 +267,7 @@ bool sw_reload_step(struct sw_daemon *d, struct sw_reload_result *out)
         free_retired(d);
     switch (phase_of(l)) {
     case IDLE:
-        if (l->again)
+        if (is_asked(l))
             start(l);
         return false;
     case LOADING:

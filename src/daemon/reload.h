@@ -7,9 +7,12 @@
 
 /* What came of a reload; valid until the next call of sw_reload_step. */
 struct sw_reload_result {
-    bool done;              /* false: the old configuration stays */
-    struct sw_diags *diags; /* of the new one */
-    unsigned proved;        /* handshakes with itself that held */
+    bool done;   /* false: the old configuration stays */
+    bool newest; /* nobody has asked for the file itself since it was read */
+    enum sw_config_from from;
+    const struct sw_snapshot *before; /* done: what it replaced */
+    struct sw_diags *diags;           /* of the new one */
+    unsigned proved;                  /* handshakes with itself that held */
     int64_t ms;
 };
 
@@ -19,8 +22,12 @@ struct sw_loader *sw_loader_new(struct sw_daemon *d);
 /** Waits for a load that runs, and ends the thread. */
 void sw_loader_free(struct sw_loader *l);
 
-/** Asks for a reload; one that runs already is followed by another. `why` is static text. */
-void sw_reload_ask(struct sw_daemon *d, const char *why);
+/** Asks for a reload; one that runs already is followed by another, lists first. `why` is static
+ * text. */
+void sw_reload_ask(struct sw_daemon *d, enum sw_config_from from, const char *why);
+
+/** What is read again, in a word for the log: configuration, files, lists. */
+const char *sw_reload_what(enum sw_config_from from);
 
 /** Becomes readable when sw_reload_step has something to do. */
 int sw_loader_fd(const struct sw_loader *l);

@@ -108,6 +108,13 @@ void sw_snapshot_merge(const struct sw_snapshot *before, struct sw_snapshot *aft
 enum sw_status sw_snapshot_load(const char *path, const struct sw_snapshot *before,
                                 uint32_t instance, struct sw_diags *diags, struct sw_snapshot **out)
 {
+    return sw_snapshot_again(path, before, SW_CONFIG_FILE, instance, diags, out);
+}
+
+enum sw_status sw_snapshot_again(const char *path, const struct sw_snapshot *before,
+                                 enum sw_config_from from, uint32_t instance,
+                                 struct sw_diags *diags, struct sw_snapshot **out)
+{
     /* struct sw_hmac_key wants its alignment */
     struct sw_snapshot *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
     if (!s) {
@@ -115,7 +122,10 @@ enum sw_status sw_snapshot_load(const char *path, const struct sw_snapshot *befo
         return SW_LIMIT_MEMORY;
     }
     memset(s, 0, sizeof(*s));
-    enum sw_status st = sw_config_load(path, before ? &before->config : NULL, &s->config, diags);
+    const struct sw_config *was = before ? &before->config : NULL;
+    enum sw_status st = from == SW_CONFIG_FILE
+                            ? sw_config_load(path, was, &s->config, diags)
+                            : sw_config_again(path, was, from, &s->config, diags);
     s->learnt = before ? sw_revocations_ref(before->learnt) : sw_revocations_new();
     if (st == SW_OK && (!s->learnt || make_states(s, before) != SW_OK)) {
         sw_diag_error(diags, ((struct sw_mark){0, 0}), "memory is out");

@@ -25,6 +25,11 @@ SW_MUST_USE enum sw_status sw_snapshot_load(const char *path, const struct sw_sn
                                             uint32_t instance, struct sw_diags *diags,
                                             struct sw_snapshot **out);
 
+/** The same from the text that runs: see enum sw_config_from. */
+SW_MUST_USE enum sw_status sw_snapshot_again(const char *path, const struct sw_snapshot *before,
+                                             enum sw_config_from from, uint32_t instance,
+                                             struct sw_diags *diags, struct sw_snapshot **out);
+
 /**
  * Adds an error to `diags` for each change that a running process cannot make, and a note for each
  * that it makes only after a restart.

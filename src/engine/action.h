@@ -81,6 +81,7 @@ struct sw_action {
             uint8_t proof;      /* ADMIT: likewise */
             enum sw_status status;
             const char *why;     /* static text */
+            const char *help;    /* likewise; may be NULL */
             struct sw_slice got; /* the identity that counted; valid while the flow is */
         } verdict;               /* ADMIT, CLOSE */
     };

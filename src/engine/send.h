@@ -20,7 +20,7 @@ struct sw_send {
     uint32_t n;
     uint8_t owner; /* enum sw_send_owner */
     uint8_t user_kind;
-    uint8_t place;             /* of the location: the next one */
+    uint16_t place;            /* of the location: the next one; of addresses: a bit each, tried */
     struct sw_endpoint remote; /* where it was to go first; port 0: only open connections do */
     struct sw_cookie cookie;   /* what it was sent with first */
     struct sw_timer timer;     /* 64*T1: the answer to OPEN may be lost in a full mailbox */

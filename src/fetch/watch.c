@@ -1,6 +1,7 @@
 #include "fetch/watch.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct look {
 struct file {
     char *path;
     struct look seen;
+    unsigned kind;
 };
 
 struct sw_watch {
@@ -117,7 +119,7 @@ static enum sw_status watch_folder(struct sw_watch *w, const char *path)
     return SW_OK;
 }
 
-enum sw_status sw_watch_add(struct sw_watch *w, const char *path)
+enum sw_status sw_watch_add(struct sw_watch *w, const char *path, unsigned kind)
 {
     enum sw_status s = watch_folder(w, path);
     if (s != SW_OK)
@@ -127,7 +129,7 @@ enum sw_status sw_watch_add(struct sw_watch *w, const char *path)
     char *copy = strdup(path);
     if (!copy)
         return SW_LIMIT_MEMORY;
-    w->files[w->count++] = (struct file){copy, look_at(path)};
+    w->files[w->count++] = (struct file){copy, look_at(path), kind};
     return SW_OK;
 }
 
@@ -136,16 +138,17 @@ int sw_watch_fd(const struct sw_watch *w)
     return w->fd;
 }
 
-bool sw_watch_changed(struct sw_watch *w)
+unsigned sw_watch_changed(struct sw_watch *w)
 {
     _Alignas(struct inotify_event) char junk[4096];
-    bool any = false;
+    unsigned kinds = 0;
     while (read(w->fd, junk, sizeof(junk)) > 0)
         ;
     for (size_t i = 0; i < w->count; i++) {
         struct look now = look_at(w->files[i].path);
-        any = any || !same(&now, &w->files[i].seen);
+        if (!same(&now, &w->files[i].seen))
+            kinds |= w->files[i].kind;
         w->files[i].seen = now;
     }
-    return any;
+    return kinds;
 }

@@ -8,6 +8,7 @@
 #include "gateway/trace.h"
 #include "proxy/blame.h"
 #include "proxy/ingress.h"
+#include "proxy/party.h"
 
 enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_conf *conf,
                                int64_t now_ms)
@@ -185,6 +186,8 @@ static void time_passed(struct sw_proxy *p)
                 sw_branch_timeout(p, SW_CONTAINER(due.timer, struct sw_branch, answer));
             else if (due.timer->kind == SW_TK_LOCATE)
                 timed_out(p, SW_CONTAINER(due.timer, struct sw_location, timer));
+            else if (due.timer->kind == SW_TK_PING_ANSWER)
+                sw_ping_silent(p, SW_CONTAINER(due.timer, struct sw_ping, answer));
             else
                 sw_ping_due(p, SW_CONTAINER(due.timer, struct sw_ping, timer));
             break;
@@ -234,6 +237,11 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
         in = sw_ingress_inbound(p->conf, flow);
         s = in.status;
     }
+    uint32_t domain_id = 0;
+    if (in.peer == SW_PEER_VERIFIED && flow->outbound && s == SW_OK)
+        s = sw_party_found(p->conf, flow, &in, &domain_id);
+    else if (in.peer == SW_PEER_VERIFIED)
+        domain_id = sw_proxy_domain_id(p->conf, in.got);
     struct sw_action *a = sw_action_add(p->e->out, s == SW_OK ? SW_ACT_ADMIT : SW_ACT_CLOSE);
     if (!a)
         return;
@@ -241,8 +249,9 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.peer = in.peer;
     a->verdict.status = s;
     a->verdict.why = in.why;
+    a->verdict.help = in.help;
     a->verdict.got = in.got;
-    a->verdict.domain_id = in.peer == SW_PEER_VERIFIED ? sw_proxy_domain_id(p->conf, in.got) : 0;
+    a->verdict.domain_id = domain_id;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
     struct sw_peer_state *state = sw_proxy_state(p, peer);

@@ -67,17 +67,8 @@ static void answer_options(struct sw_proxy *p, const struct sw_request *q)
     struct sw_buf b = sw_engine_buf(p->e, 1024);
     sw_buf_lit(&b, "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REGISTER, SUBSCRIBE, NOTIFY, "
                    "PUBLISH, MESSAGE, INFO, UPDATE, REFER, PRACK\r\n"
-                   "Accept: */*\r\nContact: <sip");
-    if (q->v->uri.scheme == SW_SCHEME_SIPS)
-        sw_buf_char(&b, 's');
-    sw_buf_char(&b, ':');
-    sw_buf_slice(&b, l->host);
-    sw_buf_char(&b, ':');
-    sw_buf_u64(&b, l->port);
-    if (q->flow->transport != SW_UDP && q->v->uri.scheme != SW_SCHEME_SIPS) {
-        sw_buf_lit(&b, ";transport=");
-        sw_buf_slice(&b, sw_transport_name((enum sw_transport)q->flow->transport));
-    }
+                   "Accept: */*\r\nContact: <");
+    sw_own_uri_put(&b, l, q->flow->transport, q->v->uri.scheme == SW_SCHEME_SIPS);
     sw_buf_lit(&b, ">\r\n");
     const struct sw_refusal r = {.code = 200, .extra = sw_buf_view(&b)};
     sw_response_stateless(p, q->m, q->v, q->flow, &r);

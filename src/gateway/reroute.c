@@ -2,6 +2,8 @@
 
 #include "gateway/ack.h"
 #include "proxy/alias.h"
+#include "proxy/party.h"
+#include "proxy/place.h"
 
 /* What `user_kind` of a parked message counts: it was parked for another connection of the peer. */
 enum { FIRST, NEXT };
@@ -142,9 +144,10 @@ static struct sw_slice name_at(struct sw_proxy *p, const struct sw_send *s,
                                const struct sw_location *x)
 {
     struct sw_slice located = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
-    if (located.p && sw_proxy_domain_id(p->conf, located) == s->cookie.peer)
-        return located;
-    return is_hop(s) ? name_in(p, sw_slice(s->bytes, s->n), s->cookie.peer) : sw_slice("", 0);
+    struct sw_slice name = sw_slice("", 0);
+    if (is_hop(s) && sw_proxy_domain_id(p->conf, located) != s->cookie.peer)
+        name = name_in(p, sw_slice(s->bytes, s->n), s->cookie.peer);
+    return !name.n && sw_party_may_be_at(p->conf, s->cookie.peer, located) ? located : name;
 }
 
 /* The next place that was found. Whoever is no peer must prove the name that was located. A CANCEL
@@ -168,16 +171,21 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
            open_at(p, s, &at->remote, domain, dane);
 }
 
-/* An ACK of a peer that has addresses: where it is configured to be; a CANCEL only to the machine
- * that has the INVITE. */
+/* An ACK of a peer that has addresses: the next one where it is configured to be, those that are
+ * avoided last (RFC 3263 4.3); a CANCEL only to the machine that has the INVITE. */
 static bool configured(struct sw_proxy *p, struct sw_send *s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
-    uint32_t i = 0;
-    while (is_hop(s) && peer && i < peer->address_count && !is_there(s, &peer->addresses[i]))
-        i++;
-    return s->owner == SW_SEND_ACK && peer && i < peer->address_count &&
-           open_at(p, s, &peer->addresses[i], sw_slice("", 0), (struct sw_dane){0});
+    enum sw_transport t = (enum sw_transport)s->cookie.transport;
+    struct sw_place_walk w = sw_place_begin(p, s->owner == SW_SEND_ACK ? peer : NULL, t);
+    for (struct sw_endpoint e; sw_place_next(&w, &e);) {
+        const unsigned bit = w.next <= 16 ? 1u << (w.next - 1) : 0;
+        if (!bit || s->place & bit || (is_hop(s) && !is_there(s, &e)))
+            continue;
+        s->place = (uint16_t)(s->place | bit);
+        return open_at(p, s, &e, sw_slice("", 0), (struct sw_dane){0});
+    }
+    return false;
 }
 
 static bool start(struct sw_proxy *p, struct sw_send *s)
@@ -211,6 +219,8 @@ bool sw_reroute(struct sw_proxy *p, struct sw_send *s)
         return false;
     if (s->user_kind == FIRST)
         return start(p, s);
+    if (!s->location.generation)
+        return configured(p, s);
     return x && sw_location_over(x) && next_place(p, s, x);
 }
 

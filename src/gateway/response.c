@@ -4,13 +4,15 @@
 #include "gateway/unhide.h"
 #include "proxy/clear.h"
 #include "proxy/ingress.h"
+#include "proxy/party.h"
 
 /* What was asked over TLS is answered by the peer whose identity held, over TLS. */
-static bool may_answer(const struct sw_client *c, const struct sw_flow *flow)
+static bool may_answer(const struct sw_proxy *p, const struct sw_client *c,
+                       const struct sw_flow *flow)
 {
     return !sw_transport_secure((enum sw_transport)c->transport) ||
            (sw_transport_secure((enum sw_transport)flow->transport) &&
-            sw_flow_owner(flow) == c->peer);
+            sw_party_is(p->conf, flow, c->peer));
 }
 
 static void note_refused(struct sw_proxy *p, const struct sw_client *c, const struct sw_flow *flow,
@@ -80,7 +82,7 @@ void sw_gateway_response(struct sw_gateway *g, const struct sw_event *ev)
         sw_proxy_count(p, SW_COUNT_STRAY_RESPONSES);
         return;
     }
-    if (!may_answer(c, ev->flow)) {
+    if (!may_answer(p, c, ev->flow)) {
         sw_proxy_count(p, SW_COUNT_FOREIGN_RESPONSES);
         note_refused(p, c, ev->flow, &m, &v, "the request went to another peer over TLS");
         return;

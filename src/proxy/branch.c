@@ -4,6 +4,7 @@
 #include "proxy/clear.h"
 #include "proxy/hops.h"
 #include "proxy/passive.h"
+#include "proxy/place.h"
 #include "proxy/response.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
@@ -324,21 +325,6 @@ static void success(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     sw_fork_settle(p, f);
 }
 
-/* A 503 takes the peer out of service only if it says for how long. docs/config.md "Where it goes"
- */
-static void mark_down(struct sw_proxy *p, const struct sw_branch *b, const struct sw_msg *m)
-{
-    struct sw_lex l = sw_lex(sw_msg_value(m, SW_HDR_RETRY_AFTER));
-    const struct sw_peer_conf *peer = peer_of(p, b);
-    struct sw_peer_state *state = sw_proxy_state(p, peer);
-    uint64_t seconds;
-    if (!state || !l.p || !sw_lex_number(&l, 24 * 3600, &seconds))
-        return;
-    atomic_store_explicit(&state->down_until_ms, p->e->now_ms + (int64_t)seconds * 1000,
-                          memory_order_relaxed);
-    sw_passive_tell(p, peer, "retry_after_s", (int64_t)seconds, "it answered 503 with Retry-After");
-}
-
 static void consider(const struct sw_branch *b, const struct sw_msg *m)
 {
     if (sw_fork_consider(b->fork, m->status, m, NULL))
@@ -351,12 +337,10 @@ static void failure(struct sw_proxy *p, struct sw_branch *b, const struct sw_msg
     struct sw_fork *f = b->fork;
     struct sw_server *s = sw_server_get(p->e, f->server);
     sw_branch_done(p, b);
-    if (m->status == 503) {
-        mark_down(p, b, m);
-        sw_branch_mark(p, &b->target, true);
-    } else if (!b->passed_over) {
+    if (m->status == 503)
+        sw_place_unavailable(p, b->choice, &b->target, m);
+    else if (!b->passed_over)
         sw_choice_close(b->choice); /* "486 and the like are final" */
-    }
     if (m->status == 401 || m->status == 407)
         sw_challenged_add(&p->challenged, f->vitals.call_id, b->target.peer, p->e->now_ms);
     bool own_cancel = b->passed_over && !f->cancelled; /* its 487 is our doing, not an answer */
@@ -421,7 +405,7 @@ void sw_branch_failed(struct sw_proxy *p, struct sw_branch *b, unsigned as_statu
     struct sw_fork *f = b->fork;
     b->client = (struct sw_ref){0};
     sw_branch_done(p, b);
-    if (!b->heard && !ours)
+    if (!b->heard && !ours && !b->passed_over) /* else it was marked then */
         sw_branch_mark(p, &b->target, true);
     if (as_status == 408 && b->heard && !b->passed_over)
         sw_choice_close(b->choice);
@@ -469,7 +453,8 @@ void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b)
         return;
     sw_clear_outcome(b->choice, &b->target, false);
     no_answer(p, b, "it does not answer requests in time");
-    if (b->state == SW_BRANCH_SENT)
+    /* also while it is connected to: that this fails is told to nobody any more. RFC 3263 4.3 */
+    if (b->state == SW_BRANCH_SENT || !b->over_tcp)
         sw_branch_mark(p, &b->target, true);
     if (b->state <= SW_BRANCH_OPENING) {
         sw_branch_done(p, b);

@@ -2,6 +2,7 @@
 #include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hide.h"
+#include "proxy/party.h"
 #include "proxy/passive.h"
 #include "proxy/sips.h"
 #include "proxy/station.h"
@@ -64,7 +65,7 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
         sw_location_wants_dane(p->conf, sw_proxy_peer(p->conf, t->peer), t->listener, g.host);
     if (t->locate != SW_TARGET_ENUM)
         return sw_location_start(p, &g, dane, NULL, SW_USER_BRANCH);
-    if (!sw_enum_number(&u, number))
+    if (!sw_number_of(p->conf, &u, number))
         return NULL;
     return sw_location_start_number(p, number, t->suffix, number_as(f), &g, t->listener, NULL,
                                     SW_USER_BRANCH);
@@ -72,43 +73,66 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
 
 /* ---- what came of it ---- */
 
-/* What the sender is told, and as which status. That a peer of ours is not found is our fault. RFC
- * 3261 16.9, 21.4.5 */
-static const char *failure_of(const struct sw_location *x, bool peer, unsigned *status)
+/* True if nothing but TLS will do for what was looked for: a sips URI, a sips Route. RFC
+ * 3261 26.2.2, RFC 5630 5.1.1 */
+static bool demands_tls(const struct sw_fork *f, const struct sw_location *x)
+{
+    return x->number ? sw_location_demands_tls(x) : sw_tls_is_demanded(&f->vitals, f->routes);
+}
+
+/* The domain exists, and nothing leads there as the request must go. RFC 5630 5.3: 480, and 380 if
+ * it must go over TLS. */
+static struct sw_number_answer not_this_way(unsigned end, bool needs_tls)
+{
+    uint16_t warning = needs_tls ? SW_WARN_SIPS_NOT_ALLOWED : 0;
+    if (end != SW_LOCATE_NOT_THERE)
+        return (struct sw_number_answer){"Domain Not Reachable From Here", 480, warning};
+    if (needs_tls)
+        return (struct sw_number_answer){"Domain Has No SIPS Server", 480, warning};
+    return (struct sw_number_answer){"Domain Has No SIP Server", 404, 0};
+}
+
+/* What the sender is told. That a peer of ours is not found is our fault. RFC 3261 16.9, 21.4.5 */
+static struct sw_number_answer failure_of(const struct sw_fork *f, const struct sw_location *x,
+                                          bool peer)
 {
     bool number = x->number && !x->asks_host;
+    if (x->forged) /* what is behind it cannot be told */
+        return sw_number_unfit(SW_NUMBER_FORGED);
     if (x->unfit > SW_NUMBER_NOT_SIPS || (x->unfit && number))
-        return sw_number_unfit((enum sw_number_fit)x->unfit, status);
+        return sw_number_unfit((enum sw_number_fit)x->unfit);
     unsigned end = number ? x->number->end : x->locate->end;
-    *status = 503;
     if (end == (number ? (unsigned)SW_ENUM_BOGUS : (unsigned)SW_LOCATE_BOGUS))
-        return "DNS Answer Forged";
+        return sw_number_unfit(SW_NUMBER_FORGED);
     if (end == (number ? (unsigned)SW_ENUM_SILENT : (unsigned)SW_LOCATE_SILENT))
-        return "DNS Does Not Answer";
+        return sw_number_unfit(SW_NUMBER_SILENT);
     if (peer)
-        return "Next Hop Not In DNS";
-    *status = 404;
+        return (struct sw_number_answer){"Next Hop Not In DNS", 503, 0};
     if (number)
-        return "Number Not In ENUM";
+        return sw_number_unfit(SW_NUMBER_FITS); /* there is none */
     if (end == SW_LOCATE_NO_NAME)
-        return "Domain Does Not Exist";
-    if (end == SW_LOCATE_NOT_THERE)
-        return "Domain Has No SIP Server";
-    *status = 480;
-    return "Domain Not Reachable From Here";
+        return (struct sw_number_answer){"Domain Does Not Exist", 404, 0};
+    return not_this_way(end, demands_tls(f, x));
+}
+
+static void consider(struct sw_fork *f, struct sw_number_answer a)
+{
+    if (sw_fork_consider(f, a.status, NULL, a.phrase))
+        f->warning = a.warning;
 }
 
 static void note_failed(struct sw_proxy *p, const struct sw_fork *f, const struct sw_target *t,
-                        const struct sw_location *x, const char *then)
+                        const struct sw_location *x, bool goes_on)
 {
+    bool usual = goes_on && t->locate == SW_TARGET_ENUM; /* few numbers are in ENUM */
     const struct sw_field fields[] = {
         sw_field_text("peer", sw_proxy_peer_name(p, t->peer)),
         sw_field_text("uri", sw_msg_uri(&f->msg)),
         sw_field_text("why", sw_location_reason(p, x)),
         sw_field_text("call_id", f->vitals.call_id),
-        sw_field_str("then", then),
+        sw_field_str("then", goes_on ? "the next target is tried" : "there is no further target"),
     };
-    sw_engine_note(p->e, SW_LEVEL_WARN, "location_failed", fields, 5);
+    sw_engine_note(p->e, usual ? SW_LEVEL_INFO : SW_LEVEL_WARN, "location_failed", fields, 5);
 }
 
 /* Reason phrase and name: "Domain Does Not Exist: example.org". */
@@ -150,19 +174,25 @@ static void note_located(struct sw_proxy *p, const struct sw_fork *f, const stru
 static void failed(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
                    const struct sw_target *t, const struct sw_location *x)
 {
-    unsigned status;
     bool peer = t->locate == SW_TARGET_PEER;
-    const char *phrase = failure_of(x, peer, &status);
+    struct sw_number_answer a = failure_of(f, x, peer);
     bool absent = x->locate->end == SW_LOCATE_NO_NAME || x->locate->end == SW_LOCATE_NOT_THERE;
     sw_clear_begin(c, t);
     sw_clear_outcome(c, t, peer && absent); /* "or has no SRV": docs/config.md "In the clear" */
     if (peer && !sw_blame_is_unasked(x->locate)) /* any other name was the sender's choice */
         sw_blame_peer(p, f, c, t, "the DNS does not say where it is");
-    note_failed(p, f, t, x,
-                sw_branch_has_next(p, f, c) ? "the next target is tried"
-                                            : "there is no further target");
+    if (t->locate == SW_TARGET_ENUM && sw_location_forged(x)) { /* nobody shall lead calls away */
+        sw_choice_close(c);
+        f->target_next = f->target_count;
+    }
+    bool goes_on = sw_branch_has_next(p, f, c);
+    note_failed(p, f, t, x, goes_on);
     bool nameless = peer || sw_hide_wanted(p->conf, f->in.peer); /* it may be one of the inside */
-    sw_fork_consider(f, status, NULL, nameless ? phrase : with_name(f, x, phrase));
+    if (t->locate == SW_TARGET_ENUM && goes_on)
+        a = (struct sw_number_answer){.status = 503}; /* whatever comes of the peers says more */
+    else if (!nameless)
+        a.phrase = with_name(f, x, a.phrase);
+    consider(f, a);
 }
 
 /* Whose a place of the DNS is: the peer's whose domain was asked for, else that of whoever proves
@@ -202,7 +232,6 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
                         const struct sw_location *x)
 {
     struct sw_uri u;
-    unsigned status;
     t->uri = sw_arena_dup(&f->arena, sw_slice_str(x->number->uri));
     if (!t->uri.p || sw_uri_parse(t->uri, &u, NULL) != SW_OK ||
         (x->as == SW_NUMBER_AS_SIP && !write_sip(f, t, &u))) {
@@ -211,8 +240,7 @@ static bool take_number(struct sw_proxy *p, struct sw_fork *f, struct sw_target 
     }
     enum sw_number_fit fit = sw_number_fit(p->conf, &u, (enum sw_number_as)x->as);
     if (fit != SW_NUMBER_FITS) {
-        const char *phrase = sw_number_unfit(fit, &status);
-        sw_fork_consider(f, status, NULL, phrase);
+        consider(f, sw_number_unfit(fit));
         return false;
     }
     name_owner(p, t, sw_target_host(&u));
@@ -261,6 +289,7 @@ static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice 
     c->found = found;
     c->found_next = 0;
     c->found_end = n;
+    c->found_more = n < (uint32_t)x->place_count;
 }
 
 /* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when
@@ -273,7 +302,7 @@ static bool still_wanted(const struct sw_proxy *p, struct sw_fork *f, struct sw_
     if (!next_uri(f, &u))
         return false;
     t->domain = sw_target_host(&u);
-    return sw_proxy_domain_id(p->conf, t->domain) == t->peer;
+    return sw_party_may_be_at(p->conf, t->peer, t->domain);
 }
 
 static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,
@@ -341,7 +370,7 @@ void sw_branch_located(struct sw_proxy *p, struct sw_branch *b)
 
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed)
 {
-    if (!t->located || !p->conf->avoid_ms)
+    if ((!t->located && !t->listed) || !p->conf->avoid_ms)
         return;
     if (failed)
         sw_avoid_add(p->avoid, t->peer, &t->remote, t->transport,

@@ -5,6 +5,7 @@
 #include "proxy/passive.h"
 #include "proxy/response.h"
 #include "proxy/rows.h"
+#include "proxy/sips.h"
 
 /* Bytes beside the request that a context takes: one branch with its edits. */
 enum { FORK_ROOM = 3072 };
@@ -152,6 +153,7 @@ bool sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m
         return false;
     }
     f->best_status = (uint16_t)status;
+    f->warning = 0;
     f->failure = failure;
     f->best = m ? sw_arena_dup(&f->arena, sw_slice(m->p, m->n)) : (struct sw_slice){NULL, 0};
     return true;
@@ -163,6 +165,8 @@ static void answer_local(struct sw_proxy *p, struct sw_fork *f, struct sw_server
     struct sw_refusal r = {.code = (uint16_t)code, .reason = reason};
     if (code == 503)
         r.extra = sw_limit_retry_after(p, f->retry_s);
+    else if (code == 480 && f->warning)
+        r.extra = sw_sips_warning(p, &f->in, f->warning);
     sw_response_local(p, s, &f->msg, &f->vitals, &f->in, &r);
 }
 

@@ -27,6 +27,7 @@ struct sw_choice {
     uint32_t tls_peer; /* whose TLS targets were tried last: */
     bool tls_refused;  /* all of them were refused at connect */
     bool tls_failed;   /* one was not: nothing leaves in the clear */
+    bool found_more;   /* the DNS has more than what was found */
 };
 
 struct sw_branch {
@@ -76,6 +77,7 @@ struct sw_fork {
     struct sw_slice best; /* the best final response so far as it came; .p NULL: one of our own */
     uint32_t best_from;   /* the peer that it came from */
     uint16_t best_status; /* its status; 0: none yet */
+    uint16_t warning;     /* with a 480 of our own: SW_WARN_SIPS_...; 0: none */
     const char *failure;  /* reason phrase for one of our own */
     const struct sw_challenge *challenges, **challenges_end;
     uint16_t retry_s; /* a target was passed over for a limit of its peer: see SW_LIMIT_SOON_S */
@@ -152,7 +154,7 @@ void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b);
 bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
                         const struct sw_choice *c);
 
-/** What came of a place that the DNS had is remembered for a while: others are tried first. */
+/** What came of a place of its peer is remembered for a while: others are tried first. */
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed);
 
 /** The answer to a branch's OPEN. */

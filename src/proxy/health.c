@@ -5,7 +5,9 @@
 
 #include "engine/send.h"
 #include "proxy/passive.h"
+#include "proxy/place.h"
 #include "proxy/station.h"
+#include "sip/lex.h"
 #include <stdlib.h>
 
 enum { PING_MAX_BYTES = 2048 };
@@ -23,6 +25,7 @@ static bool is_asked(const struct sw_peer_conf *peer)
 static void again(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
+    sw_timer_stop(&p->e->timers, &ping->answer);
     sw_location_drop(p, ping->location);
     ping->location = (struct sw_ref){0};
     if (is_asked(peer))
@@ -34,6 +37,7 @@ static struct sw_ping *make(const struct sw_proxy_conf *c)
     struct sw_ping *pings = calloc(c->peer_count + 1, sizeof(*pings));
     for (uint32_t i = 0; pings && i < c->peer_count; i++) {
         sw_timer_init(&pings[i].timer, SW_TK_PING);
+        sw_timer_init(&pings[i].answer, SW_TK_PING_ANSWER);
         pings[i].peer = c->peers[i].id;
     }
     return pings;
@@ -58,6 +62,9 @@ static void hand_over(struct sw_proxy *p, struct sw_ping *from, struct sw_ping *
     struct sw_send *s = sw_send_get(p->e, from->send);
     struct sw_location *x = sw_location_get(p, from->location);
     sw_timer_stop(&p->e->timers, &from->timer);
+    if (to && from->answer.queue != SW_TIMER_IDLE)
+        sw_timer_start(&p->e->timers, &to->answer, from->answer.deadline_ms);
+    sw_timer_stop(&p->e->timers, &from->answer);
     if (x && to)
         x->user = to;
     else if (x)
@@ -104,8 +111,10 @@ void sw_health_adopt(struct sw_health *h, struct sw_proxy *p, const struct sw_pr
 
 void sw_health_fini(struct sw_health *h, struct sw_proxy *p)
 {
-    for (uint32_t i = 0; i < h->count; i++)
+    for (uint32_t i = 0; i < h->count; i++) {
         sw_timer_stop(&p->e->timers, &h->pings[i].timer);
+        sw_timer_stop(&p->e->timers, &h->pings[i].answer);
+    }
     free(h->pings);
     free(p->away);
     p->away = NULL;
@@ -122,16 +131,13 @@ void sw_health_listener(struct sw_health *h, struct sw_proxy *p, uint16_t listen
     }
 }
 
-static void put_uri(struct sw_buf *b, const struct sw_listener_conf *l, enum sw_transport t)
+/* In From and To a URI has neither port nor transport. RFC 3261 19.1.1, table 1 */
+static void put_host(struct sw_buf *b, struct sw_slice host_and_port)
 {
+    struct sw_lex l = sw_lex(host_and_port);
+    struct sw_slice host;
     sw_buf_lit(b, "<sip:");
-    sw_buf_slice(b, l->host);
-    sw_buf_char(b, ':');
-    sw_buf_u64(b, l->port);
-    if (t != SW_UDP) {
-        sw_buf_lit(b, ";transport=");
-        sw_buf_slice(b, sw_transport_name(t));
-    }
+    sw_buf_slice(b, sw_lex_host(&l, &host) ? host : host_and_port);
     sw_buf_char(b, '>');
 }
 
@@ -154,16 +160,16 @@ static void build(struct sw_proxy *p, const struct sw_peer_conf *peer, const str
     sw_buf_lit(b, ";branch=");
     sw_owner_put(b, &owner);
     sw_buf_lit(b, ";rport\r\nMax-Forwards: 70\r\nFrom: ");
-    put_uri(b, l, t);
+    put_host(b, l->host);
     sw_buf_lit(b, ";tag=");
     sw_buf_hex(b, &tag, 8);
-    sw_buf_lit(b, "\r\nTo: <sip:");
-    sw_buf_slice(b, peer->retarget);
-    sw_buf_lit(b, ">\r\nCall-ID: ");
+    sw_buf_lit(b, "\r\nTo: ");
+    put_host(b, peer->retarget);
+    sw_buf_lit(b, "\r\nCall-ID: ");
     sw_buf_hex(b, &call, 8);
-    sw_buf_lit(b, "\r\nCSeq: 1 OPTIONS\r\nContact: ");
-    put_uri(b, l, t);
-    sw_buf_lit(b, "\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n");
+    sw_buf_lit(b, "\r\nCSeq: 1 OPTIONS\r\nContact: <");
+    sw_own_uri_put(b, l, flow->transport, false);
+    sw_buf_lit(b, ">\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n");
 }
 
 static void ask(struct sw_proxy *p, struct sw_ping *ping, const struct sw_flow *flow)
@@ -187,6 +193,8 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
     to.port = to.port ? to.port : sw_transport_port(t);
+    if (peer->timeout_ms)
+        sw_timer_start(&p->e->timers, &ping->answer, p->e->now_ms + peer->timeout_ms);
     if (t == SW_UDP) {
         const struct sw_flow flow = {
             .id = sw_engine_udp_flow(p->e, peer->listener),
@@ -208,8 +216,19 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
         again(p, ping);
 }
 
-/* The next place of a peer without address: like any request, RFC 3263 4.3. False: all were asked.
- */
+/* The next address that a peer is configured with: like any request, RFC 3263 4.3. False: all were
+ * asked. */
+static bool ask_next_address(struct sw_proxy *p, struct sw_ping *ping)
+{
+    const struct sw_peer_conf *peer = peer_of(p, ping);
+    if (ping->place >= peer->address_count || ping->place >= SW_TARGETS_MAX)
+        return false;
+    const struct sw_endpoint *to = &peer->addresses[ping->place++];
+    ask_at(p, ping, *to, sw_place_transport(peer), (struct sw_dane){0});
+    return true;
+}
+
+/* The next place of a peer without address. */
 static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_location *x = sw_location_get(p, ping->location);
@@ -222,6 +241,11 @@ static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
     else
         again(p, ping);
     return true;
+}
+
+static bool ask_next(struct sw_proxy *p, struct sw_ping *ping)
+{
+    return peer_of(p, ping)->address_count ? ask_next_address(p, ping) : ask_next_place(p, ping);
 }
 
 /* A peer without address is where the DNS says. */
@@ -249,7 +273,7 @@ void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_location *x = sw_location_get(p, ping->location);
     ping->place = 0;
-    if (ask_next_place(p, ping))
+    if (ask_next(p, ping))
         return;
     if (x && sw_blame_is_unasked(x->locate))
         again(p, ping);
@@ -260,15 +284,10 @@ void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping)
 void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping)
 {
     const struct sw_peer_conf *peer = peer_of(p, ping);
+    ping->place = 0;
     if (p->away[peer->listener])
         again(p, ping);
-    else if (peer->address_count)
-        ask_at(p, ping, peer->addresses[0],
-               peer->tls   ? SW_TLS
-               : peer->udp ? SW_UDP
-                           : SW_TCP,
-               (struct sw_dane){0});
-    else
+    else if (!ask_next_address(p, ping))
         locate(p, ping);
 }
 
@@ -284,6 +303,16 @@ void sw_ping_opened(struct sw_proxy *p, struct sw_ping *ping, enum sw_status sta
         sw_ping_answered(p, ping, 0);
 }
 
+void sw_ping_silent(struct sw_proxy *p, struct sw_ping *ping)
+{
+    struct sw_client *c = sw_client_get(p->e, ping->client);
+    if (c)
+        sw_client_free(p->e, c);
+    sw_send_drop(p->e, ping->send);
+    ping->send = (struct sw_ref){0};
+    sw_ping_answered(p, ping, 0);
+}
+
 void sw_ping_put_off(struct sw_proxy *p, struct sw_ping *ping)
 {
     ping->client = (struct sw_ref){0};
@@ -296,11 +325,12 @@ void sw_ping_answered(struct sw_proxy *p, struct sw_ping *ping, unsigned status)
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     bool failed = status < 200 || status == 408 || status == 503;
     ping->client = (struct sw_ref){0};
-    if (p->away[peer->listener]) { /* whatever it was, it was not the peer */
+    /* whatever it was, it was not the peer; or nothing would say that it is up again */
+    if (p->away[peer->listener] || !is_asked(peer)) {
         again(p, ping);
         return;
     }
-    if (failed && ask_next_place(p, ping))
+    if (failed && ask_next(p, ping))
         return;
     bool changed =
         atomic_exchange_explicit(&state->ping_failed, failed, memory_order_relaxed) != failed;

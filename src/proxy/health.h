@@ -6,10 +6,11 @@
 
 struct sw_ping {
     struct sw_timer timer;
+    struct sw_timer answer; /* `timeout` of the peer: for the connection and the answer */
     struct sw_ref client;   /* its transaction while it runs */
     struct sw_ref send;     /* or its parked send */
     struct sw_ref location; /* of a peer without address, until one of its places answers */
-    uint8_t place;          /* of it, to be asked next */
+    uint8_t place;          /* of it, or of its addresses, to be asked next */
     uint32_t peer;          /* its id */
 };
 
@@ -35,6 +36,9 @@ void sw_health_listener(struct sw_health *h, struct sw_proxy *p, uint16_t listen
 
 /** An interval is over: asks the peer. */
 void sw_ping_due(struct sw_proxy *p, struct sw_ping *ping);
+
+/** No answer within the peer's `timeout`: as if it had failed. */
+void sw_ping_silent(struct sw_proxy *p, struct sw_ping *ping);
 
 /** Where the peer is was asked of the DNS, and its location is over. */
 void sw_ping_located(struct sw_proxy *p, struct sw_ping *ping);

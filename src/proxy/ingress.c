@@ -143,9 +143,60 @@ static struct sw_ingress refused(struct sw_slice got, const char *why)
         .peer = SW_PEER_NOBODY, .status = SW_DENIED_PURPOSE, .why = why, .got = got};
 }
 
+static struct sw_slice first_wildcard(const struct sw_ident *ident)
+{
+    struct sw_slice pattern;
+    for (uint32_t i = 0; i < ident->name_count; i++)
+        if (sw_domain_wildcard(ident, i, &pattern))
+            return pattern;
+    return sw_slice("", 0);
+}
+
+/* The first wildcards are looked at: this is for the log only. */
+enum { WILDCARDS_MAX = 8 };
+
+static bool has_star(const struct sw_cert_name *name)
+{
+    return (name->kind == SW_NAME_DNS || name->kind == SW_NAME_CN) &&
+           sw_slice_find(name->text, '*') < name->text.n;
+}
+
+static bool covers_a_peer(const struct sw_proxy_conf *c, const struct sw_ident *ident, uint32_t i)
+{
+    struct sw_slice pattern;
+    for (uint32_t k = 0; sw_domain_wildcard(ident, i, &pattern) && k < c->by_domain_count; k++)
+        if (sw_domain_covers(pattern, c->by_domain[k].name))
+            return true;
+    return false;
+}
+
+/* Why a certificate that names nobody's domain but ours is nobody's: whoever holds it stands for
+ * us, and is not another domain; or it has wildcards only. RFC 5922 7.2 */
+static void tell_nobody(const struct sw_proxy_conf *c, const struct sw_ident *ident, bool ours,
+                        struct sw_ingress *in)
+{
+    uint32_t seen = 0;
+    bool peers = false;
+    for (uint32_t i = 0; i < ident->name_count && seen < WILDCARDS_MAX && !peers; i++)
+        if (has_star(&ident->names[i])) {
+            peers = covers_a_peer(c, ident, i);
+            seen++;
+        }
+    if (ours) {
+        in->why = "certificate proves a domain of ours, and whoever has it is no other domain";
+        in->help = "if it is a gateway of yours, make it a peer with this domain";
+    } else if (seen && !in->got.n) {
+        in->why = "certificate has only a wildcard, which is no SIP domain identity: RFC 5922 7.2";
+        in->help = peers ? "verify: wildcard on the peer whose domain it would match; better, a "
+                           "certificate with the domain itself"
+                         : "the other side needs a certificate with its domain itself as SAN";
+    }
+}
+
 static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     struct sw_ingress in = {.peer = SW_PEER_NOBODY, .why = "certificate proves no SIP domain"};
+    bool ours = false;
     struct sw_slice stranger = {NULL, 0};
     const char *unfit_why = NULL;
     uint16_t best = by_wide_rule(c, flow, &unfit_why);
@@ -155,14 +206,17 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
         if (!sw_domain_identity(flow->ident, i, &domain))
             continue;
         uint16_t found = by_name(c, flow, domain, &is_a_peers, &unfit_why);
-        if (!in.got.n || found < best)
+        bool is_ours = !is_a_peers && sw_proxy_is_ours(c, domain, 0);
+        ours |= is_ours;
+        if (!is_ours && (!in.got.n || found < best))
             in.got = domain;
-        if (!stranger.n && !is_a_peers)
+        if (!stranger.n && !is_a_peers && !is_ours)
             stranger = domain;
         best = lower_of(best, found);
     }
     if (best != NONE) {
         in.peer = c->peers[best].id;
+        in.got = in.got.n ? in.got : first_wildcard(flow->ident);
         in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
     } else if (unfit_why) {
         return refused(in.got, unfit_why);
@@ -175,9 +229,13 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
             in.peer = SW_PEER_VERIFIED;
             in.got = stranger;
             in.why = "certificate proves a domain that is no peer's";
+        } else {
+            tell_nobody(c, flow->ident, ours, &in);
         }
     } else if (in.got.n) {
         in.why = "certificate names a domain that its trust or pin does not vouch for";
+    } else {
+        tell_nobody(c, flow->ident, ours, &in);
     }
     return in;
 }
@@ -264,7 +322,7 @@ static struct sw_slice first_identity(const struct sw_ident *ident)
     for (uint32_t i = 0; i < ident->name_count; i++)
         if (sw_domain_identity(ident, i, &domain))
             return domain;
-    return sw_slice("", 0);
+    return first_wildcard(ident);
 }
 
 enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct sw_peer_conf *p,
@@ -326,6 +384,10 @@ enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c, struct sw_slic
     }
     if (sw_proxy_peer_of_domain(c, domain)) {
         out->why = "the domain has become a peer's";
+        return SW_DENIED;
+    }
+    if (sw_proxy_is_ours(c, domain, 0)) {
+        out->why = "the domain has become ours";
         return SW_DENIED;
     }
     if (!sw_domain_proves(flow->ident, domain, SW_VERIFY_DOMAIN, &flow->remote)) {

@@ -9,6 +9,7 @@
 struct sw_ingress {
     uint32_t peer;         /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
     const char *why;       /* static text: what decided */
+    const char *help;      /* likewise: what would make it somebody's; may be NULL */
     enum sw_status status; /* inbound: SW_DENIED_PURPOSE: it is to be closed, else SW_OK */
     struct sw_slice
         got; /* the identity that counted, or the first one that did not; may be empty */

@@ -158,7 +158,7 @@ static bool dialog(struct sw_proxy *p, struct sw_request *q, struct sw_refusal *
                          "the sealed value in our Route does not hold for this Call-ID and key",
                          "a dialog from before the start of the gateway, unless seal_key keeps the "
                          "key; or a forged Route");
-    if (q->r->sealed && sw_routes_side(q->r, q->flow, &q->side) != SW_OK)
+    if (q->r->sealed && sw_routes_side(p->conf, q->r, q->flow, &q->side) != SW_OK)
         return sw_refuse(
             out, 403, "Not A Party To This Dialog",
             "the sender is neither of the two peers that the sealed Route names",

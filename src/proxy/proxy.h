@@ -42,6 +42,7 @@ enum sw_proxy_timer {
     SW_TK_ANSWER,               /* in a branch: `timeout` of its peer */
     SW_TK_PING,                 /* in a ping */
     SW_TK_LOCATE,               /* in a location */
+    SW_TK_PING_ANSWER,          /* in a ping: likewise */
 };
 
 /** Counts one of what `c` stands for. */

@@ -1,6 +1,7 @@
 #include "proxy/rroute.h"
 
 #include "proxy/hide.h"
+#include "proxy/party.h"
 
 /* The URI parameter that carries the sealed value, its first letter the side it faces. */
 #define SEAL_PARAM SW_SLICE("sw")
@@ -168,11 +169,12 @@ static bool same_flow(const struct sw_side *s, const struct sw_flow *flow)
     return sw_flow_id_eq(&s->flow, &flow->id);
 }
 
-enum sw_status sw_routes_side(const struct sw_routes *r, const struct sw_flow *flow, int *side)
+enum sw_status sw_routes_side(const struct sw_proxy_conf *c, const struct sw_routes *r,
+                              const struct sw_flow *flow, int *side)
 {
-    uint32_t peer = sw_side_peer(flow);
-    bool first = r->seal.side[0].peer == peer, second = r->seal.side[1].peer == peer;
-    if (peer == SW_PEER_NOBODY || (!first && !second))
+    bool first = sw_party_is(c, flow, r->seal.side[0].peer);
+    bool second = sw_party_is(c, flow, r->seal.side[1].peer);
+    if (!first && !second)
         return SW_DENIED;
     if (first && second) {
         bool from_a = same_flow(&r->seal.side[0], flow), from_b = same_flow(&r->seal.side[1], flow);

@@ -51,11 +51,12 @@ void sw_routes_edit(const struct sw_msg *m, const struct sw_routes *r, struct sw
                     struct sw_edits *edits);
 
 /**
- * Which side of the dialog `flow` is: 0 or 1 into `*side`. SW_DENIED: neither. When both sides are
- * the same peer, the value's letter and the flow decide.
+ * Which side of the dialog `flow` is: 0 or 1 into `*side`. SW_DENIED: neither. Who is no peer is a
+ * side if it proves the domain that the dialog is with (proxy/party.h). When both sides are the
+ * same, the value's letter and the flow decide.
  */
-SW_MUST_USE enum sw_status sw_routes_side(const struct sw_routes *r, const struct sw_flow *flow,
-                                          int *side);
+SW_MUST_USE enum sw_status sw_routes_side(const struct sw_proxy_conf *c, const struct sw_routes *r,
+                                          const struct sw_flow *flow, int *side);
 
 /** True if the method can create a dialog, or we cannot know. RFC 3261 16.6 step 4 */
 bool sw_record_route_wanted(enum sw_method method);

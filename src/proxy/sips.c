@@ -30,11 +30,17 @@ static bool has_tls(const struct sw_proxy_conf *c)
     return false;
 }
 
+struct sw_slice sw_sips_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code)
+{
+    return sw_policy_warning(p, flow, code,
+                             code == SW_WARN_SIPS_REQUIRED ? "SIPS Required" : "SIPS Not Allowed");
+}
+
 static bool refuse_380(struct sw_proxy *p, const struct sw_request *q, const char *why,
                        const char *help, struct sw_refusal *out)
 {
     sw_refuse(out, 480, NULL, why, help);
-    out->extra = sw_policy_warning(p, q->flow, 380, "SIPS Not Allowed");
+    out->extra = sw_sips_warning(p, q->flow, SW_WARN_SIPS_NOT_ALLOWED);
     return false;
 }
 
@@ -42,7 +48,7 @@ static bool refuse_381(struct sw_proxy *p, const struct sw_request *q, const cha
                        const char *help, struct sw_refusal *out)
 {
     sw_refuse(out, 480, NULL, why, help);
-    out->extra = sw_policy_warning(p, q->flow, 381, "SIPS Required");
+    out->extra = sw_sips_warning(p, q->flow, SW_WARN_SIPS_REQUIRED);
     return false;
 }
 

@@ -31,6 +31,12 @@ static inline bool sw_request_is_sips(const struct sw_request *q)
  */
 bool sw_sips_sender(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out);
 
+/* The codes of a 480's Warning. RFC 5630 5.3, 7 */
+enum { SW_WARN_SIPS_NOT_ALLOWED = 380, SW_WARN_SIPS_REQUIRED = 381 };
+
+/** The Warning of a 480 to a request that came over `flow`, in scratch memory. RFC 5630 5.3 */
+struct sw_slice sw_sips_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code);
+
 /* Why a peer is no target for a request; bits. */
 enum sw_sips_fit {
     SW_SIPS_FITS = 0,

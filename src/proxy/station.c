@@ -75,13 +75,12 @@ static bool configured(const struct sw_proxy *p, struct sw_locate *x, struct sw_
 /* Why a URI that ENUM found is not used. The next one takes its place before this is written. */
 static void note_passed(struct sw_proxy *p, const struct sw_location *x, enum sw_number_fit fit)
 {
-    unsigned status;
     enum { SHORT = 64, WITH_QUESTIONS = 2048 };
     struct sw_buf b = sw_engine_buf(p->e, x->asks_host ? WITH_QUESTIONS : SHORT);
     if (x->asks_host)
         sw_locate_put_reason(&b, x->locate);
     else
-        sw_buf_str(&b, sw_number_unfit(fit, &status));
+        sw_buf_str(&b, sw_number_unfit(fit).phrase);
     const struct sw_field fields[] = {
         sw_field_text("number", sw_arena_dup(&p->e->scratch, sw_slice_str(x->number->number))),
         sw_field_text("uri", sw_arena_dup(&p->e->scratch, sw_slice_str(x->number->uri))),
@@ -97,6 +96,7 @@ static void pass(struct sw_proxy *p, struct sw_location *x, enum sw_number_fit f
     note_passed(p, x, fit);
     if (x->unfit == SW_NUMBER_FITS || x->unfit == SW_NUMBER_NOT_SIPS)
         x->unfit = (uint8_t)fit;
+    x->forged |= fit == SW_NUMBER_FORGED;
     x->asks_host = false;
     sw_enum_pass(x->number);
 }
@@ -149,11 +149,26 @@ static bool may_pass(const struct sw_location *x)
            x->number->rule_count;
 }
 
-static enum sw_number_fit lost(const struct sw_locate *x)
+bool sw_location_demands_tls(const struct sw_location *x)
 {
-    return x->end == SW_LOCATE_SILENT  ? SW_NUMBER_SILENT
-           : x->end == SW_LOCATE_BOGUS ? SW_NUMBER_FORGED
-                                       : SW_NUMBER_LOST;
+    return x->as != SW_NUMBER_AS_SIP &&
+           sw_slice_starts_case(sw_slice_str(x->number->uri), SW_SLICE("sips:"));
+}
+
+bool sw_location_forged(const struct sw_location *x)
+{
+    return x->forged || x->locate->end == SW_LOCATE_BOGUS ||
+           (x->number && x->number->end == SW_ENUM_BOGUS);
+}
+
+static enum sw_number_fit lost(const struct sw_location *x)
+{
+    unsigned end = x->locate->end;
+    bool exists = end == SW_LOCATE_NOT_THERE || end == SW_LOCATE_UNFIT;
+    return end == SW_LOCATE_SILENT                ? SW_NUMBER_SILENT
+           : end == SW_LOCATE_BOGUS               ? SW_NUMBER_FORGED
+           : exists && sw_location_demands_tls(x) ? SW_NUMBER_NO_TLS
+                                                  : SW_NUMBER_LOST;
 }
 
 /* The question of ENUM, or those of the host of a URI that it found: record after record. */
@@ -176,7 +191,7 @@ static void ask_number(struct sw_proxy *p, struct sw_location *x)
         ask(p, x);
         if (!may_pass(x))
             return;
-        pass(p, x, lost(x->locate));
+        pass(p, x, lost(x));
     }
 }
 

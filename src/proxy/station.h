@@ -28,6 +28,7 @@ struct sw_location {
     uint8_t as;                 /* enum sw_number_as; likewise of ENUM: */
     uint8_t unfit;              /* enum sw_number_fit of the first URI that was passed over */
     uint8_t located;            /* URIs that were looked for */
+    bool forged;                /* one that was passed over for that */
     bool asks_host;             /* `locate` is about the URI that was found */
     void *user;
     struct sw_ref user_ref; /* SW_USER_PARKED: the parked send in place of `user` */
@@ -52,6 +53,12 @@ struct sw_location *sw_location_start_number(struct sw_proxy *p, const char *num
 
 /** True if nothing more is waited for: places are found, or there are none. */
 bool sw_location_over(const struct sw_location *x);
+
+/** True if the URI that was found for a number leaves as sips. RFC 5630 5.3 */
+bool sw_location_demands_tls(const struct sw_location *x);
+
+/** True if an answer that it got was forged: DNSSEC. */
+bool sw_location_forged(const struct sw_location *x);
 
 /** The location with this reference, or NULL. */
 struct sw_location *sw_location_get(const struct sw_proxy *p, struct sw_ref ref);

@@ -4,6 +4,7 @@
 #include "proxy/choose.h"
 #include "proxy/clear.h"
 #include "proxy/passive.h"
+#include "proxy/place.h"
 #include "proxy/rules.h"
 #include "proxy/sips.h"
 
@@ -127,9 +128,7 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
     struct sw_target t = {
         .peer = peer->id,
         .listener = peer->listener,
-        .transport = peer->tls   ? SW_TLS
-                     : peer->udp ? SW_UDP
-                                 : SW_TCP,
+        .transport = (uint8_t)sw_place_transport(peer),
         .large_over_tcp = peer->udp && peer->tcp,
         .alias = sw_alias_used(peer),
         .timeout_ms = peer->timeout_ms,
@@ -139,12 +138,10 @@ static void add_addresses(const struct sw_proxy *p, const struct sw_peer_conf *p
         t.locate = SW_TARGET_PEER;
         add(targets, &t);
     }
-    for (uint32_t i = 0; i < peer->address_count; i++) {
-        t.remote = peer->addresses[i];
-        if (!t.remote.port)
-            t.remote.port = sw_transport_port((enum sw_transport)t.transport);
+    t.listed = true;
+    for (struct sw_place_walk w = sw_place_begin(p, peer, (enum sw_transport)t.transport);
+         sw_place_next(&w, &t.remote);)
         add(targets, &t);
-    }
     add_clear(p, peer, q, targets);
 }
 
@@ -191,7 +188,7 @@ bool sw_route_has_domain(const struct sw_route_conf *r, struct sw_slice host)
  * to translate. RFC 3261 16.6 step 6, 7 */
 static bool is_beyond_enum(const struct sw_route_conf *r, const struct sw_request *q)
 {
-    return r->lookup == SW_LOOKUP_ENUM && q->r->count;
+    return r->lookup == SW_LOOKUP_ENUM && q->r->count && !r->to_count;
 }
 
 /* What routes can say of a user part: a longer one has none, so that no escapes in it lead past a
@@ -233,7 +230,8 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
     unsigned unfit = 0;
     struct sw_chooser c;
     int32_t i;
-    for (int pass = 0; pass < 2 && targets->count == 0; pass++) {
+    uint32_t first = targets->count; /* ENUM goes before the peers */
+    for (int pass = 0; pass < 2 && targets->count == first; pass++) {
         sw_choose_begin(&c, p, r, q->v->call_id, pass == 0);
         while (!targets->more && (i = sw_choose_next(&c)) >= 0) {
             const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
@@ -338,10 +336,11 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
             sw_target_add_hop(p, q, &direct, targets);
     }
     sw_target_add_domain(p, q, &direct, targets);
-    for (uint32_t i = 0; peer && stream && i < peer->address_count; i++) {
-        direct.remote = peer->addresses[i];
+    direct.listed = true;
+    for (struct sw_place_walk w =
+             sw_place_begin(p, stream ? peer : NULL, (enum sw_transport)s->transport);
+         sw_place_next(&w, &direct.remote);)
         add(targets, &direct);
-    }
     return one_choice(targets, out);
 }
 
@@ -364,8 +363,8 @@ static bool routed_targets(struct sw_proxy *p, const struct sw_request *q,
             return sw_refuse(out, 480, NULL, "the route needs what this version does not have",
                              "sipward check names it");
         return sw_rules_apply(p, r, q, &targets->rewrite, out) &&
-               (r->lookup ? sw_target_lookup(p, r, q, targets, out)
-                          : route_targets(p, r, q, targets, out));
+               (!r->lookup || sw_target_lookup(p, r, q, targets, out)) &&
+               ((r->lookup && !r->to_count) || route_targets(p, r, q, targets, out));
     }
     if (q->flow->peer == SW_PEER_VERIFIED)
         return sw_refuse(out, 403, "Domain Not Known Here",

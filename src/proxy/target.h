@@ -35,6 +35,7 @@ struct sw_target {
     uint8_t locate;      /* enum sw_target_locate */
     bool located;        /* the DNS said where it is */
     bool by_uri;         /* a URI of the request says where it is, and not the configuration */
+    bool listed;         /* its peer is configured to be there */
     uint32_t timeout_ms; /* without any answer the next target is tried */
     struct sw_dane dane; /* what is signed of its certificate */
     struct sw_slice suffix; /* SW_TARGET_ENUM: of the configuration, copied by the context */
@@ -71,7 +72,9 @@ static inline struct sw_slice sw_target_host(const struct sw_uri *u)
     return u->maddr.n ? u->maddr : u->host;
 }
 
-/** The targets of a route with `to: dns` or `to: enum`. Like sw_target_find. RFC 3261 16.5, 16.6 */
+/** The targets of a route with `to: dns` or `to: enum`, without those of its peers. With peers
+ * true, though there may be none: what is no number, or has a Route to follow. Like sw_target_find.
+ * RFC 3261 16.5, 16.6 */
 bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const struct sw_request *q,
                       struct sw_targets *targets, struct sw_refusal *out);
 

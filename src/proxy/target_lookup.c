@@ -1,9 +1,10 @@
 #include "proxy/target.h"
 
 #include "proxy/alias.h"
+#include "proxy/number.h"
+#include "proxy/party.h"
 #include "proxy/rewrite.h"
 #include "proxy/sips.h"
-#include "sip/enum.h"
 
 /* A target of the open network: over TLS only, to whoever proves the domain. */
 static struct sw_target stranger(const struct sw_route_conf *r, enum sw_target_locate locate)
@@ -87,23 +88,32 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
     return true;
 }
 
-bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const struct sw_request *q,
-                      struct sw_targets *targets, struct sw_refusal *out)
+/* The number, if there is one to be looked up: 404 says that ENUM stands alone, and there is none.
+ */
+static bool number(struct sw_proxy *p, const struct sw_route_conf *r, const struct sw_request *q,
+                   struct sw_targets *targets, struct sw_refusal *out)
 {
-    char number[SW_ENUM_NUMBER_MAX + 1];
+    char digits[SW_ENUM_NUMBER_MAX + 1];
     struct sw_target t = stranger(r, SW_TARGET_ENUM);
-    if (r->lookup == SW_LOOKUP_DNS)
-        return hop(p, r, q, targets, out);
     struct sw_uri changed;
     if (!sw_rewrite_target(&q->v->uri, targets->rewrite, &p->e->scratch, &changed))
         return sw_refuse(out, 500, NULL, "limit memory", NULL);
-    if (!sw_enum_number(&changed, number))
+    if (!sw_number_of(p->conf, &changed, digits))
         return sw_refuse(out, 404, NULL, "the Request-URI is no global number",
-                         "ENUM needs a tel URI, or a sip URI with user=phone, that begins with +: "
-                         "RFC 6116 3.1");
+                         "ENUM needs a tel URI, or a sip URI with user=phone or of a domain of "
+                         "ours, that begins with +: RFC 6116 3.1");
     t.peer = SW_PEER_VERIFIED; /* until the URI says who */
     add(targets, &t);
     return true;
+}
+
+bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const struct sw_request *q,
+                      struct sw_targets *targets, struct sw_refusal *out)
+{
+    if (r->lookup == SW_LOOKUP_DNS)
+        return hop(p, r, q, targets, out);
+    /* with a Route that remains, the Request-URI is not ours to translate: RFC 3261 16.6 step 6 */
+    return q->r->count ? r->to_count > 0 : number(p, r, q, targets, out) || r->to_count > 0;
 }
 
 void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
@@ -113,7 +123,7 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     struct sw_target x = *t;
     struct sw_slice host = sw_target_host(u);
     const struct sw_peer_conf *known = sw_proxy_peer(p->conf, t->peer);
-    if (!sw_uri_is_sip(u) || (!known && sw_proxy_domain_id(p->conf, host) != t->peer))
+    if (!sw_uri_is_sip(u) || (!known && !sw_party_may_be_at(p->conf, t->peer, host)))
         return;
     x.locate = SW_TARGET_HOP;
     x.by_uri = known && !sw_peer_domain(known, host);

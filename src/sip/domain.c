@@ -7,9 +7,17 @@ static bool dns_name(struct sw_slice s)
     if (s.n == 0 || s.n > 253)
         return false;
     for (size_t i = 0; i < s.n; i++)
-        if (!sw_ch(s.p[i], SW_CH_HOST) && s.p[i] != '*')
+        if (!sw_ch(s.p[i], SW_CH_HOST))
             return false;
     return true;
+}
+
+/* "*.example.com": at least two labels follow. */
+static bool is_wildcard(struct sw_slice s)
+{
+    struct sw_slice rest = sw_slice_from(s, 2);
+    return s.n > 2 && s.p[0] == '*' && s.p[1] == '.' && dns_name(rest) &&
+           sw_slice_find(rest, '.') < rest.n;
 }
 
 /* The host of a sip URI without user part. Scheme tokens are case-insensitive; sips is no identity.
@@ -53,6 +61,16 @@ bool sw_domain_identity(const struct sw_ident *ident, uint32_t i, struct sw_slic
     }
 }
 
+bool sw_domain_wildcard(const struct sw_ident *ident, uint32_t i, struct sw_slice *pattern)
+{
+    const struct sw_cert_name *name = &ident->names[i];
+    if ((name->kind != SW_NAME_DNS && name->kind != SW_NAME_CN) || !is_wildcard(name->text) ||
+        has_uri_identity(ident))
+        return false;
+    *pattern = name->text;
+    return true;
+}
+
 static struct sw_slice undot(struct sw_slice s)
 {
     return s.n > 1 && s.p[s.n - 1] == '.' ? sw_slice(s.p, s.n - 1) : s;
@@ -65,17 +83,14 @@ bool sw_domain_eq(struct sw_slice a, struct sw_slice b)
 
 /* "*.example.com" stands for exactly one label in its place; never for more, never for part of one.
  */
-static bool wildcard(struct sw_slice pattern, struct sw_slice wanted)
+bool sw_domain_covers(struct sw_slice pattern, struct sw_slice wanted)
 {
     size_t dot = sw_slice_find(wanted, '.');
     struct sw_endpoint ip;
     if (sw_endpoint_ip_parse(wanted, &ip)) /* an address has no labels */
         return false;
-    if (pattern.n < 3 || pattern.p[0] != '*' || pattern.p[1] != '.' || dot == 0 || dot >= wanted.n)
-        return false;
-    struct sw_slice suffix = sw_slice_from(pattern, 2);
-    return sw_slice_find(suffix, '.') < suffix.n &&
-           sw_domain_eq(suffix, sw_slice_from(wanted, dot + 1));
+    return is_wildcard(pattern) && dot > 0 && dot < wanted.n && wanted.p[0] != '*' &&
+           sw_domain_eq(sw_slice_from(pattern, 2), sw_slice_from(wanted, dot + 1));
 }
 
 bool sw_domain_proves(const struct sw_ident *ident, struct sw_slice wanted, enum sw_verify verify,
@@ -87,11 +102,10 @@ bool sw_domain_proves(const struct sw_ident *ident, struct sw_slice wanted, enum
         if (verify == SW_VERIFY_ADDRESS && name->kind == SW_NAME_IP &&
             sw_endpoint_ip_eq(&name->ip, address))
             return true;
-        if (!sw_domain_identity(ident, i, &domain))
-            continue;
-        if (sw_domain_eq(domain, wanted))
+        if (sw_domain_identity(ident, i, &domain) && sw_domain_eq(domain, wanted))
             return true;
-        if (verify == SW_VERIFY_WILDCARD && wildcard(domain, wanted))
+        if (verify == SW_VERIFY_WILDCARD && sw_domain_wildcard(ident, i, &domain) &&
+            sw_domain_covers(domain, wanted))
             return true;
     }
     return false;

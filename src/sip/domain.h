@@ -15,9 +15,17 @@ enum sw_verify {
 /**
  * True if name `i` of the certificate is a SIP domain identity, which then becomes `domain`: a sip
  * URI without user part; a DNS name only if there is no such URI; a CN only if there is no
- * subjectAltName. RFC 5922 7.1
+ * subjectAltName. A name with "*" is none: "Implementations MUST NOT match any form of wildcard".
+ * RFC 5922 7.1, 7.2
  */
 bool sw_domain_identity(const struct sw_ident *ident, uint32_t i, struct sw_slice *domain);
+
+/** True if name `i` is a wildcard, "*.example.com", that SW_VERIFY_WILDCARD would take for an
+ * identity, which then becomes `pattern`. It identifies no SIP domain: RFC 5922 7.2 */
+bool sw_domain_wildcard(const struct sw_ident *ident, uint32_t i, struct sw_slice *pattern);
+
+/** True if such a wildcard stands for `wanted`: "*" for exactly one label of it. RFC 6125 6.4.3 */
+bool sw_domain_covers(struct sw_slice pattern, struct sw_slice wanted);
 
 /** True if two domains are the same name: whole, without case, a trailing dot ignored. A name with
  * other letters than ASCII has its form with "xn--" on both sides. RFC 5922 7.2, RFC 5280 7.2 */

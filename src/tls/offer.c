@@ -178,6 +178,7 @@ void sw_tls_offer_put_gap(struct sw_buf *b, const struct sw_tls_offer *o, enum s
     sw_tls_offer_put_versions(b, o);
     switch (gap) {
     case SW_TLS_GAP_VERSION:
+    case SW_TLS_GAP_NONE:
         break;
     case SW_TLS_GAP_SUITE:
         sw_buf_lit(b, " with ");

@@ -6,8 +6,9 @@
 #include "base/buf.h"
 #include "tls/policy.h"
 
-/* What is kept of each list: enough for one line of the log. */
-enum { SW_TLS_OFFER_SUITES = 24, SW_TLS_OFFER_GROUPS = 12, SW_TLS_OFFER_SIGNATURES = 16 };
+/* What is kept of each list: of suites what the longest hello of real software has, of the others
+ * enough for one line of the log. */
+enum { SW_TLS_OFFER_SUITES = 192, SW_TLS_OFFER_GROUPS = 12, SW_TLS_OFFER_SIGNATURES = 16 };
 
 /* The longest server name. RFC 1035 2.3.4 */
 enum { SW_TLS_OFFER_NAME_MAX = 255 };
@@ -35,7 +36,13 @@ bool sw_tls_offer_read(struct sw_slice message, struct sw_tls_offer *out);
 void sw_tls_offer_put_versions(struct sw_buf *b, const struct sw_tls_offer *o);
 
 /* What the two sides have not in common. */
-enum sw_tls_gap { SW_TLS_GAP_VERSION, SW_TLS_GAP_SUITE, SW_TLS_GAP_GROUP, SW_TLS_GAP_SIGNATURE };
+enum sw_tls_gap {
+    SW_TLS_GAP_VERSION,
+    SW_TLS_GAP_SUITE,
+    SW_TLS_GAP_GROUP,
+    SW_TLS_GAP_SIGNATURE,
+    SW_TLS_GAP_NONE, /* it failed for something else */
+};
 
 /** Appends what the peer offers of the kind that is not in common, as far as there is room. */
 void sw_tls_offer_put_gap(struct sw_buf *b, const struct sw_tls_offer *o, enum sw_tls_gap gap);

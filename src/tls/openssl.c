@@ -78,6 +78,7 @@ void sw_tls_forget_hellos(struct sw_tls *t)
 {
     free(t->hellos);
     t->hellos = NULL;
+    t->settled = true;
 }
 
 void sw_tls_free(struct sw_tls *t)
@@ -189,7 +190,7 @@ enum sw_status sw_tls_read(struct sw_tls *t, char *p, size_t cap, size_t *n)
 {
     ERR_clear_error();
     int r = SSL_read_ex(t->ssl, p, cap, n);
-    if (r == 1 && t->hellos)
+    if (r == 1 && !t->settled)
         sw_tls_forget_hellos(t);
     return r == 1 ? SW_OK : outcome(t, r);
 }

@@ -52,8 +52,15 @@ static struct sw_buf text(char *p, size_t cap)
     return sw_buf(p, cap - 1);
 }
 
+static void put_offer(struct sw_buf *b, struct sw_tls_suites *all, const struct sw_tls_offer *o)
+{
+    all->count = o->suite_count < SW_TLS_OFFER_SUITES ? o->suite_count : SW_TLS_OFFER_SUITES;
+    memcpy(all->number, o->suites, all->count * sizeof(o->suites[0]));
+    sw_tls_offer_put(b, o);
+}
+
 /* As a server we offer nothing, we choose: what our policy has is what we would have taken. */
-static void put_policy(const SSL *ssl, struct sw_buf *b)
+static void put_policy(const SSL *ssl, struct sw_buf *b, struct sw_tls_suites *all)
 {
     struct sw_tls_offer o = {.listed = true};
     const STACK_OF(SSL_CIPHER) *suites = SSL_get_ciphers(ssl);
@@ -70,7 +77,25 @@ static void put_policy(const SSL *ssl, struct sw_buf *b)
             o.suites[o.suite_count] = id;
         o.suite_count++;
     }
-    sw_tls_offer_put(b, &o);
+    put_offer(b, all, &o);
+}
+
+/* Of a session whose hellos are gone the library still knows what came of them. */
+static void put_agreed(const SSL *ssl, struct sw_buf *name, struct sw_buf *chosen)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    const struct sw_tls_offer agreed = {
+        .answer = true,
+        .versions = (uint8_t)(1u << (SSL_version(ssl) & 7)),
+        .suite_count = 1,
+        .suites = {cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0},
+    };
+    const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (!SSL_is_init_finished(ssl) || !cipher)
+        return;
+    if (asked)
+        sw_buf_put(name, asked, strnlen(asked, name->cap));
+    sw_tls_offer_put(chosen, &agreed);
 }
 
 static void put_hellos(const SSL *ssl, const struct sw_tls_hellos *h, struct sw_tls_evidence *out)
@@ -86,12 +111,14 @@ static void put_hellos(const SSL *ssl, const struct sw_tls_hellos *h, struct sw_
         sw_buf_put(&name, client->name, client->name_n);
     if (server ? h->has_ours : h->has_theirs)
         sw_tls_offer_put(&chosen, answer);
+    if (!h->has_ours && !h->has_theirs)
+        put_agreed(ssl, &name, &chosen);
     if (server)
-        put_policy(ssl, &ours);
+        put_policy(ssl, &ours, &out->our_suites);
     else if (h->has_ours)
-        sw_tls_offer_put(&ours, &h->ours);
+        put_offer(&ours, &out->our_suites, &h->ours);
     if (h->has_theirs)
-        sw_tls_offer_put(&theirs, &h->theirs);
+        put_offer(&theirs, &out->their_suites, &h->theirs);
 }
 
 static void put_came(X509 *x, struct sw_tls_came *out)
@@ -140,6 +167,7 @@ void sw_tls_evidence_put(const SSL *ssl, const struct sw_tls_hellos *h,
     static const struct sw_tls_hellos none;
     out->came_count = out->told = 0;
     out->names[0] = 0;
+    out->our_suites.count = out->their_suites.count = 0;
     put_hellos(ssl, h ? h : &none, out);
     put_chain(ssl, r, out);
 }

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* ---- callbacks ---- */
 
@@ -20,6 +21,18 @@ void sw_tls_alert_seen(const SSL *ssl, int where, int value)
         t->alert = (int16_t)(value & 255);
         t->alert_sent = where & SSL_CB_WRITE;
     }
+}
+
+/* The peer's keys change: each costs a derivation, and an answer if it asks for one. RFC 8446 4.6.3
+ */
+static void key_update_came(struct sw_tls *t)
+{
+    int64_t now_s = (int64_t)time(NULL);
+    if (now_s - t->key_updates_s >= 60 || now_s < t->key_updates_s) {
+        t->key_updates_s = now_s;
+        t->key_updates = 0;
+    }
+    t->key_flood = ++t->key_updates > SW_TLS_KEY_UPDATES_PER_MINUTE;
 }
 
 void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
@@ -37,6 +50,8 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
     };
     if (type == SW_TLS_HANDSHAKE && sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
         t->records = 0;
+    if (type == SW_TLS_HANDSHAKE && !sent && n && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
+        key_update_came(t);
     if (type == SW_TLS_HANDSHAKE && sent)
         sw_tls_shown_note(t, m.bytes);
     if (type == SW_TLS_HANDSHAKE)
@@ -47,6 +62,13 @@ void sw_tls_message_seen(int sent, int version, int type, const void *p, size_t 
 
 /* ---- failure ---- */
 
+/* The library reads an SSL 2.0 hello if it offers TLS: what fails once it was answered is TLS. */
+static enum sw_tls_wire wire_of(const struct sw_tls *t)
+{
+    enum sw_tls_wire wire = sw_tls_wire_of(sw_slice(t->first, t->first_n));
+    return wire == SW_WIRE_SSL2 && SSL_get_pending_cipher(t->ssl) ? SW_WIRE_TLS : wire;
+}
+
 static struct sw_tls_trouble trouble(const struct sw_tls *t)
 {
     return (struct sw_tls_trouble){
@@ -56,7 +78,12 @@ static struct sw_tls_trouble trouble(const struct sw_tls *t)
         .verify_error = t->verified ? t->verify_error : X509_V_OK,
         .offer = sw_tls_hellos_theirs(t->hellos),
         .policy = t->policy,
-        .wire = sw_tls_wire_of(sw_slice(t->first, t->first_n)),
+        .names_no_source = t->names_no_source,
+        .server = SSL_is_server(t->ssl),
+        .settled = t->settled,
+        .refused_renegotiations = t->renegotiations,
+        .key_flood = t->key_flood,
+        .wire = wire_of(t),
     };
 }
 
@@ -123,6 +150,7 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
     *out = (struct sw_tls_failure){.status = t->failed,
                                    .alert = t->alert,
                                    .alert_sent = t->alert_sent,
+                                   .settled = t->settled,
                                    .help = sw_tls_trouble_help(t->failed, &x)};
     if (t->failed)
         out->code = sw_tls_trouble_code(t->failed, &x);
@@ -132,10 +160,10 @@ void sw_tls_failure(const struct sw_tls *t, struct sw_tls_failure *out)
         memcpy(out->subject, t->refused, strnlen(t->refused, sizeof(out->subject) - 1));
 }
 
-/* What a server name chose among several identities. */
+/* What a server name chose among several identities; NULL: no hello came that may ask for one. */
 static const char *name_outcome(const struct sw_tls *t, bool asked)
 {
-    if (!t->names)
+    if (!t->names || (!sw_tls_hellos_theirs(t->hellos) && !t->settled))
         return NULL;
     if (!asked)
         return "no server name was asked for: the default identity";

@@ -28,7 +28,7 @@ static void put_asked(struct sw_buf *b, const struct sw_trust *trust)
 }
 
 void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert_facts *cert,
-                        const struct sw_trust *trust)
+                        bool names_no_source, const struct sw_trust *trust)
 {
     if (verify_error == X509_V_ERR_DANE_NO_MATCH) {
         sw_buf_lit(b, "the server has TLSA records, signed with DNSSEC, and none is of this "
@@ -94,6 +94,8 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
         sw_buf_str(b, cert->serial);
         sw_buf_lit(b, " of ");
         put_name(b, cert->issuer);
+        if (names_no_source)
+            sw_buf_lit(b, "; it names neither a responder nor a list");
         break;
     case X509_V_ERR_OCSP_VERIFY_FAILED:
         sw_buf_lit(b, "the OCSP answer that the server stapled cannot be believed: it is broken, "
@@ -125,7 +127,7 @@ void sw_tls_refusal_why(struct sw_buf *b, int verify_error, const struct sw_cert
     }
 }
 
-const char *sw_tls_refusal_help(int error)
+const char *sw_tls_refusal_help(int error, bool names_no_source)
 {
     switch (error) {
     case X509_V_ERR_OUT_OF_MEM:
@@ -141,6 +143,9 @@ const char *sw_tls_refusal_help(int error)
     case X509_V_ERR_CRL_HAS_EXPIRED:
         return "put the CA's newest list in place: it is taken up without a restart";
     case X509_V_ERR_UNABLE_TO_GET_CRL:
+        if (names_no_source)
+            return "there is nobody to ask: put the CA's list in crl of the trust entry; "
+                   "revocation_failure: soft believes all the same";
         return "is the CA's responder up, or its list in crl of the trust entry? "
                "revocation_failure: soft believes all the same";
     case X509_V_ERR_OCSP_VERIFY_FAILED:

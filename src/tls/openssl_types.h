@@ -57,14 +57,19 @@ struct sw_tls {
     bool pending;   /* the judgement waits for an answer about revocation */
     bool unstapled; /* a staple was asked for, and none came */
     bool name_unknown;
-    uint8_t first_n; /* of what came first */
+    bool names_no_source; /* of the refused certificate */
+    bool settled;         /* the peer took what it was shown: data came, or it is admitted */
+    uint8_t first_n;      /* of what came first */
     char first[SW_WIRE_BYTES];
     unsigned renegotiations; /* that the peer asked for */
-    uint32_t key_records;    /* that one key may protect, */
-    uint32_t records;        /* and has, of those sent */
-    bool names_only;         /* a server name that is in none of `names` is refused */
-    char *why;               /* of the failure, SW_WHY_MAX; NULL: did not fail */
-    char *refused;           /* subject of the certificate that was refused; NULL: none was */
+    uint32_t key_updates;    /* of the peer in the minute from */
+    int64_t key_updates_s;
+    bool key_flood;       /* too many: nothing more is read */
+    uint32_t key_records; /* that one key may protect, */
+    uint32_t records;     /* and has, of those sent */
+    bool names_only;      /* a server name that is in none of `names` is refused */
+    char *why;            /* of the failure, SW_WHY_MAX; NULL: did not fail */
+    char *refused;        /* subject of the certificate that was refused; NULL: none was */
 };
 
 /* The session of a callback. Its BIO knows it: a place of the library's own for such things takes

@@ -19,13 +19,14 @@ static void keep_refused(struct sw_tls *t, X509_STORE_CTX *ctx, int depth)
     if (!x)
         return;
     sw_cert_facts((struct sw_cert *)x, &facts);
+    t->names_no_source = !sw_x509_names_source(x);
     free(t->refused);
     t->refused = strdup(facts.subject);
     if (!t->why)
         t->why = calloc(1, SW_WHY_MAX);
     if (t->why) {
         struct sw_buf b = sw_buf(t->why, SW_WHY_MAX - 1);
-        sw_tls_refusal_why(&b, t->verify_error, &facts, t->trust);
+        sw_tls_refusal_why(&b, t->verify_error, &facts, t->names_no_source, t->trust);
     }
 }
 
@@ -53,6 +54,25 @@ static bool judge(struct sw_tls *t, X509_STORE_CTX *ctx, const struct sw_trust_a
     return t->dane ? sw_tls_dane_judge(t, ctx, v) : good;
 }
 
+/* The library makes the alert of the error, and names some of them as errors of the certificate
+ * that are of a list: the certificate has not expired, its CA is known, nothing of the handshake
+ * failed to verify. These are "some other (unspecified) issue", certificate_unknown, as the library
+ * makes of what it has no alert for. A signature on a certificate that is wrong is bad_certificate.
+ * RFC 8446 6.2, RFC 5246 7.2.2 */
+static int error_of_alert(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+        return X509_V_ERR_OCSP_CERT_UNKNOWN;
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return X509_V_ERR_CERT_REJECTED;
+    default:
+        return error;
+    }
+}
+
 int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
 {
     (void)unused;
@@ -67,7 +87,7 @@ int sw_tls_verify(X509_STORE_CTX *ctx, void *unused)
     bool good = judge(t, ctx, &ask, &v);
     if (keep(t, &v) && good)
         return 1;
-    X509_STORE_CTX_set_error(ctx, t->verify_error);
+    X509_STORE_CTX_set_error(ctx, error_of_alert(t->verify_error));
     keep_refused(t, ctx, v.depth);
     return 0;
 }

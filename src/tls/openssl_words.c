@@ -1,7 +1,9 @@
-/* A handshake that failed, in words; refused certificates: openssl_refusal.c. */
+/* A handshake that failed, in words; refused certificates: openssl_refusal.c, what
+ * would help: openssl_advice.c. */
 #include "tls/openssl_words.h"
 
 #include "tls/message.h"
+#include "tls/session.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -39,8 +41,7 @@ static void put_gap(struct sw_buf *b, const struct sw_tls_trouble *x, enum sw_tl
     sw_tls_offer_put_gap(b, x->offer, gap);
 }
 
-/* True if the first error is of no library of OpenSSL's own: of an engine, which holds a key. */
-static bool of_token(const struct sw_tls_trouble *x)
+bool sw_tls_of_token(const struct sw_tls_trouble *x)
 {
     return x->library && ERR_GET_LIB(x->library) >= ERR_LIB_USER;
 }
@@ -56,11 +57,22 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
 {
     const char *reason = x->library ? ERR_reason_error_string(x->library) : NULL;
     int code = x->library ? ERR_GET_REASON(x->library) : 0;
-    if (x->alert >= 0 && !x->alert_sent) {
-        sw_buf_lit(b, "the peer refused with alert ");
+    if (x->key_flood) {
+        sw_buf_lit(b, "the peer changed its key more than ");
+        sw_buf_u64(b, SW_TLS_KEY_UPDATES_PER_MINUTE);
+        sw_buf_lit(b, " times in a minute");
+    } else if (x->alert >= 0 && !x->alert_sent) {
+        sw_buf_str(b, x->settled ? "the peer ended the open connection with alert "
+                                 : "the peer refused with alert ");
         sw_buf_str(b, sw_tls_alert_name((unsigned)x->alert));
-        put_offered(b, x);
-    } else if (of_token(x)) {
+        if (!x->settled)
+            put_offered(b, x);
+        else if (x->refused_renegotiations)
+            sw_buf_lit(b, ", after its renegotiation was turned down");
+    } else if (x->wire == SW_WIRE_SSL2) {
+        sw_buf_lit(b, "the peer greets in the form of SSL 2.0, which ended in 2011 (RFC 6176), and "
+                      "offers nothing in it that is taken here");
+    } else if (sw_tls_of_token(x)) {
         sw_buf_lit(b, "our own key could not be used, its token says: ");
         sw_buf_str(b, reason ? reason : "no reason");
     } else if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
@@ -69,17 +81,8 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
         sw_buf_str(b, x->wire == SW_WIRE_HTTP  ? "the peer speaks HTTP, not TLS"
                       : x->wire == SW_WIRE_SIP ? "what came is not TLS: plain SIP on the TLS port"
                                                : "what came is not TLS");
-    } else if (code == SSL_R_NO_SHARED_CIPHER || code == SSL_R_WRONG_CIPHER_RETURNED ||
-               code == SSL_R_UNKNOWN_CIPHER_RETURNED) {
-        put_gap(b, x, SW_TLS_GAP_SUITE);
-    } else if (code == SSL_R_UNSUPPORTED_PROTOCOL || code == SSL_R_VERSION_TOO_LOW ||
-               code == SSL_R_WRONG_SSL_VERSION) {
-        put_gap(b, x, SW_TLS_GAP_VERSION);
-    } else if (code == SSL_R_NO_SUITABLE_KEY_SHARE || code == SSL_R_NO_SUITABLE_GROUPS) {
-        put_gap(b, x, SW_TLS_GAP_GROUP);
-    } else if (code == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
-               code == SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS) {
-        put_gap(b, x, SW_TLS_GAP_SIGNATURE);
+    } else if (sw_tls_gap_of(code) != SW_TLS_GAP_NONE) {
+        put_gap(b, x, sw_tls_gap_of(code));
     } else if (code == SSL_R_NO_APPLICATION_PROTOCOL) {
         sw_buf_lit(b, "no application protocol in common: the peer offers others by ALPN, but not "
                       "sip/2");
@@ -92,27 +95,6 @@ void sw_tls_trouble_why(struct sw_buf *b, const struct sw_tls_trouble *x)
                       "no policy speaks to a server");
     } else {
         sw_buf_str(b, reason ? reason : "the TLS library gave no reason");
-    }
-}
-
-static const char *help_with_alert(int alert)
-{
-    switch (alert) {
-    case SSL_AD_UNKNOWN_CA:
-    case SSL_AD_BAD_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_UNKNOWN:
-        return "the peer does not believe our certificate: give it the CA of our identity";
-    case SSL_AD_CERTIFICATE_EXPIRED:
-        return "our certificate has expired, or the peer's clock is wrong";
-    case SSL_AD_CERTIFICATE_REQUIRED:
-    case SSL_AD_HANDSHAKE_FAILURE:
-        return "the peer wants a certificate of ours, or has no suite in common with our policy";
-    case SSL_AD_PROTOCOL_VERSION:
-        return "no TLS version in common: policy legacy on this peer alone admits old ones";
-    case SSL_AD_UNRECOGNIZED_NAME:
-        return "the peer does not serve the domain that we asked for";
-    default:
-        return "the peer's own log should say more";
     }
 }
 
@@ -141,34 +123,44 @@ static const char *code_of_alert(const struct sw_tls_trouble *x)
     }
 }
 
-/* What the two sides have not in common. */
-static const char *code_of_gap(int reason)
+enum sw_tls_gap sw_tls_gap_of(int reason)
 {
     switch (reason) {
     case SSL_R_NO_SHARED_CIPHER:
     case SSL_R_WRONG_CIPHER_RETURNED:
     case SSL_R_UNKNOWN_CIPHER_RETURNED:
-        return "no_common_suite";
+        return SW_TLS_GAP_SUITE;
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_VERSION_TOO_LOW:
     case SSL_R_WRONG_SSL_VERSION:
-        return "no_common_version";
+        return SW_TLS_GAP_VERSION;
     case SSL_R_NO_SUITABLE_KEY_SHARE:
     case SSL_R_NO_SUITABLE_GROUPS:
-        return "no_common_group";
+        return SW_TLS_GAP_GROUP;
     case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
     case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-        return "no_common_signature";
+        return SW_TLS_GAP_SIGNATURE;
     default:
-        return NULL;
+        return SW_TLS_GAP_NONE;
     }
+}
+
+static const char *code_of_gap(int reason)
+{
+    static const char *const codes[] = {"no_common_version", "no_common_suite", "no_common_group",
+                                        "no_common_signature", NULL};
+    return codes[sw_tls_gap_of(reason)];
 }
 
 static const char *code_of_library(const struct sw_tls_trouble *x)
 {
     int reason = x->library ? ERR_GET_REASON(x->library) : 0;
     int library = x->library ? ERR_GET_LIB(x->library) : 0;
-    if (of_token(x))
+    if (x->key_flood)
+        return "key_updates";
+    if (x->wire == SW_WIRE_SSL2)
+        return "ssl2_hello";
+    if (sw_tls_of_token(x))
         return "key_unusable";
     if (library == ERR_LIB_ASN1 || library == ERR_LIB_X509 || library == ERR_LIB_X509V3)
         return "certificate_malformed";
@@ -190,41 +182,20 @@ const char *sw_tls_trouble_code(enum sw_status failed, const struct sw_tls_troub
     case SW_CRYPTO_ALERT:
         return "alert_received";
     case SW_PEER_PROTOCOL:
-        return x->wire == SW_WIRE_HTTP ? "http" : x->wire == SW_WIRE_SIP ? "plain_sip" : "not_tls";
+        return x->wire == SW_WIRE_HTTP   ? "http"
+               : x->wire == SW_WIRE_SIP  ? "plain_sip"
+               : x->wire == SW_WIRE_SSL2 ? "ssl2_hello"
+                                         : "not_tls";
     default:
         return code_of_library(x);
     }
 }
 
-const char *sw_tls_trouble_help(enum sw_status failed, const struct sw_tls_trouble *x)
-{
-    switch (failed) {
-    case SW_CRYPTO_VERIFY:
-        return sw_tls_refusal_help(x->verify_error);
-    case SW_CRYPTO_ALERT:
-        return help_with_alert(x->alert);
-    case SW_CRYPTO_NO_CERT:
-        return "give the peer a client certificate, or set client_certificate: request";
-    case SW_PEER_PROTOCOL:
-        return "the peer must use TLS on this port";
-    case SW_CRYPTO:
-        if (of_token(x))
-            return "is the token there, and its service up? restart the gateway once it is";
-        if (x->alert == SSL_AD_UNRECOGNIZED_NAME)
-            return "list the identity for this name under sni, or sni_unknown: default";
-        if (x->alert == SSL_AD_NO_APPLICATION_PROTOCOL)
-            return "a client of another protocol; a SIP client must offer sip/2, or leave ALPN out";
-        if (x->library && !code_of_gap(ERR_GET_REASON(x->library)))
-            return "a scanner, or software of the peer with a fault: its own log should say more";
-        return "compare versions and suites of both sides: policy legacy admits old ones";
-    default:
-        return "compare versions and suites of both sides: policy legacy admits old ones";
-    }
-}
-
 enum sw_status sw_tls_trouble_status(const struct sw_tls_trouble *x)
 {
-    int code = x->library && !of_token(x) ? ERR_GET_REASON(x->library) : 0;
+    if (x->key_flood)
+        return SW_CRYPTO;
+    int code = x->library && !sw_tls_of_token(x) ? ERR_GET_REASON(x->library) : 0;
     if (x->verify_error != X509_V_OK)
         return SW_CRYPTO_VERIFY;
     if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)

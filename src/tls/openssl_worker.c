@@ -14,6 +14,8 @@ static int bio_read(BIO *bio, char *p, int cap)
 {
     struct sw_tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (t->key_flood) /* the library would go on with what has come */
+        return -1;
     if (t->in.n == 0) {
         BIO_set_retry_read(bio);
         return -1;

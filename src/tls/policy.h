@@ -32,6 +32,10 @@ const struct sw_tls_policy *sw_tls_policy_builtin(unsigned number);
 /** The number of one of the three by its name, or -1. */
 int sw_tls_policy_builtin_find(struct sw_slice name);
 
+/** True if a key ("EC P-256", as sw_cert_facts has it) can make a signature that the policy takes.
+ * RFC 8446 4.2.3 */
+bool sw_tls_policy_takes_key(const struct sw_tls_policy *p, struct sw_slice key);
+
 /* The lists of a policy. */
 enum sw_tls_list { SW_TLS_CIPHERS, SW_TLS_SUITES, SW_TLS_GROUPS, SW_TLS_SIGNATURES, SW_TLS_LISTS };
 

@@ -4,6 +4,7 @@
 
 #include "crypto/trust.h"
 #include "tls/names.h"
+#include "tls/offer.h"
 #include "tls/policy.h"
 #include "tls/wire.h"
 
@@ -62,6 +63,12 @@ struct sw_tls_came {
 /* Certificates of a received chain that are told, from the leaf on: real ones have up to five. */
 enum { SW_TLS_CAME_MAX = 8 };
 
+/* Numbers at IANA of suites, in their order. */
+struct sw_tls_suites {
+    unsigned count;
+    uint16_t number[SW_TLS_OFFER_SUITES];
+};
+
 /* What both sides said in a handshake, for the record of its failure. */
 struct sw_tls_evidence {
     const char *policy;    /* ours */
@@ -72,8 +79,10 @@ struct sw_tls_evidence {
     const char *name_outcome; /* server: what that name chose, static text; NULL: see `shown` */
     unsigned came_count;      /* certificates that came, of which so many are told: */
     unsigned told;
-    int refused;     /* which of them was, -1: none of them */
-    char names[256]; /* in the leaf, as sw_ident_put_names; empty: none */
+    struct sw_tls_suites our_suites,
+        their_suites; /* all that `ours` and `theirs` had no room for */
+    int refused;      /* which of them was, -1: none of them */
+    char names[256];  /* in the leaf, as sw_ident_put_names; empty: none */
     struct sw_tls_came came[SW_TLS_CAME_MAX];
 };
 
@@ -101,6 +110,7 @@ struct sw_tls_failure {
     enum sw_status status;
     int alert;       /* -1: none */
     bool alert_sent; /* by us, else by the peer */
+    bool settled;    /* the handshake was long over: see sw_tls_forget_hellos */
     char why[SW_WHY_MAX];
     char subject[256]; /* of the certificate that failed; empty: none did */
     const char *code;  /* a stable word for it; NULL: it did not fail */
@@ -171,6 +181,10 @@ SW_MUST_USE enum sw_status sw_tls_write(struct sw_tls *t, struct sw_slice bytes)
 
 /** Puts a close_notify into the output. RFC 8446 6.1 */
 void sw_tls_close(struct sw_tls *t);
+
+/* KeyUpdates of a peer in one minute: software changes a key after 2^24 records or an hour. One
+ * more ends the session. RFC 8446 4.6.3, 5.5 */
+enum { SW_TLS_KEY_UPDATES_PER_MINUTE = 100 };
 
 /* Plain bytes that one sw_tls_write may be given: what they become fits an empty output. */
 enum { SW_TLS_CHUNK = 48 * 1024 };

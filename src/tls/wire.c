@@ -16,6 +16,15 @@ static bool one_of(struct sw_slice s, const char *const *words, size_t count)
     return false;
 }
 
+/* A length with the highest bit, CLIENT-HELLO, the version: 2 or that of TLS. RFC 5246 E.2 */
+static bool is_ssl2_hello(struct sw_slice first)
+{
+    const uint8_t *p = (const uint8_t *)first.p;
+    enum { LENGTH = 2, CLIENT_HELLO = 1, HEAD = 5 };
+    return first.n >= HEAD && p[0] & 0x80 && p[LENGTH] == CLIENT_HELLO &&
+           ((p[3] == 0 && p[4] == 2) || p[3] == 3);
+}
+
 enum sw_tls_wire sw_tls_wire_of(struct sw_slice first)
 {
     /* with what follows where a word is of both: OPTIONS is tried as SIP's first */
@@ -30,6 +39,8 @@ enum sw_tls_wire sw_tls_wire_of(struct sw_slice first)
     if (first.n && (first.p[0] == HANDSHAKE || first.p[0] == ALERT) &&
         (first.n == 1 || first.p[1] == MAJOR))
         return SW_WIRE_TLS;
+    if (is_ssl2_hello(first))
+        return SW_WIRE_SSL2;
     while (first.n && (first.p[0] == '\r' || first.p[0] == '\n')) { /* RFC 5626 3.5.1 */
         first = sw_slice_from(first, 1);
         ping = true;

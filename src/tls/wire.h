@@ -7,6 +7,7 @@
 enum sw_tls_wire {
     SW_WIRE_UNKNOWN, /* nothing that is known here */
     SW_WIRE_TLS,     /* a handshake or alert record. RFC 8446 5.1 */
+    SW_WIRE_SSL2,    /* a hello in the form of SSL 2.0. RFC 5246 E.2, RFC 6176 */
     SW_WIRE_SIP,     /* a request or response, or its keep-alive */
     SW_WIRE_HTTP,    /* likewise without keep-alive */
 };

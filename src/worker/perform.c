@@ -280,7 +280,7 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
     c->flow.proof = a->verdict.proof;
     c->listed =
         c->flow.peer != SW_PEER_NOBODY && sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
-    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
+    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.help, a->verdict.got);
 }
 
 /* An accepted connection over the limit of the peer whose it turned out to be. */
@@ -313,7 +313,7 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         return;
     }
     sw_conn_admit(&w->conns, c, a->verdict.peer, a->verdict.domain_id);
-    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.got);
+    sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.help, a->verdict.got);
     if (c->flow.peer != SW_PEER_NOBODY)
         c->listed = sw_pool_put(w->all->pool, &c->flow, true) == SW_OK;
     sw_worker_opened(w, c, SW_OK);

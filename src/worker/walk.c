@@ -9,11 +9,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct sw_walk *sw_walk_new(enum sw_walk_what what)
+struct sw_walk *sw_walk_new(enum sw_walk_what what, const char *peer)
 {
-    struct sw_walk *x = calloc(1, sizeof(*x));
+    size_t n = strlen(peer) + 1;
+    struct sw_walk *x = calloc(1, sizeof(*x) + n); /* it may outlive who asked */
     if (!x)
         return NULL;
+    x->peer = memcpy(x + 1, peer, n);
     atomic_store(&x->users, 1);
     x->what = (uint8_t)what;
     x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -75,7 +77,8 @@ static void connections(struct sw_worker *w, struct sw_walk *x)
         const struct sw_conn *c = sw_table_at(&w->conns.table, i, &ref);
         struct sw_field f[SW_ATTEMPT_FIELDS_MAX];
         struct sw_attempt_text text;
-        if (c && c->state < SW_CONN_GONE)
+        if (c && c->state < SW_CONN_GONE &&
+            (!x->peer[0] || strcmp(x->peer, sw_attempt_peer(&w->conns, &c->flow)) == 0))
             sw_walk_row(x, f, sw_attempt_row(&w->conns, c, &text, f), i + 1);
     }
 }

@@ -16,6 +16,7 @@ struct sw_walk {
     uint8_t what;           /* enum sw_walk_what */
     bool more;              /* ask again from `next` on */
     uint32_t next;          /* slot */
+    const char *peer;       /* connections: of this one only, see sw_attempt_peer; "": all */
     unsigned rows;
     size_t n;
     char text[SW_WALK_BYTES]; /* JSON objects with "," between them */
@@ -23,8 +24,8 @@ struct sw_walk {
 
 struct sw_worker;
 
-/** A question; NULL: memory or descriptors are out. */
-struct sw_walk *sw_walk_new(enum sw_walk_what what);
+/** A question; `peer` is copied, see above. NULL: memory or descriptors are out. */
+struct sw_walk *sw_walk_new(enum sw_walk_what what, const char *peer);
 void sw_walk_unref(struct sw_walk *x);
 
 /**

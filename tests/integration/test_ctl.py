@@ -7,6 +7,7 @@ import time
 
 from lab import sip
 from lab.gateway import free_port, run
+from test_failures import ask_out
 from test_identities import pair, running
 from test_reload import ctl, rewrite
 
@@ -49,7 +50,7 @@ def told(row, pem):
 
 def test_ctl_certificates_tells_all_that_is_shown_and_believed(scene):
     """Each fact as openssl has it."""
-    pinned, _ = scene.pki.self_signed("branch", "URI:sip:branch.test")
+    pinned, _ = scene.pki.self_signed("branch-both", "URI:sip:branch.test,URI:sip:me@other.test,DNS:third.test")
     branch = (f"  - {{name: branch, domain: branch.test, transport: tls, trust: branches, ping: 0, "
               f"address: '127.0.0.1:{free_port()}'}}")
     with scene.gateway() as gw:
@@ -63,6 +64,8 @@ def test_ctl_certificates_tells_all_that_is_shown_and_believed(scene):
         shown, ca, pin, key_pin = rows
         assert told(shown, scene.gateway_pem) and told(ca, scene.ca) and told(pin, pinned)
         assert shown["names"].split()[0] == "URI:sip:example.test"
+        # RFC 5922 7.1: a URI without user part; DNS names only without such a URI; no CA
+        assert (shown["proves"], pin["proves"], ca["proves"]) == ("example.test", "branch.test", "-")
         assert shown["purposes"] == "serverAuth clientAuth" and shown["key"] == "EC P-256"
         assert sorted(shown["used_by"].split(", ")) == ["listener outside", "peer branch", "peer carrier"]
         assert sorted(ca["used_by"].split(", ")) == ["listener outside", "peer carrier"]
@@ -158,8 +161,32 @@ def test_ctl_peers_tells_how_each_is_known_and_reached(scene):
         at = time.mktime(time.strptime(spoke, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
         assert before - 3 <= at <= time.time() + 3
         c.close()
-        assert ctl(gw, "peers", "whoever")[1]["peers"] == []
         assert text(gw, "peers", "pbx")[1].split()[0] == "pbx"
+
+
+def test_ctl_knows_a_typing_error_from_a_peer_that_is_well(scene):
+    with scene.gateway() as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        for question in ("peers", "connections", "failures"):
+            code, answer = ctl(gw, question, "carier")
+            assert code == 1 and 'is named "carier"' in answer["error"], question
+            code, answer = ctl(gw, question, "carrier")
+            assert code == 0 and len(answer[question]) == (question != "failures")
+        assert ctl(gw, "connections", "pbx") == (0, {"connections": []})
+        assert ctl(gw, "connections", "nobody") == (0, {"connections": []})
+        c.close()
+
+
+def test_ctl_failures_of_a_peer_that_was_removed_are_there(scene):
+    with scene.gateway() as gw:
+        ask_out(scene)
+        gw.wait_event("connection_failed", peer="carrier")
+        rewrite(gw, ("name: carrier", "name: other"), ("to: carrier", "to: other"), ("from: carrier", "from: other"))
+        assert ctl(gw, "reload")[0] == 0
+        code, answer = ctl(gw, "failures", "carrier")
+        assert code == 0 and answer["failures"][0]["peer"] == "carrier"
+        assert ctl(gw, "peers", "carrier")[0] == 1
 
 
 def test_ctl_status_tells_what_runs(scene):

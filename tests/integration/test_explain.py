@@ -145,6 +145,42 @@ def test_explain_says_who_the_sender_is(scene, source, peer, why):
         assert (x["source"]["trust"], x["source"]["expected"]) == ("partners", "peer.test")
 
 
+def test_explain_tells_the_warning_of_a_480(scene):
+    """RFC 5630 5.3"""
+    code, x = explain(written(scene), "sips:bob@example.test", "--from", "carrier")
+    assert code == 1 and x["answer"]["status"] == 480
+    assert x["answer"]["warning"].startswith("380 ") and x["answer"]["warning"].endswith(' "SIPS Not Allowed"')
+    assert '"SIPS Not Allowed"' in run("explain", "-c", written(scene), "sips:bob@example.test", "--from",
+                                       "carrier").stdout
+
+
+def test_explain_tells_what_a_peer_is_configured_with(scene):
+    more = "    hide_inside: on\n    asserted_identity: trust\n    reverse: never\n" \
+           "    limits: {calls_per_second: 7, transactions: 9}"
+    routes = "  - {from: pbx, to: [{peer: carrier, weight: 3, order: 2}], choose: weight}\n"
+    config = written(scene, carrier=more, routes=routes)
+    [t] = explain(config, "sip:bob@example.test", "--from", "pbx")[1]["targets"]
+    assert {k: t[k] for k in ("weight", "order", "limits", "hide_inside", "asserted_identity", "reverse")} == {
+        "weight": 3, "order": 2, "limits": {"calls_per_second": 7, "transactions": 9}, "hide_inside": True,
+        "asserted_identity": "trust", "reverse": "never"}
+    text = [" ".join(line.split()) for line in
+            run("explain", "-c", config, "sip:bob@example.test", "--from", "pbx").stdout.splitlines()]
+    for line in ("in the list order 2, weight 3", "limits calls_per_second 7, transactions 9", "hide_inside on",
+                 "reverse never", "asserted_identity trust"):
+        assert line in text
+    [t] = explain(written(scene), "sip:bob@example.test", "--from", "pbx")[1]["targets"]
+    assert (t["limits"], t["hide_inside"], t["reverse"], t["asserted_identity"], t["weight"]) == (
+        {}, False, "flow", "distrust", 1)
+
+
+def test_explain_asks_enum_and_then_shows_the_peers_behind_it(scene):
+    """What is no number goes to them at once."""
+    routes = "  - {from: pbx, to: [enum, carrier]}\n"
+    code, x = explain(written(scene, routes=routes), "sip:bob@example.test", "--from", "pbx")
+    assert code == 0 and [t["peer"] for t in x["targets"]] == ["carrier"] and not x["dns"]
+    assert x["routes"][0]["to"] == ["enum", "carrier"]
+
+
 def test_explain_for_people(scene):
     out = run("explain", "-c", written(scene), "sip:bob@example.test", "--from", "pbx")
     lines = [" ".join(line.split()) for line in out.stdout.splitlines()]

@@ -82,6 +82,26 @@ def test_a_client_with_old_versions_is_recorded_with_its_offer(scene):
         raw.close()
 
 
+def test_all_suites_that_a_client_offers_are_in_its_record(scene):
+    """Named if IANA names them, and old software may offer them."""
+    names = {0x0041: "TLS_RSA_WITH_CAMELLIA_128_CBC_SHA", 0x0016: "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA",
+             0xC019: "TLS_ECDH_anon_WITH_AES_256_CBC_SHA", 0x0007: "TLS_RSA_WITH_IDEA_CBC_SHA", 0xEEEE: "0xeeee"}
+    offered = list(names) + list(range(0xC036, 0xC05C))
+    with scene.gateway() as gw:
+        raw = socket.create_connection(("127.0.0.1", scene.outside), timeout=5)
+        suites = b"".join(x.to_bytes(2, "big") for x in offered)
+        body = b"\3\3" + bytes(32) + b"\0" + len(suites).to_bytes(2, "big") + suites + b"\1\0"
+        hello = b"\1" + len(body).to_bytes(3, "big") + body
+        raw.sendall(b"\x16\3\1" + len(hello).to_bytes(2, "big") + hello)
+        assert raw.recv(100)[:1] == b"\x15"
+        r, _ = wait_failure(gw, scene, reason="no_common_suite")
+        assert r["offered_by_peer"].endswith(" more") and "neither" in r["help"]
+        assert len(r["peer_suites"]) == len(offered)
+        assert r["peer_suites"][:5] == list(names.values())
+        assert r["our_suites"][0] == "TLS_AES_128_GCM_SHA256" and len(r["our_suites"]) == 9
+        raw.close()
+
+
 def test_repeats_are_counted_and_told_once(scene):
     with scene.gateway() as gw:
         for _ in range(5):
@@ -142,7 +162,8 @@ def test_a_peer_is_asked_for_by_name_address_or_certificate(scene):
         assert {r["matched"] for r in failures(scene, "carrier")} == {"its address"}
         assert [(r["reason"], r["matched"]) for r in failures(scene, "far")] == \
             [("issuer_unknown", "a name in its certificate")]
-        assert failures(scene, "unheard-of") == []
+        out = run("ctl", "-s", str(scene.folder / "sipward.sock"), "failures", "unheard-of")
+        assert out.returncode == 1 and "unheard-of" in out.stderr
 
 
 def test_failures_for_people_are_paragraphs(scene):

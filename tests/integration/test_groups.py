@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 import time
 
 import pytest
@@ -277,6 +278,50 @@ def test_connections_to_a_peer_are_not_dialled_above_its_limit(scene):
         assert not gw.events("peer_down")  # it is not to blame
         s.close()
         wait_row(gw, "both", out_connections=0)
+
+
+@pytest.mark.parametrize("transport", ["tls", "tcp"])
+def test_address_that_swallows_what_comes_is_avoided(scene, transport):
+    """docs/groups.md, the first example: RFC 3263 4.3 for a list of addresses."""
+    good = sip.Server(**scene.carrier_tls()) if transport == "tls" else sip.Server()
+    with socket.create_server(("127.0.0.2", 0)) as dead:
+        config = scene.config(routes="  - {from: pbx, to: two}\n").replace("peers:\n", f"""peers:
+  - name: two
+    address: ['127.0.0.2:{dead.getsockname()[1]}', '127.0.0.1:{good.port}']
+    transport: {transport}
+    {"domain: peer.test" if transport == "tls" else "source: [192.0.2.7]"}
+    {"trust: partners" if transport == "tls" else ""}
+    timeout: 1500ms
+    ping: 0
+""", 1).replace("    domain: peer.test\n    address: 127.0.0.1:", "    domain: other.test\n    address: 127.0.0.1:", 1)
+        with Gateway(scene.folder, config):
+            e, s, took = sip.Udp(scene.pbx_port), None, []
+            for _ in range(2):
+                began = time.monotonic()
+                e.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{e.port}"), scene.inside)
+                s = s or good.accept()
+                s.send(sip.response(s.recv(), 200))
+                assert e.final().status == 200
+                took.append(time.monotonic() - began)
+            assert took[0] >= 1.5 > 1 > took[1]
+
+
+def test_peer_is_up_while_one_of_its_addresses_answers(scene):
+    """docs/groups.md "Health": a ping asks the next address, and waits for no longer than `timeout`."""
+    config, (p, good) = pool(scene, "  - {from: p0, to: p1}\n")
+    closed = free_port()
+    config = config.replace("peers:\n", f"peers:\n  - {{name: two, transport: udp, ping: 200ms, timeout: 300ms, "
+                            f"address: ['127.0.0.1:{closed}', '127.0.0.1:{good.port}'], source: [192.0.2.7]}}\n", 1)
+    with Gateway(scene.folder, config) as gw:
+        for _ in range(3):
+            m = good.recv()
+            good.send(sip.response(m, 200), scene.inside)
+        assert m.line.startswith("OPTIONS ") and ";transport" not in m["from"]
+        assert row(gw, "two")["health"] == "up" and not gw.events("peer_down")
+        began = time.monotonic()  # both are silent now: Timer F is 32 s
+        assert gw.wait_event("peer_down", peer="two")[0]["status"] == 0
+        assert time.monotonic() - began < 5
+    assert p.silent(0)
 
 
 @pytest.mark.parametrize("limit", [1, 2])

@@ -48,7 +48,7 @@ def test_the_manual_has_each_option_of_the_help(command):
 
 def test_the_help_of_ctl_names_each_question_that_is_known():
     text = run("help", "ctl").stdout
-    for word in ("status", "peers", "connections", "registrations", "transactions", "certificates", "failures", "reload",
+    for word in ("status", "peers", "connections", "registrations", "transactions", "certificates", "failures", "reload", "revocation",
                  "drain"):
         assert re.search(rf"^  {word} ", text, re.M)
         assert re.search(rf"\b{word}\b", plain("sipward.8").split(".It Cm ctl", 1)[1].split(".It Cm ", 1)[0])

@@ -251,7 +251,7 @@ def test_garbage_on_an_open_connection_is_recorded(running):
     with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
         raw.sendall(record(DATA, bytes(range(64))))
     assert c.wait_closed()
-    running.expect("bad_record", peer="carrier")
+    running.expect("bad_record", peer="carrier", phase="open")
 
 
 def test_a_renegotiation_is_refused_and_recorded(running):
@@ -261,6 +261,53 @@ def test_a_renegotiation_is_refused_and_recorded(running):
                     "-cert", scene.peer_pem, "-key", scene.peer_key],
                    input=b"R\n", capture_output=True, timeout=20, check=False)
     running.expect("renegotiation", phase="policy", alert="no_renegotiation", alert_from="us", peer="carrier")
+    # OpenSSL's client does not go on without: RFC 5246 7.2.2. The connection was open, so suites are not to blame.
+    ended = running.expect("alert_received", phase="open", alert="handshake_failure", alert_from="peer")
+    assert "renegotiation was turned down" in ended["why"] and "suite" not in ended["help"], ended
+
+
+@pytest.mark.parametrize("hello", [
+    b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + b"\x07\x00\xc0" * 7 + bytes(16),
+    b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + b"\x00\x00\x2f" * 7 + bytes(16),
+], ids=["ssl2", "tls1"])
+def test_a_hello_of_ssl_2_is_told_as_such(running, hello):
+    """RFC 6176, RFC 5246 E.2"""
+    c = sip.tcp(running.scene.outside)
+    c.send(hello)
+    assert c.wait_closed()
+    r = running.expect("ssl2_hello", phase="handshake")
+    assert "SSL 2.0" in r["why"] and "updated" in r["help"]
+
+
+@pytest.mark.parametrize("word", [b"K\n", b"k\n"], ids=["asked", "only told"])
+def test_a_flood_of_key_updates_ends_the_connection(running, word):
+    """RFC 8446 4.6.3: each costs a derivation, and with update_requested an answer."""
+    scene = running.scene
+    client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{scene.outside}", "-tls1_3", "-CAfile",
+                               scene.ca, "-cert", scene.peer_pem, "-key", scene.peer_key],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    running.gw.wait_event("connection_open", count=2)
+    sent = 0
+    try:
+        while sent < 102:  # each is said by the client before the next
+            client.stdin.write(word)
+            client.stdin.flush()
+            line = client.stderr.readline()
+            while line and b"KEYUPDATE" not in line:
+                line = client.stderr.readline()
+            if not line:
+                break
+            sent += 1
+            if sent == 100:
+                assert not running.gw.events("connection_failed")
+    except BrokenPipeError:
+        pass
+    assert sent >= 100
+    r = running.expect("key_updates", phase="open", peer="carrier")
+    assert "more than 100 times in a minute" in r["why"]
+    client.stdin.close()
+    client.wait(timeout=10)
+    client.stderr.close()
 
 
 def handshake_records(scene, folder, count):

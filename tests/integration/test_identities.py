@@ -405,6 +405,21 @@ def test_check_takes_an_anchor_that_is_known_for_the_end_of_a_chain(scene):
     assert "neither in the file" not in check(scene, usual(scene, scene.gateway_pem)).stderr  # leaf of a CA in trust
 
 
+def test_check_minds_an_intermediate_that_only_we_believe(scene):
+    """It stands in a trust entry for what peers show; what we show them lacks it."""
+    middle(scene.pki, "between")
+    leaf, key = scene.pki.domain("far", "example.test", ca="between")
+    bundle = join(scene.folder / "bundle.pem", scene.ca, scene.pki.path("between.pem"))
+    path = scene.folder / "check.yaml"
+    for files, warned in (((leaf,), True), ((leaf, scene.pki.path("between.pem")), False)):
+        text = config(scene, usual(scene, join(scene.folder / "chain.pem", *files), key))
+        path.write_text(text.replace(f"ca: {scene.ca}}}", f"ca: {bundle}}}"), encoding="utf-8")
+        out = lab.run("check", "-c", str(path))
+        found = [x for x in out.stderr.splitlines() if "warning: certificate" in x]
+        assert out.returncode == 0 and len(found) == warned
+        assert not warned or "CN = far, and its issuer CN = Test between is an intermediate" in found[0]
+
+
 def test_check_tells_of_keys_that_others_may_read(scene):
     key, word = str(scene.folder / "open.key"), secret(scene.folder / "word", mode=0o644)
     for mode, words in ((0o644, "lets everybody on this machine use it"), (0o604, "everybody"), (0o660, "its group change it"),

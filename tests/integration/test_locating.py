@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import socket
+import time
 
 import pytest
 
@@ -101,6 +103,23 @@ def test_next_server_is_tried_and_the_dead_one_avoided(scene):
         dead = lab.gw.events("target_unreachable")
         assert [d["address"] for d in dead] == [f"127.0.0.1:{CLOSED}"]  # once: then it is avoided
         assert dead[0]["then"] == "the next target is tried"
+
+
+def test_server_that_stalls_in_tls_is_avoided(scene):
+    """RFC 3263 4.3: it takes the TCP connection, and says nothing. One request waits for it, not each."""
+    carrier = serve(scene)
+    with socket.create_server(("127.0.0.1", 0)) as stalls:
+        zone = carrier_zone(scene, stalls.getsockname()[1], carrier.port)
+        with Lab(scene, {"peer.test": zone, "hoster.test": HOSTER}) as lab:
+            s, took = None, []
+            for _ in range(2):
+                began = time.monotonic()
+                lab.send()
+                s = s or carrier.accept(timeout=10)
+                s.send(sip.response(s.recv(), 200))
+                assert lab.pbx.final().status == 200
+                took.append(time.monotonic() - began)
+            assert took[0] >= 4 > 2 > took[1]  # the default `timeout`
 
 
 def test_server_with_another_name_is_passed_over(scene):
@@ -318,6 +337,32 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().status == 200
         lab.send("INVITE", "sip:+49999@example.test;user=phone")
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
+
+
+def test_number_that_enum_does_not_know_goes_to_the_peer_behind_it(scene):
+    """`to: [enum, carrier]`, and numbers as a PBX writes them: without user=phone."""
+    pem, key = scene.pki.domain("other", "other.test")
+    other, carrier = serve(scene, {"cert": pem, "key": key, "ca": scene.ca}), serve(scene)
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {other.port} one\none A 127.0.0.1",
+             "peer.test": carrier_zone(scene, carrier.port), "hoster.test": HOSTER,
+             "enum.test": r'3.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^\\+49(.*)$!sip:\\1@other.test!" .'
+                          "\n" r'4.2.1.0.3.9.4 NAPTR 1 1 "u" "E2U+sip" "!^.*$!sip:a@nowhere.test!" .'}
+    routes = '  - {from: pbx, user: "+*", to: [enum, carrier], suffix: enum.test}\n'
+    with Lab(scene, zones, routes) as lab:
+        kept = {}
+        for uri, where, leaves in [("sip:+4930123@example.test", other, "sip:30123@other.test"),
+                                   ("sip:+4930124@example.test", carrier, "sip:+4930124@peer.test"),
+                                   ("sip:+49999@example.test", carrier, "sip:+49999@peer.test")]:
+            lab.send(uri=uri)
+            s = kept[where] = kept.get(where) or where.accept()
+            m = s.recv()
+            assert m.line == f"MESSAGE {leaves} SIP/2.0"
+            s.send(sip.response(m, 200))
+            assert lab.pbx.final().status == 200
+        x = json.loads(run("explain", "-c", lab.gw.config, "--json", "sip:+49999@example.test", "--from", "pbx").stdout)
+        assert x["ok"] and [t["request_uri"] for t in x["targets"]] == ["sip:+49999@peer.test"]
+        told = lab.gw.events("location_failed")
+        assert [(t["peer"], t["then"]) for t in told] == [("verified", "the next target is tried")] * 2
 
 
 def test_what_rules_set_is_what_is_located(scene):

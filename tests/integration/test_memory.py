@@ -226,7 +226,9 @@ def test_memory_fails_and_the_gateway_goes_on(short):
 
 
 def reloads(gw):
-    return len(gw.events("reloaded")), len(gw.events("reload_failed"))
+    """Those of the configuration; one that is refused is followed by one of the revocation lists."""
+    asked = {"what": "configuration"}
+    return len(gw.events("reloaded", **asked)), len(gw.events("reload_failed", **asked))
 
 
 def test_a_reload_without_memory_is_refused_and_the_old_goes_on(short):
@@ -248,6 +250,6 @@ def test_a_reload_without_memory_is_refused_and_the_old_goes_on(short):
     assert reloads(gw)[1] >= 2  # of a million each, and of a hundred thousand
     done = reloads(gw)[0]
     gw.process.send_signal(signal.SIGHUP)
-    gw.wait_event("reloaded", count=done + 1)
+    gw.wait_event("reloaded", count=done + 1, what="configuration")
     assert caller.over(steady) == 200
     steady.close()

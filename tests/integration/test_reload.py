@@ -10,8 +10,15 @@ import time
 
 import pytest
 
-from lab import sip
+from lab import gateway, sip
 from lab.gateway import BINARY
+from lab.revoke import Register
+
+
+@pytest.fixture
+def register_of(scene, tmp_path):
+    """A file with the revocation list of the carriers' CA."""
+    return Register(scene.pki, tmp_path).crl(tmp_path / "ca.crl")
 
 
 def ctl(gw, *words):
@@ -84,6 +91,39 @@ def test_sighup_takes_up_a_new_certificate(scene):
         assert served(scene.outside, scene.ca).split("-----END")[0] != before.split("-----END")[0]
 
 
+def fingerprint(pem):
+    out = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-fingerprint", "-sha256"],
+                         capture_output=True, text=True, check=True).stdout
+    return out.strip().split("=")[1].replace(":", "").lower()
+
+
+def test_the_log_tells_which_certificates_are_served(scene, tmp_path):
+    """After a changed file and after SIGHUP; what did not change is not told."""
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    shutil.copy(scene.gateway_pem, pem)
+    shutil.copy(scene.gateway_key, key)
+    old_pem, old_key, scene.gateway_pem, scene.gateway_key = scene.gateway_pem, scene.gateway_key, pem, key
+    new_pem, new_key = scene.pki.domain("gateway-renewed", "example.test")
+    with scene.gateway(carrier="    identity: main\n") as gw:
+        rewrite(gw, ("trust:\n", f"  - {{name: spare, certificate: {old_pem}, key: {old_key}}}\ntrust:\n"))
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reloaded")
+        assert not gw.events("identity_served")  # nobody is shown the spare one
+        shutil.copy(new_pem, pem)
+        shutil.copy(new_key, key)
+        gw.wait_event("reloaded", what="files")
+        told = gw.events("identity_served")
+        assert [(e["name"], e["used_by"], e["sha256"]) for e in told] == [
+            ("main", "listener outside and 1 more", fingerprint(new_pem))]
+        assert told[0]["not_after"].endswith("Z")
+        rewrite(gw, ("    identity: main\n    trust: [partners]", "    identity: spare\n    trust: [partners]"))
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("identity_served", count=2)
+        last = gw.events("identity_served")[-1]
+        assert (last["name"], last["used_by"]) == ("spare", "listener outside")
+        assert last["sha256"] == fingerprint(old_pem)
+
+
 def test_changed_files_are_noticed(scene, tmp_path):
     """A certificate and its key are replaced one after the other, as an ACME client does."""
     pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
@@ -102,6 +142,41 @@ def test_changed_files_are_noticed(scene, tmp_path):
         want = subprocess.run(["openssl", "x509", "-in", new_pem, "-noout", "-fingerprint", "-sha256"],
                               capture_output=True, text=True, check=True).stdout
         assert code == 0 and got.upper() == want.strip().split("=")[1].replace(":", "")
+
+
+def test_an_edited_configuration_waits_until_somebody_asks(scene, tmp_path):
+    """A renewed certificate is taken up with the text that runs, again and again."""
+    pem = str(tmp_path / "own.pem")
+    shutil.copy(scene.gateway_pem, pem)
+    scene.gateway_pem = pem
+    with scene.gateway() as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        rewrite(gw, ("  - {from: carrier, to: pbx}", "  - {from: carrier, reject: 486}"))
+        for n in (1, 2):
+            os.utime(pem)
+            gw.wait_event("reloaded", count=n, what="files")
+            assert call(c, pbx).status == 200
+        gw.process.send_signal(signal.SIGHUP)
+        gw.wait_event("reloaded", what="configuration")
+        c.send(sip.request("MESSAGE"))
+        assert c.final().status == 486
+
+
+def test_a_changed_file_is_taken_up_beside_a_broken_configuration(scene, tmp_path):
+    pem, key = str(tmp_path / "own.pem"), str(tmp_path / "own.key")
+    shutil.copy(scene.gateway_pem, pem)
+    shutil.copy(scene.gateway_key, key)
+    scene.gateway_pem, scene.gateway_key = pem, key
+    new_pem, new_key = scene.pki.domain("gateway-renewed", "example.test")
+    with scene.gateway() as gw:
+        before = served(scene.outside, scene.ca)
+        rewrite(gw, ("routes:", "routes: ["))
+        for new, old in ((new_pem, pem), (new_key, key)):
+            shutil.copy(new, old + ".new")
+            os.rename(old + ".new", old)
+        gw.wait_event("reloaded", timeout=10)
+        assert served(scene.outside, scene.ca).split("-----END")[0] != before.split("-----END")[0]
 
 
 @pytest.mark.parametrize("change, why", [
@@ -217,3 +292,47 @@ def test_a_connection_outlives_what_it_was_made_with(scene):
         with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
             raw.sendall(b"\x17\x03\x03\x00\x40" + bytes(64))
         assert gw.wait_event("connection_failed", reason="bad_record")[0]["policy"] == "own"
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def reload_often(gw, times):
+    """So many reloads without waiting in between, and resident kB once only the last configuration is there."""
+    path = os.path.join(gw.folder, "sipward.sock")
+    for _ in range(times):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(path)
+            s.sendall(b"reload\n")
+            while s.recv(65536):
+                pass
+    deadline = time.monotonic() + 10
+    while ctl(gw, "status")[1]["status"]["configurations_in_use"] != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return rss_kb(gw.process.pid)
+
+
+WARM, MORE, ROUNDS, MOST_KB = 60, 40, 3, 2.0
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["taken up", "refused"])
+def test_memory_stays_flat_over_reloads(scene, register_of, monkeypatch, refused):
+    """No load, some hundred reloads: what each adds is below the size of one configuration. One that is refused reads
+    the revocation lists alone. A sanitizer is told not to keep what is freed."""
+    plain = "quarantine_size_mb=0:thread_local_quarantine_size_kb=0:malloc_context_size=0"
+    monkeypatch.setitem(gateway.SANITIZERS, "ASAN_OPTIONS", gateway.SANITIZERS["ASAN_OPTIONS"] + ":" + plain)
+    with scene.gateway() as gw:
+        rewrite(gw, (f"ca: {scene.ca}}}", f"ca: {scene.ca}, crl: {register_of}}}"), ("level: debug", "level: error"))
+        assert ctl(gw, "reload")[0] == 0
+        if refused:
+            rewrite(gw, ("routes:", "routes: ["))
+        sizes = [reload_often(gw, WARM)]
+        for _ in range(ROUNDS):
+            sizes.append(reload_often(gw, MORE))
+        print("resident kB", sizes)
+        growth = [(b - a) / MORE for a, b in zip(sizes, sizes[1:])]
+        assert min(growth) < MOST_KB, sizes  # what leaks, leaks in each round

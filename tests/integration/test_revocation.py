@@ -45,8 +45,18 @@ def is_let_in(scene, cert=None, key=None):
         return False
 
 
+def serial(pem):
+    out = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-serial"], capture_output=True, text=True, check=True)
+    return out.stdout.strip().split("=")[1]
+
+
 def reason(gw):
     return gw.wait_event("connection_failed")[-1]["reason"]
+
+
+def alert(gw):
+    failed = gw.wait_event("connection_failed")[-1]
+    return failed["alert"], failed["alert_from"]
 
 
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
@@ -57,6 +67,7 @@ def test_a_list_past_its_next_update(scene, register, tmp_path, failure, let_in)
         assert is_let_in(scene) == let_in
         if not let_in:
             assert reason(gw) == "crl_stale"
+            assert alert(gw) == ("certificate_unknown", "us")  # RFC 8446 6.2: the certificate has not expired
 
 
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
@@ -67,6 +78,18 @@ def test_no_list_of_the_issuer(scene, tmp_path, failure, let_in):
         assert is_let_in(scene) == let_in
         if not let_in:
             assert reason(gw) == "revocation_unknown"
+            assert alert(gw) == ("certificate_unknown", "us")  # its CA is known
+            failed = gw.events("connection_failed")[-1]
+            assert "names neither a responder nor a list" in failed["why"] and "nobody to ask" in failed["help"]
+
+
+def test_a_list_that_cannot_be_believed_gets_an_alert_that_says_nothing_else(scene, register, tmp_path):
+    """Its hash is weak (RFC 9325 4.5); decrypt_error would be of the handshake's own signatures: RFC 8446 6.2"""
+    forged = register.crl(tmp_path / "ca.crl", "-md", "sha1")
+    with gateway(scene, f"crl: {forged}") as gw:
+        assert not is_let_in(scene)
+        assert reason(gw) == "crl_signature"
+        assert alert(gw) == ("certificate_unknown", "us")
 
 
 def test_a_stale_list_still_refuses_what_it_names(scene, register, tmp_path):
@@ -115,7 +138,7 @@ def test_a_broken_list_keeps_the_old_one(scene, register, tmp_path):
         with open(crl + ".new", "w", encoding="ascii") as f:
             f.write("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
         os.rename(crl + ".new", crl)
-        gw.wait_event("reload_failed")
+        gw.wait_event("crl_kept", file=crl)
         assert not is_let_in(scene)
 
 
@@ -164,6 +187,13 @@ def test_a_responder_that_says_good_is_believed_and_not_asked_again(scene, asked
         assert is_let_in(scene) and is_let_in(scene)
         learnt = gw.events("revocation_learnt")
         assert [(e["kind"], e["said"]) for e in learnt] == [("ocsp", "good")]
+        row, = ctl(gw, "revocation")[1]["revocation"]
+        for told in (learnt[0], row):
+            assert told["serial"].upper() == serial(scene.peer_pem)
+            assert told["subject"].startswith("CN = asked") and told["issuer"] and told["until"].startswith("20")
+        assert (row["kind"], row["said"], row["about"], row["failed"]) == ("ocsp", "good", "theirs", "-")
+        assert row["source"] == f"http://127.0.0.1:{asked.port}/"
+        assert "revocation" not in gw.events("connection_open")[0]
         assert ctl(gw, "status")[1]["revocations"]["revocation_good"] == 1
 
 
@@ -183,9 +213,27 @@ def test_a_responder_that_says_revoked_is_believed(scene, asked, failure):
 def test_a_responder_that_cannot_be_reached(scene, asked, failure, let_in):
     with gateway(scene, f"revocation: ocsp, revocation_failure: {failure}") as gw:
         assert is_let_in(scene) == let_in
-        assert gw.wait_event("revocation_failed")[0]["url"].endswith(f":{asked.port}/")
+        failed = gw.wait_event("revocation_failed")[0]
+        assert failed["url"].endswith(f":{asked.port}/") and failed["serial"].upper() == serial(scene.peer_pem)
+        row, = ctl(gw, "revocation")[1]["revocation"]
+        assert (row["said"], row["failed_why"]) == ("failed", failed["why"]) and row["failed"] != "-"
+        assert ctl(gw, "status")[1]["revocations"]["revocation_failed"] == 1
+        if let_in:
+            c = sip.tls(scene.outside, **scene.carrier_tls())
+            assert gw.wait_event("connection_open", count=2)[1]["revocation"] == "unknown"
+            assert ctl(gw, "connections", "carrier")[1]["connections"][0]["revocation"] == "unknown"
+            c.close()
         if not let_in:
             assert reason(gw) == "revocation_unknown"
+
+
+def test_what_names_nobody_to_ask_has_not_failed(scene):
+    with gateway(scene, "revocation: ocsp") as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        assert gw.wait_event("connection_open")[0]["revocation"] == "unknown"
+        assert ctl(gw, "status")[1]["revocations"]["revocation_failed"] == 0
+        assert ctl(gw, "revocation") == (0, {"revocation": []})
+        c.close()
 
 
 @pytest.mark.parametrize("failure, let_in", [("hard", False), ("soft", True)])
@@ -217,6 +265,27 @@ def test_a_certificate_revoked_later_ends_its_connection(scene, asked):
         assert (record["phase"], record["reason"], record["peer"]) == ("identity", "revoked", "carrier")
         assert record["chain"][0]["verdict"] == "refused"
         assert not is_let_in(scene)
+
+
+def test_the_record_of_a_connection_that_ends_later_says_what_was_agreed_on(scene, asked):
+    """Its hello is not kept that long."""
+    pem, key = scene.pki.domain("other", "other.test")
+    more = f"identities:\n  - {{name: other, certificate: {pem}, key: {key}}}\n"
+    gw = gateway(scene, "revocation: ocsp", extra=QUICK, outside="    sni: [other]\n")
+    with open(gw.config, "r+", encoding="utf-8") as f:
+        text = f.read().replace("identities:\n", more)
+        f.seek(0)
+        f.write(text)
+    with asked.ocsp(asked.port), gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        gw.wait_event("connection_open")
+        asked.revoke(scene.peer_pem)
+        assert c.wait_closed(timeout=10)
+        record, = ctl(gw, "failures")[1]["failures"]
+        assert record["server_name"] == "example.test"
+        assert record["chosen"] == f"TLS 1.3: {c.sock.cipher()[0]}"
+        assert record["identity_why"] == "the server name chose the identity"
+        assert "offered_by_peer" not in record  # forgotten
 
 
 # ---- stapled answers ----
@@ -315,7 +384,9 @@ def test_a_list_is_fetched_once(scene, published, mode):
             gateway(scene, f"revocation: {mode}, revocation_failure: hard") as gw:
         assert is_let_in(scene) and is_let_in(scene)
         assert web.asked == 1
-        assert gw.events("revocation_learnt", kind="crl", said="list")
+        assert gw.events("revocation_learnt", kind="crl", said="list")[0]["issuer"]
+        row, = (r for r in ctl(gw, "revocation")[1]["revocation"] if r["kind"] == "crl")
+        assert (row["said"], row["serial"]) == ("list", "-") and row["issuer"] != "-" and row["until"] != "-"
 
 
 def test_a_fetched_list_that_names_it_refuses(scene, published):

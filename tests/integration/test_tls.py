@@ -83,7 +83,10 @@ def test_another_domain_gets_403_and_the_reason(scene):
     ("URI:sip:other.test,DNS:peer.test", None, "verified"),   # a URI rules DNS names out
     ("URI:sips:peer.test", None, "nobody"),                    # sips is no identity
     ("URI:sip:alice@peer.test", None, "nobody"),               # nor is a user
-    ("DNS:*.test", None, "verified"),                          # a wildcard is a name of its own
+    ("DNS:*.test", None, "nobody"),                            # 7.2: a wildcard is no identity
+    ("DNS:*.peer.test", None, "nobody"),
+    ("DNS:*.peer.test,DNS:other.test", None, "verified"),      # another name is
+    ("DNS:example.test", None, "nobody"),                      # a domain of ours is no other domain
     ("DNS:sub.peer.test", None, "verified"),                   # no suffix matches
     ("email:a@peer.test", "peer.test", "nobody"),              # CN only without any SAN
 ])

@@ -295,7 +295,8 @@ static void dial(struct sim_worker *w, const struct sw_want *want, const struct 
     if (want->domain.n && want->domain.n < sizeof(c->domain))
         memcpy(c->domain, want->domain.p, want->domain.n);
     c->listed[0] = listed;
-    sim_later(s, CONNECT, c->end[1], s->now_ms + sim_delay(s))->conn = c;
+    int64_t takes_ms = to->swallows ? SIM_DIAL_MS : sim_delay(s);
+    sim_later(s, CONNECT, c->end[1], s->now_ms + takes_ms)->conn = c;
 }
 
 void sim_open_flow(struct sim_worker *w, const struct sw_want *want)

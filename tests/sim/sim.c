@@ -306,6 +306,10 @@ static void run_event(struct sim *s, struct sim_event *e)
     case CONNECT: /* the handshake is done: first the server looks who it is, then the client */
         if (e->conn->dead)
             return;
+        if (e->to->node->swallows) {
+            sim_kill_conn(e->conn, SW_PEER_TIMEOUT);
+            return;
+        }
         identify(e->conn, 1);
         if (!e->conn->dead)
             sim_later(s, CONNECTED, e->conn->end[0], s->now_ms + sim_delay(s))->conn = e->conn;

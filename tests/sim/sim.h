@@ -12,7 +12,7 @@
 #include "engine/action.h"
 #include "support/zone.h"
 
-enum { SIM_WORKERS_MAX = 4, SIM_LISTENERS_MAX = 4 };
+enum { SIM_WORKERS_MAX = 4, SIM_LISTENERS_MAX = 4, SIM_DIAL_MS = 10000 };
 
 struct sim_listener {
     struct sw_endpoint address;
@@ -67,6 +67,7 @@ struct sim_node {
     bool takes_bytes; /* what comes over connections is cut by the framer; else it is messages */
     enum sw_status fails;    /* what it dials or sends as datagrams ends so, for its own reasons */
     bool deaf;               /* nothing that is sent to it arrives: a crashed machine */
+    bool swallows;           /* what dials it waits for SIM_DIAL_MS, and fails then */
     void (*end)(void *user); /* called when the simulation is freed; NULL: nobody is to be told */
     void *end_user;
 };

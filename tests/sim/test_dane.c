@@ -25,6 +25,8 @@ static void scene_of(struct located *x, uint32_t ping_ms)
 {
     located_init(x, "elsewhere.test");
     x->gate.conf.peers[0].ping_ms = ping_ms;
+    if (ping_ms) /* a connection without a verdict is waited for */
+        x->gate.conf.peers[0].timeout_ms = 0;
     x->gate.conf.peers[0].dane = true;
     x->ident_two = raw_proves(x->two, "evil.test");
     conf_route(&x->gate.conf, "pbx", "partner", NULL);

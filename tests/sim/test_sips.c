@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_MIN = 57, ROW_BYTES = 512, CELLS = 10, HOUR_MS = 3600 * 1000 };
+enum { ROWS_MIN = 130, ROW_BYTES = 512, CELLS = 10, HOUR_MS = 3600 * 1000 };
 
 /* A row of the table: its cells in their order. */
 struct row {
@@ -24,8 +24,9 @@ struct row {
 struct scene {
     struct sim *sim;
     struct gate gate;
-    struct raw *caller_tls, *caller_udp, *target_tls, *target_udp;
-    struct sw_ident *caller_ident, *target_ident, *other_ident;
+    struct zone zone;
+    struct raw *caller_tls, *caller_udp, *target_tls, *second_tls, *target_udp;
+    struct sw_ident *caller_ident, *target_ident, *second_ident;
 };
 
 static struct sw_pin pin = {.of_key = false, .name = "pin"};
@@ -49,49 +50,143 @@ static void policy_of(struct sw_peer_conf *p, const char *words)
     }
 }
 
-/* caller_tls (10.0.0.9) and caller_udp (10.1.0.9) are two peers; what they send goes to the target,
- * which is one of "target" (TLS, 10.0.0.8), "effort" (the same with best-effort) and "plain" (UDP).
- */
-static void scene_init(struct scene *x, const char *sender, const char *target)
+/* A target's peers in their order, each with its words: "tls deny, udp", "tls, other name"; and
+ * where the DNS or ENUM leads: "dns", "enum sips, tls deny". */
+struct places {
+    char words[3][64];
+    const char *names[3];
+    unsigned count;
+    const char *lookup; /* NULL: a route leads to the peers */
+};
+
+static void read_places(const char *cell, struct places *x)
 {
-    struct conf *k = &x->gate.conf;
-    bool effort = has(target, "effort"), plain = has(target, "udp");
-    memset(x, 0, sizeof(*x));
-    x->sim = sim_new(5);
-    conf_init(k);
-    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
-    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
-    policy_of(conf_peer(k, "caller", "10.0.0.9:5061", SW_TLS, "caller.test"), sender);
+    *x = (struct places){.lookup = has(cell, "dns") || has(cell, "enum") ? cell : NULL};
+    while (*cell) {
+        size_t n = strcspn(cell, ",");
+        bool tls = strncmp(cell, "tls", 3) == 0 || strncmp(cell, "effort", 6) == 0;
+        if (tls || strncmp(cell, "udp", 3) == 0) {
+            x->names[x->count] = !tls                                             ? "plain"
+                                 : x->count && strcmp(x->names[0], "target") == 0 ? "second"
+                                                                                  : "target";
+            snprintf(x->words[x->count++], sizeof(x->words[0]), "%.*s", (int)n, cell);
+        }
+        cell += n + strspn(cell + n, ", ");
+    }
+}
+
+static const char *words_of(const struct places *x, const char *name)
+{
+    for (unsigned i = 0; i < x->count; i++)
+        if (strcmp(x->names[i], name) == 0)
+            return x->words[i];
+    return "";
+}
+
+/* Whose requests the first route takes, and where both lead. */
+static void routes_to(struct conf *k, const struct places *to, bool verified)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *from = i ? "pbx" : "caller", *const *n = to->names;
+        struct sw_route_conf *r = to->lookup       ? conf_route(k, from, NULL)
+                                  : to->count == 2 ? conf_route(k, from, n[0], n[1], NULL)
+                                                   : conf_route(k, from, n[0], NULL);
+        if (to->lookup) {
+            r->lookup = has(to->lookup, "dns") ? SW_LOOKUP_DNS : SW_LOOKUP_ENUM;
+            r->suffix = SW_SLICE("e164.arpa");
+        }
+        if (verified && i == 0)
+            r->from = SW_FROM_VERIFIED;
+    }
+}
+
+/* elsewhere.test and next.test are nobody's, and at the target's address. A number leads to
+ * elsewhere.test, or to the target's domain if it is one of the places. */
+static void zone_init(struct scene *x, const struct places *to)
+{
+    static const char number[] = "3.2.1.0.3.9.4.e164.arpa";
+    char rule[64];
+    const char *const names[] = {"_sips._tcp.elsewhere.test", "_sips._tcp.next.test"};
+    bool none = has(to->lookup, "without tls");
+    for (int i = 0; i < 2; i++)
+        zone_srv(&x->zone, names[i], none ? 0 : 1, 0, none ? 0 : 5061, none ? "" : "h.test");
+    zone_address(&x->zone, "h.test", "10.0.0.8");
+    snprintf(rule, sizeof(rule), "!^.*$!%s:x@%s.test!", has(to->lookup, "sips") ? "sips" : "sip",
+             to->count ? "target" : "elsewhere");
+    if (!has(to->lookup, "nothing"))
+        zone_naptr(&x->zone, number, 1, 1, "u", "E2U+sip", rule, "");
+    x->gate.node->dns = (struct sim_dns){.zone = &x->zone, .delay_min_ms = 1, .delay_max_ms = 5};
+}
+
+static void peers(struct conf *k, const char *sender, const struct places *to, bool effort)
+{
+    bool verified = has(sender, "verified"); /* then the peer is another one */
+    struct sw_peer_conf *tls = conf_peer(k, "caller", verified ? "10.0.0.5:5061" : "10.0.0.9:5061",
+                                         SW_TLS, verified ? "unasked.test" : "caller.test");
+    policy_of(tls, sender);
+    if (has(sender, "no certificate")) { /* known by its address */
+        tls->without_certificate = true;
+        k->peer_source[0] = (struct sw_cidr){.base = tls->addresses[0], .bits = 32};
+        tls->sources = &k->peer_source[0];
+        tls->source_count = 1;
+    }
     struct sw_peer_conf *udp = conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL);
     udp->tcp = true;
     policy_of(udp, sender);
     struct sw_peer_conf *t = conf_peer(k, "target", "10.0.0.8:5061", SW_TLS, "target.test");
-    policy_of(t, target);
+    policy_of(t, words_of(to, "target"));
     t->best_effort = k->proxy.best_effort = effort;
     t->clear_address = sim_endpoint("10.1.0.8:5060");
     conf_peer(k, "plain", "10.1.0.8:5060", SW_UDP, NULL);
-    for (int i = 0; i < 2; i++) {
-        const char *from = i ? "pbx" : "caller";
-        if (plain && has(target, "tls"))
-            conf_route(k, from, "plain", "target", NULL);
-        else
-            conf_route(k, from, plain ? "plain" : "target", NULL);
-    }
+    policy_of(conf_peer(k, "second", "10.0.0.7:5061", SW_TLS, "second.test"),
+              words_of(to, "second"));
+    routes_to(k, to, verified);
+}
+
+/* Who must be proved at the target's address. */
+static const char *proved(const struct row *r, const struct places *to)
+{
+    if (has(r->target, "other name"))
+        return "other.test";
+    if (!to->lookup || to->count)
+        return "target.test";
+    return r->route[0] == '-' ? "elsewhere.test" : "next.test";
+}
+
+/* caller_tls (10.0.0.9) and caller_udp (10.1.0.9) are two peers; what they send goes to the places
+ * of the row: "target" (TLS, 10.0.0.8; "effort": the same with best-effort), "second" (TLS,
+ * 10.0.0.7), "plain" (UDP). */
+static void scene_init(struct scene *x, const struct row *r)
+{
+    struct conf *k = &x->gate.conf;
+    const char *target = r->target;
+    struct places to;
+    memset(x, 0, sizeof(*x));
+    read_places(target, &to);
+    x->sim = sim_new(5);
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    peers(k, r->sender, &to, has(target, "effort"));
     gate_start(&x->gate, x->sim, "gate", 1, "example.test", 5);
+    if (to.lookup)
+        zone_init(x, &to);
     if (has(target, "spoke"))
         atomic_store(&k->state[2].spoke_tls_ms, x->sim->now_ms - HOUR_MS);
     x->caller_ident = conf_ident("caller.test");
-    x->target_ident = conf_ident("target.test");
+    x->target_ident = conf_ident(proved(r, &to));
+    x->second_ident = conf_ident("second.test");
     memset(x->target_ident->fingerprint, 7, sizeof(x->target_ident->fingerprint));
     memset(pin.sha256, 7, sizeof(pin.sha256));
-    x->other_ident = conf_ident("other.test");
     x->caller_tls = raw_new(x->sim, "caller", "10.0.0.9:5061", SW_TLS);
-    x->caller_tls->node->ident = x->caller_ident;
+    x->caller_tls->node->ident = has(r->sender, "no certificate") ? NULL : x->caller_ident;
     x->caller_udp = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
     x->target_udp = raw_new(x->sim, "plain", "10.1.0.8:5060", SW_UDP);
+    x->second_tls = raw_new(x->sim, "second", "10.0.0.7:5061", SW_TLS);
+    x->second_tls->node->ident = x->second_ident;
     bool refuses = has(target, "refuses") || has(target, "spoke") || strcmp(target, "effort") == 0;
     x->target_tls = raw_new(x->sim, "target", refuses ? "10.0.0.99:5061" : "10.0.0.8:5061", SW_TLS);
-    x->target_tls->node->ident = has(target, "other name") ? x->other_ident : x->target_ident;
+    x->target_tls->node->ident = x->target_ident;
     x->target_tls->refuse = has(target, "drops");
 }
 
@@ -100,7 +195,7 @@ static void scene_fini(struct scene *x)
     gate_finish(&x->gate);
     free(x->caller_ident);
     free(x->target_ident);
-    free(x->other_ident);
+    free(x->second_ident);
 }
 
 /* ---- the request of a row ---- */
@@ -113,6 +208,8 @@ static void put_uri(char *out, size_t cap, const char *words)
                                                         : "";
     if (has(words, "tel"))
         snprintf(out, cap, "tel:+4930123");
+    else if (has(words, "number"))
+        snprintf(out, cap, "%s:+4930123@example.test;user=phone", sips ? "sips" : "sip");
     else
         snprintf(out, cap, "%s:bob@%s%s", sips ? "sips" : "sip",
                  elsewhere ? "elsewhere.test" : "example.test", params);
@@ -169,10 +266,11 @@ static void scheme_of(const char *uri, char *out, size_t cap)
 /* "sips over tls", or "480/380"; in `rr` the scheme of our Record-Route rows, all of them. */
 static void outcome_of(struct scene *x, struct raw *from, char *out, size_t cap, char *rr)
 {
-    const struct raw_message *m = raw_nth(x->target_tls, "INVITE", 0);
+    struct raw *tls = raw_count(x->second_tls, "INVITE") ? x->second_tls : x->target_tls;
+    const struct raw_message *m = raw_nth(tls, "INVITE", 0);
     const struct raw_message *clear = raw_nth(x->target_udp, "INVITE", 0);
     rr[0] = 0;
-    if (m && clear) {
+    if ((m && clear) || (tls == x->second_tls && raw_count(x->target_tls, "INVITE"))) {
         snprintf(out, cap, "left twice");
     } else if (m || clear) {
         m = m ? m : clear;
@@ -185,7 +283,7 @@ static void outcome_of(struct scene *x, struct raw *from, char *out, size_t cap,
         snprintf(rr, 16, "%s", sips && sip ? "mixed" : sips ? "sips" : sip ? "sip" : "");
         if (sips && has(m->text, "transport=tls;lr;sw="))
             snprintf(rr, 16, "transport=tls");
-        raw_answer(m == clear ? x->target_udp : x->target_tls, m, "486 Busy Here", "");
+        raw_answer(m == clear ? x->target_udp : tls, m, "486 Busy Here", "");
     } else {
         const struct raw_message *a = raw_nth(from, "SIP/2.0 4", 0);
         a = a ? a : raw_nth(from, "SIP/2.0 5", 0);
@@ -227,7 +325,7 @@ static unsigned check_row(const struct row *r)
 {
     struct scene x;
     char got[64], rr[16];
-    scene_init(&x, r->sender, r->target);
+    scene_init(&x, r);
     struct raw *from = send_invite(&x, r);
     sim_run(x.sim, x.sim->now_ms + 3000);
     outcome_of(&x, from, got, sizeof(got), rr);

@@ -140,15 +140,21 @@ void conf_done(struct conf *c)
 
 struct sw_ident *conf_ident(const char *domain)
 {
-    struct sw_ident *id = calloc(1, sizeof(*id) + sizeof(struct sw_cert_name) + 8 + 300);
+    enum { NAMES = 4, BYTES = 300 };
+    struct sw_ident *id = calloc(1, sizeof(*id) + NAMES * sizeof(struct sw_cert_name) + 8 + BYTES);
     struct sw_cert_name *name = (struct sw_cert_name *)(void *)(id + 1);
-    uint32_t *vouched = (uint32_t *)(void *)(name + 1);
-    char *text = (char *)(vouched + 2);
-    int n = snprintf(text, 290, "sip:%s", domain);
-    *name = (struct sw_cert_name){.kind = SW_NAME_URI, .text = sw_slice(text, (size_t)n)};
+    uint32_t *vouched = (uint32_t *)(void *)(name + NAMES);
+    struct sw_buf b = sw_buf((char *)(vouched + 2), BYTES);
     vouched[0] = 1;
     id->names = name;
-    id->name_count = 1;
+    for (const char *at = domain; *at && id->name_count < NAMES; id->name_count++) {
+        size_t n = strcspn(at, " "), from = b.n;
+        sw_buf_lit(&b, "sip:");
+        sw_buf_put(&b, at, n);
+        name[id->name_count] =
+            (struct sw_cert_name){.kind = SW_NAME_URI, .text = sw_slice(b.p + from, b.n - from)};
+        at += n + strspn(at + n, " ");
+    }
     id->vouched = vouched;
     id->vouched_count = 1;
     id->uses = (const uint8_t *)"\x1f"; /* all */

@@ -43,8 +43,8 @@ struct sw_route_conf *conf_route(struct conf *c, const char *from, ...) __attrib
 /** Call once when all is added. */
 void conf_done(struct conf *c);
 
-/** A certificate's facts: one SAN URI sip:DOMAIN, vouched for by trust entry 1. Free with free().
- */
+/** A certificate's facts: a SAN URI sip:DOMAIN, or up to four with a space between the domains,
+ * vouched for by trust entry 1. Free with free(). */
 struct sw_ident *conf_ident(const char *domain);
 
 #endif

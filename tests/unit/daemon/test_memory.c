@@ -129,7 +129,7 @@ static bool load(struct sum *sum)
     fault.on = false;
     ok = ok && diags.errors == 0;
     if (ok) {
-        assert_int_equal(held, 3); /* main under two policies */
+        assert_int_equal(held, 4); /* main under two policies; other, and its choice by name */
         *sum = sum_of(&c, &diags);
     }
     sw_config_free(&c);

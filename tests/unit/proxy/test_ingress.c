@@ -12,7 +12,8 @@ static struct sw_slice domains[PEERS][2];
 static struct sw_endpoint addresses[PEERS];
 static struct sw_cidr sources[PEERS];
 static const struct sw_pin pins[] = {{{1}, false, "old"}, {{PIN}, false, "new"}};
-static struct sw_proxy_conf conf = {.peers = peers};
+static const struct sw_slice own[] = {SW_SLICE("own.test")};
+static struct sw_proxy_conf conf = {.peers = peers, .domains = own, .domain_count = 1};
 
 static struct sw_peer_conf *add(const char *name, uint16_t listener, bool udp, bool tcp)
 {
@@ -159,10 +160,13 @@ static void test_ingress_certificate_decides_whose_a_connection_is(void **state)
         {{{"sip:alice@peer.test"}, 1, 0}, "nobody", ""},
         {{{NULL}, 1, 0}, "nobody", ""},
         {{{"sub.peer.test"}, 1, 0}, "verified", "sub.peer.test"},
-        {{{"*.test"}, 1, 0}, "verified", "*.test"},
+        {{{"*.test"}, 1, 0}, "nobody", ""}, /* a wildcard is no identity: RFC 5922 7.2 */
         {{{"*.wild.test"}, 1, 0}, "wild", "*.wild.test"},
-        {{{"*.wild.test"}, 2, 0}, "verified", "*.wild.test"},
-        {{{"*.peer.test"}, 1, 0}, "verified", "*.peer.test"},
+        {{{"*.wild.test"}, 2, 0}, "nobody", ""},
+        {{{"*.peer.test"}, 1, 0}, "nobody", ""},
+        {{{"*.peer.test", "other.test"}, 1, 0}, "verified", "other.test"},
+        {{{"own.test"}, 1, 0}, "nobody", ""}, /* a domain of ours is no other domain */
+        {{{"sip:Own.Test", "sip:other.test"}, 1, 0}, "verified", "other.test"},
         {{{"ip:203.0.113.9"}, 1, 0}, "address", ""},
         {{{"ip:203.0.113.8"}, 1, 0}, "nobody", ""},
         {{{"ip:203.0.113.9"}, 2, 0}, "nobody", ""},
@@ -186,6 +190,32 @@ static void test_ingress_certificate_decides_whose_a_connection_is(void **state)
             assert_true(sw_slice_eq(in.got, sw_slice_str(rows[i].got)));
             assert_non_null(in.why);
         }
+}
+
+/* RFC 5922 7.2: the line of the log says what is wrong, and what would help */
+static void test_ingress_says_why_a_name_is_nobodys(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shown shown;
+        const char *why, *help;
+    } rows[] = {
+        {{{"*.gate.test"}, 1, 0}, "RFC 5922 7.2", "its domain itself"},
+        {{{"*.test"}, 1, 0}, "RFC 5922 7.2", "its domain itself"},
+        {{{"x*.wild.test"}, 1, 0}, "RFC 5922 7.2", "its domain itself"},
+        {{{"*.wild.test"}, 2, 0}, "RFC 5922 7.2", "verify: wildcard on the peer"},
+        {{{"own.test"}, 1, 0}, "a domain of ours", "make it a peer"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_ident id = ident(&rows[i].shown);
+        struct sw_flow f = flow_from("203.0.113.9:40000", SW_TLS, OUTSIDE);
+        f.ident = &id;
+        struct sw_ingress in = sw_ingress_inbound(&conf, &f);
+        assert_int_equal(in.peer, SW_PEER_NOBODY);
+        assert_int_equal(in.status, SW_OK);
+        assert_non_null(strstr(in.why, rows[i].why));
+        assert_non_null(strstr(in.help, rows[i].help));
+    }
 }
 
 static void test_ingress_endless_names_are_no_peers(void **state)
@@ -468,6 +498,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ingress_certificate_decides_whose_a_connection_is),
+        cmocka_unit_test(test_ingress_says_why_a_name_is_nobodys),
         cmocka_unit_test(test_ingress_endless_names_are_no_peers),
         cmocka_unit_test(test_ingress_source_counts_on_its_listener_and_transport),
         cmocka_unit_test(test_ingress_shown_certificate_outweighs_the_source),

@@ -304,13 +304,62 @@ static void test_rroute_side_is_the_peer_that_sent(void **state)
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         f.peer = rows[i].peer;
         f.domain_id = rows[i].domain_id;
-        assert_int_equal(sw_routes_side(&r, &f, &side), rows[i].status);
+        assert_int_equal(sw_routes_side(&conf, &r, &f, &side), rows[i].status);
         if (rows[i].status == SW_OK)
             assert_int_equal(side, rows[i].side);
     }
     r.seal.side[0].peer = SW_PEER_NOBODY;
     f.peer = SW_PEER_NOBODY;
-    assert_int_equal(sw_routes_side(&r, &f, &side), SW_DENIED);
+    assert_int_equal(sw_routes_side(&conf, &r, &f, &side), SW_DENIED);
+}
+
+/* "If there are multiple identities": each of a certificate's names is proved, whichever stands
+ * first. RFC 5922 7.1, 7.4 */
+static void test_rroute_side_is_whoever_proves_the_dialogs_domain(void **state)
+{
+    (void)state;
+    static const uint32_t believed[] = {7}, dane[] = {SW_VOUCHED_DANE_EE};
+    static const uint8_t all[] = {SW_USE_ALL}, server[] = {SW_USE_SERVER | SW_USE_SIGN};
+    static const struct {
+        const char *names[3];
+        const uint32_t *vouched;
+        const uint8_t *uses;
+        uint32_t peer;
+        enum sw_status status;
+    } rows[] = {
+        {{"DNS:sip.other.test", "DNS:other.test"}, believed, all, SW_PEER_VERIFIED, SW_OK},
+        {{"DNS:sip.other.test", "DNS:OTHER.test."}, believed, all, SW_PEER_VERIFIED, SW_OK},
+        {{"URI:sip:x.test", "URI:sip:other.test"}, believed, all, SW_PEER_VERIFIED, SW_OK},
+        {{"URI:sip:x.test", "DNS:other.test"}, believed, all, SW_PEER_VERIFIED, SW_DENIED},
+        {{"DNS:x.test", "DNS:*.test"}, believed, all, SW_PEER_VERIFIED, SW_DENIED},
+        {{"DNS:x.test", "DNS:y.test"}, believed, all, SW_PEER_VERIFIED, SW_DENIED},
+        {{"DNS:x.test", "DNS:other.test"}, believed, all, 10, SW_DENIED}, /* a peer is itself */
+        {{"DNS:x.test", "DNS:other.test"}, believed, all, SW_PEER_NOBODY, SW_DENIED},
+        {{"DNS:x.test", "DNS:other.test"}, believed, server, SW_PEER_VERIFIED, SW_DENIED},
+        {{"DNS:x.test", "DNS:other.test"}, dane, all, SW_PEER_VERIFIED, SW_DENIED},
+    };
+    struct sw_routes r = {.letter = 'a'};
+    r.seal.side[0].peer = sw_proxy_domain_id(&conf, SW_SLICE("other.test"));
+    r.seal.side[1].peer = 20;
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_cert_name names[3];
+        struct sw_ident id = {
+            .names = names, .vouched = rows[i].vouched, .uses = rows[i].uses, .vouched_count = 1};
+        for (; rows[i].names[id.name_count]; id.name_count++) {
+            struct sw_slice text = sw_slice_str(rows[i].names[id.name_count]);
+            names[id.name_count] = (struct sw_cert_name){
+                .text = sw_slice_from(text, 4),
+                .kind = text.p[0] == 'U' ? SW_NAME_URI : SW_NAME_DNS,
+            };
+        }
+        struct sw_flow f = {
+            .transport = SW_TLS, .peer = rows[i].peer, .domain_id = 1u << 31 | 5, .ident = &id};
+        int side = -7;
+        if (sw_routes_side(&conf, &r, &f, &side) != rows[i].status)
+            print_error("row %zu\n", i);
+        assert_int_equal(sw_routes_side(&conf, &r, &f, &side), rows[i].status);
+        assert_int_equal(side, rows[i].status == SW_OK ? 0 : -7);
+    }
 }
 
 static void test_rroute_side_of_one_peer_goes_by_flow_then_letter(void **state)
@@ -323,17 +372,17 @@ static void test_rroute_side_of_one_peer_goes_by_flow_then_letter(void **state)
     int side;
     for (int letter = 0; letter < 2; letter++) {
         r.letter = letter ? 'b' : 'a';
-        assert_int_equal(sw_routes_side(&r, &tls, &side), SW_OK);
+        assert_int_equal(sw_routes_side(&conf, &r, &tls, &side), SW_OK);
         assert_int_equal(side, 0);
-        assert_int_equal(sw_routes_side(&r, &udp, &side), SW_OK);
+        assert_int_equal(sw_routes_side(&conf, &r, &udp, &side), SW_OK);
         assert_int_equal(side, 1);
         struct sw_flow other = tls;
         other.id.generation += 2;
-        assert_int_equal(sw_routes_side(&r, &other, &side), SW_OK);
+        assert_int_equal(sw_routes_side(&conf, &r, &other, &side), SW_OK);
         assert_int_equal(side, letter);
         other = udp;
         other.remote.port++;
-        assert_int_equal(sw_routes_side(&r, &other, &side), SW_OK);
+        assert_int_equal(sw_routes_side(&conf, &r, &other, &side), SW_OK);
         assert_int_equal(side, letter);
     }
 }
@@ -440,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_rroute_rows_are_written_anew_only_if_they_changed),
         cmocka_unit_test(test_rroute_strict_router_behind_gets_its_form),
         cmocka_unit_test(test_rroute_side_is_the_peer_that_sent),
+        cmocka_unit_test(test_rroute_side_is_whoever_proves_the_dialogs_domain),
         cmocka_unit_test(test_rroute_side_of_one_peer_goes_by_flow_then_letter),
         cmocka_unit_test(test_rroute_record_route_is_for_what_may_make_a_dialog),
         cmocka_unit_test(test_rroute_record_route_names_the_listener_of_each_side),

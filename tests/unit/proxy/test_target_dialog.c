@@ -152,8 +152,15 @@ static void test_target_dialog_of_a_stranger_or_a_removed_peer_keeps_its_flow(vo
     struct sw_side s = side_of(CARRIER, SW_TLS, "198.51.100.9:7000");
     s.peer = sw_proxy_domain_id(&conf, SW_SLICE("stranger.test"));
     assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
-    assert_int_equal(a.targets.count, 1);
+    assert_int_equal(a.targets.count, 2); /* then where its name leads: docs/locating.md */
     assert_int_equal(a.targets.t[0].peer, s.peer);
+    assert_int_equal(a.targets.t[0].locate, SW_TARGET_PLAIN);
+    assert_int_equal(a.targets.t[1].peer, s.peer);
+    assert_int_equal(a.targets.t[1].locate, SW_TARGET_HOP);
+    s.peer = 77; /* a peer that a reload took away */
+    assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 0);
+    assert_int_equal(a.targets.count, 1);
+    s.peer = sw_proxy_domain_id(&conf, SW_SLICE("stranger.test"));
     s.listener = UNIT_COUNT(listeners);
     assert_int_equal(in_dialog(&s, "sip:c@phone.test", ""), 480);
 }

@@ -70,6 +70,9 @@ static void test_domain_identities_are_picked_by_the_rules(void **state)
         {{{DNS("b\xc3\xbc"
                "cher.example")}},
          {NULL}}, /* RFC 5280 7.2: IDN as xn-- only */
+        {{{DNS("*.example.com"), DNS("b.com")}}, {NULL, "b.com"}}, /* 7.2: no form of wildcard */
+        {{{DNS("a*.example.com")}}, {NULL}},
+        {{{CN("*.example.com")}}, {NULL}},
         {{{CN("example.com")}}, {"example.com"}},
         {{{CN("Example Corporation")}}, {NULL}},
     };
@@ -169,7 +172,7 @@ static void test_domain_proof_is_as_wide_as_configured(void **state)
         {{{DNS("*.example.com"), DNS("*.net")}}, "example.net", false, false, false},
         {{{DNS("*.*.com")}}, "a.example.com", false, false, false},
         {{{DNS("*a.example.com")}}, "xa.example.com", false, false, false},
-        {{{DNS("*.example.com")}}, "*.example.com", true, true, true},
+        {{{DNS("*.example.com")}}, "*.example.com", false, false, false},
         {{{DNS("*.example.com"), DNS("a.example.net")}}, "b.example.com", false, true, false},
         {{{URI("sip:x.com"), IP("192.0.2.1")}}, "example.com", false, false, true},
         {{{DNS("example.com")}}, "", false, false, false},

@@ -18,7 +18,10 @@ static void test_wire_tells_what_a_peer_speaks(void **state)
         {SW_SLICE("\x16\x03\x01\x02\x00"), SW_WIRE_TLS},
         {SW_SLICE("\x15\x03\x03\x00\x02"), SW_WIRE_TLS},
         {SW_SLICE("\x16\x09\x01\x02\x00"), SW_WIRE_UNKNOWN},
-        {SW_SLICE("\x80\x2e\x01\x00\x02"), SW_WIRE_UNKNOWN},
+        {SW_SLICE("\x80\x2e\x01\x00\x02"), SW_WIRE_SSL2}, /* RFC 5246 E.2 */
+        {SW_SLICE("\x80\x2e\x01\x03\x01"), SW_WIRE_SSL2},
+        {SW_SLICE("\x80\x2e\x01\x03"), SW_WIRE_UNKNOWN},
+        {SW_SLICE("\x80\x2e\x02\x00\x02"), SW_WIRE_UNKNOWN},
         {SW_SLICE("INVITE sip:a@b.t"), SW_WIRE_SIP},
         {SW_SLICE("INVIT"), SW_WIRE_SIP},
         {SW_SLICE("INVITES"), SW_WIRE_UNKNOWN},
