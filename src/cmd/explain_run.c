@@ -124,6 +124,7 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
         .listener = want->listener,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
+        .domain = want->domain_of,
         .alias = want->alias,
         .local_id = want->any_of_peer ? want->local_id : local_id(x, want->peer, want->listener),
         .limit = x->snapshot->config.limits.connections_per_peer};

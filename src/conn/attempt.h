@@ -17,6 +17,18 @@ void sw_attempt_open(const struct sw_conns *s, const struct sw_conn *c, const ch
 void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
                        const char *why, struct sw_slice got);
 
+/* What was decided of who it is: see struct sw_ingress. */
+struct sw_attempt_verdict {
+    enum sw_status status;
+    const char *why, *help; /* `help` may be NULL */
+    struct sw_slice got;
+    uint32_t claimed; /* the peer whose rule decided, if it is not the connection's; 0: none */
+};
+
+/** It is not who it must be: as sw_attempt_failed. RFC 5922 7.3, 7.4 */
+void sw_attempt_denied(const struct sw_conns *s, const struct sw_conn *c,
+                       const struct sw_attempt_verdict *v);
+
 /* Why there is no connection, or what was refused on one that goes on. All is static text. */
 struct sw_attempt_refusal {
     enum sw_status status;

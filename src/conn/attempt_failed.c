@@ -18,6 +18,7 @@ struct said {
     struct sw_tls_failure tls;
     bool tls_says; /* `tls` tells of this failure */
     struct sw_slice got;
+    const struct sw_conn_peer *claimed; /* whose rule decided; NULL: the connection's peer's */
     struct sw_tls_evidence e;
 };
 
@@ -88,6 +89,7 @@ static uint64_t number_of(const struct sw_conns *s, const struct said *x)
         flow->outbound ? flow->remote.port : 0u,
         (uint32_t)x->tls.alert,
         x->tls.alert_sent,
+        x->claimed ? x->claimed->id : 0,
     };
     struct sw_siphash h;
     sw_siphash_init(&h, sw_failures_key(s->conf.failures));
@@ -110,12 +112,23 @@ static void put_if(struct sw_field *f, size_t *n, const char *name, const char *
 }
 
 /* Which part of the configuration applied, and why that one. */
-static size_t put_profile(const struct said *x, struct sw_field *f, size_t n)
+static size_t put_profile(const struct sw_conns *s, const struct said *x, struct sw_field *f,
+                          size_t n)
 {
-    f[n++] = sw_field_str("profile", x->flow->outbound ? "peer" : "listener");
-    f[n++] =
-        sw_field_str("profile_why", x->flow->outbound ? "we connect to an address of this peer"
-                                                      : "it came to the address of this listener");
+    const struct sw_conn_named *named = x->conn ? x->conn->named : NULL;
+    bool peers = x->flow->outbound && sw_conn_peer_find(s, x->flow->peer);
+    f[n++] = sw_field_str("profile", peers || x->claimed ? "peer" : "listener");
+    f[n++] = sw_field_str(
+        "profile_why", x->claimed && x->r.status == SW_DENIED_PURPOSE
+                           ? "its certificate proves a domain of the "
+                             "peer in claims, whose purposes decide"
+                       : x->claimed        ? "its certificate names a domain of the peer in claims"
+                       : peers && named    ? "we connect to where a domain of this peer leads"
+                       : peers             ? "we connect to an address of this peer"
+                       : x->flow->outbound ? "we connect from this listener to who is no peer"
+                       : x->r.status == SW_DENIED_PURPOSE
+                           ? "its certificate proves no domain of a peer, and came to this listener"
+                           : "it came to the address of this listener");
     put_if(f, &n, "identity_why", x->e.name_outcome);
     return n;
 }
@@ -133,6 +146,22 @@ static size_t put_evidence(const struct said *x, struct sw_field *f, size_t n)
     return n;
 }
 
+/* Whom the certificate names, what is asked of that peer, and who issued what came instead. */
+static size_t put_claim(const struct said *x, struct sw_field *f, size_t n)
+{
+    const struct sw_conn_peer *p = x->claimed;
+    f[n++] = sw_field_str("claims", p->name);
+    put_if(f, &n, "wanted", p->wanted);
+    put_if(f, &n, "wanted_trust", p->trust);
+    if (p->purposes)
+        f[n++] = sw_field_str("purposes", p->purposes);
+    if (p->pin_count)
+        put_if(f, &n, "wanted_pin", p->pins[0].name);
+    if (x->e.told)
+        put_if(f, &n, "issuer", x->e.came[0].issuer);
+    return n;
+}
+
 static size_t put_identity(const struct said *x, const struct sw_conn_peer *p, struct sw_buf *names,
                            struct sw_field *f, size_t n)
 {
@@ -140,10 +169,12 @@ static size_t put_identity(const struct said *x, const struct sw_conn_peer *p, s
     struct sw_tls_info info;
     if (!c)
         return n;
-    if (p && p->wanted && c->tls)
+    if (c->named && !(p && p->pin_count))
+        f[n++] = sw_field_str("wanted", c->named->domain);
+    else if (p && p->wanted && c->tls)
         f[n++] = sw_field_str("wanted", p->wanted);
-    if (c->stranger)
-        f[n++] = sw_field_str("wanted", c->stranger->domain);
+    if (x->claimed)
+        n = put_claim(x, f, n);
     if (c->server)
         f[n++] = sw_field_str("tlsa_of", c->server);
     n = sw_attempt_rule(p, c, f, n);
@@ -179,7 +210,7 @@ static size_t put_all(const struct sw_conns *s, const struct said *x, struct sw_
         f[n++] = sw_field_str("alert_from", x->tls.alert_sent ? "us" : "peer");
     }
     f[n++] = sw_field_str("help", x->r.help);
-    n = put_profile(x, f, n);
+    n = put_profile(s, x, f, n);
     return put_evidence(x, f, n);
 }
 
@@ -308,25 +339,38 @@ static void tell(const struct sw_conns *s, struct said *x)
     sw_log(level, "connection_failed", f, n);
 }
 
-void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
-                       const char *why, struct sw_slice got)
+void sw_attempt_denied(const struct sw_conns *s, const struct sw_conn *c,
+                       const struct sw_attempt_verdict *v)
 {
     enum sw_conn_state state = (enum sw_conn_state)c->state;
-    struct said x = {.flow = &c->flow, .conn = c, .got = got, .tls = {.alert = -1}};
+    struct said x = {.flow = &c->flow,
+                     .conn = c,
+                     .got = v->got,
+                     .claimed = sw_conn_peer_find(s, v->claimed),
+                     .tls = {.alert = -1}};
     if (c->tls)
         sw_tls_failure(c->tls, &x.tls);
     x.tls_says = x.tls.why[0] && (state != SW_CONN_IDENTITY || c->waits);
-    const bool open = state == SW_CONN_OPEN && status != SW_CRYPTO_VERIFY && x.tls.settled;
+    const bool open = state == SW_CONN_OPEN && v->status != SW_CRYPTO_VERIFY && x.tls.settled;
     x.r = (struct sw_attempt_refusal){
-        .status = status,
-        .phase = open ? "open" : phase(status, state),
-        .code = x.tls_says ? x.tls.code : code_of(status, state),
+        .status = v->status,
+        .phase = open ? "open" : phase(v->status, state),
+        .code = x.tls_says ? x.tls.code : code_of(v->status, state),
         .why = x.tls_says ? x.tls.why
-               : why      ? why
+               : v->why   ? v->why
                           : "the connection ended",
-        .help = x.tls_says ? x.tls.help : sw_attempt_help(status, state),
+        .help = x.tls_says ? x.tls.help
+                : v->help  ? v->help
+                           : sw_attempt_help(v->status, state),
     };
     tell(s, &x);
+}
+
+void sw_attempt_failed(const struct sw_conns *s, const struct sw_conn *c, enum sw_status status,
+                       const char *why, struct sw_slice got)
+{
+    const struct sw_attempt_verdict v = {.status = status, .why = why, .got = got};
+    sw_attempt_denied(s, c, &v);
 }
 
 void sw_attempt_refused(const struct sw_conns *s, const struct sw_flow *flow,

@@ -242,7 +242,7 @@ void sw_conns_sweep(struct sw_conns *s)
         forget(s, &c->part, &c->part_n, &c->part_cap);
         forget(s, &c->out, &c->out_n, &c->out_cap);
         sw_slab_put(&s->slab, c->wire, c->wire_n);
-        sw_slab_put(&s->slab, c->stranger, sizeof(*c->stranger));
+        sw_slab_put(&s->slab, c->named, sizeof(*c->named));
         free(c->server);
         sw_table_del(&s->table, c->ref);
     }

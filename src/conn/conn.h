@@ -57,10 +57,11 @@ struct sw_conn_listener {
     struct sw_tls_params out; /* likewise: how to dial one who is no peer, from here */
 };
 
-/* Somebody who is no peer and that we dial: whom it must prove to be. It lives as long as its
+/* Somebody that we dial where a name leads: the name, which it must prove. It lives as long as its
  * connection. */
-struct sw_conn_stranger {
+struct sw_conn_named {
     struct sw_tls_params tls;
+    bool of_peer; /* the name is one of a peer's; else it is no peer's */
     char domain[SW_CONN_DOMAIN_MAX];
 };
 
@@ -69,6 +70,7 @@ struct sw_conn_peer {
     uint32_t id;
     const char *name;
     const char *wanted;   /* the names it must prove, for the log */
+    const char *trust;    /* its trust entry, likewise; NULL: none */
     const char *verify;   /* its rule, for the log; NULL: not by certificate */
     const char *purposes; /* likewise; NULL: strict */
     const struct sw_pin *pins;
@@ -105,11 +107,11 @@ struct sw_waiter {
 struct sw_conn {
     struct sw_flow flow; /* as everyone may see it */
     struct sw_ref ref;
-    struct sw_tls *tls;                /* NULL: plain */
-    struct sw_conn_stranger *stranger; /* we dialled one who is no peer; NULL: not so */
-    char *server;                      /* whose TLSA records count; NULL: none do */
-    char *located;                     /* the domain that led to it, in the same block */
-    struct sw_load *load;              /* of its peer, in which it counts; NULL: it does not */
+    struct sw_tls *tls;          /* NULL: plain */
+    struct sw_conn_named *named; /* we dialled it where a name leads; NULL: not so */
+    char *server;                /* whose TLSA records count; NULL: none do */
+    char *located;               /* the domain that led to it, in the same block */
+    struct sw_load *load;        /* of its peer, in which it counts; NULL: it does not */
     struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
     struct sw_list dirty;  /* in conns.dirty: output waits for the end of the turn */
@@ -225,10 +227,19 @@ SW_MUST_USE enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t pe
                                                  const struct sw_endpoint *remote,
                                                  struct sw_conn **out);
 
-/** What one that we dialled must prove if it is no peer; empty: it is one, or dialled us. */
+/**
+ * Starts to dial a peer, over TLS, where one of its domains leads, number `domain_of` from 1: that
+ * is the server name, and what must be proved. As sw_conn_dial. RFC 5922 4, 7.8
+ */
+SW_MUST_USE enum sw_status sw_conn_dial_domain(struct sw_conns *s, uint32_t peer,
+                                               struct sw_slice domain, uint32_t domain_of,
+                                               uint16_t listener, const struct sw_endpoint *remote,
+                                               struct sw_conn **out);
+
+/** The name that one that we dialled must prove; empty: any of the peer's, or it dialled us. */
 static inline struct sw_slice sw_conn_domain(const struct sw_conn *c)
 {
-    return c->stranger ? sw_slice_str(c->stranger->domain) : sw_slice("", 0);
+    return c->named ? sw_slice_str(c->named->domain) : sw_slice("", 0);
 }
 
 /**

@@ -49,6 +49,23 @@ static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
     return SW_OK;
 }
 
+/* Dials a peer; it counts in what the peer may have. */
+static enum sw_status dial_peer(struct sw_conns *s, const struct sw_conn_peer *p,
+                                const struct sw_flow *flow, const struct sw_tls_params *tls,
+                                struct sw_conn **out)
+{
+    struct sw_load *load;
+    if (!sw_conn_place(p, SW_LOAD_TO, true, &load))
+        return SW_LIMIT_PEER;
+    enum sw_status st = dial(s, flow, tls, out);
+    if (st != SW_OK) {
+        sw_load_disconnect(&load, SW_LOAD_TO);
+        return st;
+    }
+    (*out)->load = load;
+    return SW_OK;
+}
+
 enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener,
                             enum sw_transport transport, const struct sw_endpoint *remote,
                             struct sw_conn **out)
@@ -64,16 +81,57 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
-    struct sw_load *load;
-    if (!sw_conn_place(p, SW_LOAD_TO, true, &load))
-        return SW_LIMIT_PEER;
-    enum sw_status st = dial(s, &flow, transport == SW_TLS ? &p->tls : NULL, out);
-    if (st != SW_OK) {
-        sw_load_disconnect(&load, SW_LOAD_TO);
-        return st;
-    }
-    (*out)->load = load;
+    return dial_peer(s, p, &flow, transport == SW_TLS ? &p->tls : NULL, out);
+}
+
+/* What is shown and believed, and the name as server name. RFC 5922 7.8, RFC 9325 3.7 */
+static enum sw_status name(struct sw_conns *s, const struct sw_tls_params *tls,
+                           struct sw_slice domain, struct sw_conn_named **out)
+{
+    if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
+        domain.n--;
+    if (domain.n == 0 || domain.n >= SW_CONN_DOMAIN_MAX)
+        return SW_SYS_UNREACHABLE;
+    struct sw_endpoint ip;
+    struct sw_conn_named *x = sw_slab_get(&s->slab, sizeof(*x));
+    if (!x)
+        return SW_LIMIT_MEMORY;
+    memcpy(x->domain, domain.p, domain.n);
+    x->domain[domain.n] = '\0';
+    x->of_peer = false;
+    x->tls = *tls;
+    x->tls.server_name = sw_endpoint_ip_parse(domain, &ip) ? NULL : x->domain; /* RFC 6066 3 */
+    *out = x;
     return SW_OK;
+}
+
+enum sw_status sw_conn_dial_domain(struct sw_conns *s, uint32_t peer, struct sw_slice domain,
+                                   uint32_t domain_of, uint16_t listener,
+                                   const struct sw_endpoint *remote, struct sw_conn **out)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    const struct sw_flow flow = {
+        .remote = *remote,
+        .peer = peer,
+        .domain_id = domain_of,
+        .listener = listener,
+        .transport = SW_TLS,
+        .outbound = true,
+        .local_id = sw_conn_local_id(p),
+    };
+    struct sw_conn_named *x;
+    if (!p || listener >= s->conf.listener_count || !remote->port)
+        return SW_SYS_UNREACHABLE;
+    enum sw_status st = name(s, &p->tls, domain, &x);
+    if (st != SW_OK)
+        return st;
+    x->of_peer = true;
+    st = dial_peer(s, p, &flow, &x->tls, out);
+    if (st == SW_OK)
+        (*out)->named = x;
+    else
+        sw_slab_put(&s->slab, x, sizeof(*x));
+    return st;
 }
 
 enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct sw_slice domain,
@@ -88,22 +146,17 @@ enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct s
         .outbound = true,
         .local_id = sw_conn_shown_id(s, peer, listener),
     };
-    if (domain.n && domain.p[domain.n - 1] == '.') /* "without a trailing dot": RFC 6066 3 */
-        domain.n--;
-    if (listener >= s->conf.listener_count || !remote->port || domain.n == 0 ||
-        domain.n >= SW_CONN_DOMAIN_MAX || !s->conf.listeners[listener].out.trust)
+    struct sw_conn_named *x;
+    if (listener >= s->conf.listener_count || !remote->port ||
+        !s->conf.listeners[listener].out.trust)
         return SW_SYS_UNREACHABLE;
-    struct sw_conn_stranger *x = sw_slab_get(&s->slab, sizeof(*x));
-    if (!x)
-        return SW_LIMIT_MEMORY;
-    memcpy(x->domain, domain.p, domain.n);
-    x->domain[domain.n] = '\0';
-    x->tls = s->conf.listeners[listener].out;
-    x->tls.server_name = x->domain; /* RFC 5922 7.8, RFC 9325 3.7 */
+    enum sw_status st = name(s, &s->conf.listeners[listener].out, domain, &x);
+    if (st != SW_OK)
+        return st;
     *out = NULL;
-    enum sw_status st = dial(s, &flow, &x->tls, out);
+    st = dial(s, &flow, &x->tls, out);
     if (st == SW_OK)
-        (*out)->stranger = x;
+        (*out)->named = x;
     else
         sw_slab_put(&s->slab, x, sizeof(*x));
     return st;

@@ -42,7 +42,8 @@ static void tell_unknown_name(struct sw_conns *s, struct sw_conn *c)
 static const struct sw_tls_params *params_of(const struct sw_conns *s, const struct sw_conn *c)
 {
     const struct sw_conn_peer *p = c->flow.outbound ? sw_conn_peer_find(s, c->flow.peer) : NULL;
-    if (!p && c->stranger) /* what it is judged by is the listener's, also after a reload */
+    if (!p && c->named &&
+        !c->named->of_peer) /* what it is judged by is the listener's, also after a reload */
         return &s->conf.listeners[c->flow.listener].out;
     return p ? &p->tls : c->flow.outbound ? NULL : &s->conf.listeners[c->flow.listener].tls;
 }

@@ -107,6 +107,14 @@ static uint16_t port_of(const struct sw_flow *f)
     return f->outbound ? f->remote.port : f->alias_port;
 }
 
+/* What was looked up by one of a peer's domains goes to who proved that one. A pin, an address and
+ * a chain whose name is not asked for stand for all of them, once they are proved. RFC 5922 4,
+ * RFC 5923 8.1 */
+static bool proves(const struct entry *e, uint32_t domain)
+{
+    return !domain || e->flow.domain_id == domain || (e->open && !e->flow.domain_id);
+}
+
 /* A connection that was made with one local identity is never used for another: RFC 5923 9.3. The
  * peer's identity is the directory's key: who is the peer by its certificate, inbound as outbound.
  * RFC 5923 8.1, 8.2 */
@@ -114,6 +122,8 @@ static bool fits(const struct entry *e, const struct sw_pool_want *w)
 {
     const struct sw_flow *f = &e->flow;
     if (f->transport != w->transport || f->listener != w->listener || f->local_id != w->local_id)
+        return false;
+    if (!proves(e, w->domain))
         return false;
     if (w->any_of_peer && !f->outbound)
         return true;
@@ -249,7 +259,8 @@ bool sw_pool_is_surplus(struct sw_pool *p, const struct sw_flow *flow, uint32_t 
         const struct sw_flow *f = &e->flow;
         before_it += e->open && f->mutual && f->transport == flow->transport &&
                      f->listener == flow->listener && f->local_id == flow->local_id &&
-                     port_of(f) == flow->remote.port && f->order < flow->order;
+                     f->domain_id == flow->domain_id && port_of(f) == flow->remote.port &&
+                     f->order < flow->order;
     }
     pthread_mutex_unlock(&s->lock);
     return flow->mutual && before_it >= limit;

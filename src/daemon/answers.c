@@ -336,32 +336,9 @@ static void walk(struct sw_daemon *d, const char *key, enum sw_walk_what what, c
     text(a, "]}\n");
 }
 
-void sw_answer_no_peer(struct sw_answer *a, const char *name)
-{
-    char why[LIST_BYTES] = {0};
-    struct sw_buf b = sw_buf(why, sizeof(why) - 1);
-    sw_buf_lit(&b, "no peer of the configuration that runs is named \"");
-    sw_buf_str(&b, name);
-    sw_buf_lit(&b, "\": `ctl peers` lists them");
-    sw_answer_error(a, why);
-}
-
-/* A typing error is not to look like a peer that is well. */
-static bool is_nobody(const struct sw_daemon *d, const char *word, const char *arg)
-{
-    const struct sw_proxy_conf *c = &d->now->config.proxy;
-    const bool connections = strcmp(word, "connections") == 0;
-    if (!arg[0] || (!connections && strcmp(word, "peers") != 0))
-        return false;
-    for (uint32_t i = 0; i < c->peer_count; i++)
-        if (sw_slice_eq(c->peers[i].name, sw_slice_str(arg)))
-            return false;
-    return !connections || (strcmp(arg, "nobody") != 0 && strcmp(arg, "verified") != 0);
-}
-
 bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg, struct sw_answer *a)
 {
-    if (is_nobody(d, word, arg))
+    if (sw_answer_is_nobody(d, word, arg))
         sw_answer_no_peer(a, arg);
     else if (strcmp(word, "status") == 0)
         status(d, a);

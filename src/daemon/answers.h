@@ -39,6 +39,9 @@ bool sw_answer_question(struct sw_daemon *d, const char *word, const char *arg,
 /** What came of a reload, with the fingerprints that are served now. */
 void sw_answer_reload(struct sw_daemon *d, const struct sw_reload_result *r, struct sw_answer *a);
 
+/** True if a question is about one peer, and nobody has its name. */
+bool sw_answer_is_nobody(const struct sw_daemon *d, const char *word, const char *arg);
+
 /** The error that there is no peer of this name. */
 void sw_answer_no_peer(struct sw_answer *a, const char *name);
 

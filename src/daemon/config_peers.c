@@ -221,6 +221,7 @@ static void tls(struct sw_config_build *b, const struct sw_peer_directive *d,
         const struct sw_trust_entry *e = &c->trusts[trust];
         uint32_t index = (uint32_t)trust;
         p->trust = e->id;
+        cp->trust = e->name;
         if (e->pin_count && !e->anchors.count) {
             p->pins = e->pins;
             p->pin_count = (uint32_t)e->pin_count;

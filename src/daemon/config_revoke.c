@@ -1,5 +1,6 @@
 /* How the trust entries of a configuration find out what was revoked. */
 #include "cert/load.h"
+#include "crypto/mem.h"
 #include "daemon/config.h"
 
 #include <stdio.h>
@@ -40,7 +41,8 @@ static void add_lists(struct lists *x, struct sw_crls *more, const char *file)
 static bool is_of(const char *file, const char *path)
 {
     size_t n = strlen(path);
-    return strncmp(file, path, n) == 0 && (file[n] == 0 || file[n] == '/' || path[n - 1] == '/');
+    return n && strncmp(file, path, n) == 0 &&
+           (file[n] == 0 || file[n] == '/' || path[n - 1] == '/');
 }
 
 /* The lists that the running configuration has of a file or folder; how many. */
@@ -85,6 +87,8 @@ static void unread(struct lists *x, const char *file, const char *why, const cha
         sw_diag_error(b->diags, x->path->mark, "crl \"%s\": %s (%s)", file, why, needs);
         return;
     }
+    if (b->memory_out) /* then the path may not be there */
+        return;
     size_t n = strlen(why) + 1;
     struct sw_config_unread *u = sw_config_alloc(b, sizeof(*u) + n);
     if (!u)
@@ -107,8 +111,9 @@ static void read_lists(struct lists *x, const char *file)
     struct sw_crls more = {0};
     char why[SW_WHY_MAX];
     x->files++;
+    uint64_t failures = sw_crypto_mem_failures();
     enum sw_status s = sw_cert_load_crls(file, &more, why);
-    if (s == SW_LIMIT_MEMORY)
+    if (s == SW_LIMIT_MEMORY || (s != SW_OK && sw_crypto_mem_failures() != failures))
         sw_config_memory_out(x->b);
     else if (s != SW_OK)
         unread(x, file, why, "a CRL in PEM or DER that can be read");

@@ -22,7 +22,7 @@ enum {
     RETIRED_MS = 500,   /* handshakes under the old one end in their own time */
     SETTLE_MS = 1000,   /* files change one after the other: certificate, key, chain */
     SETTLED_MS = 5000,  /* who changes them all the time does not keep the others from being read */
-    AGAIN_MS = 10000,   /* after memory was out */
+    AGAIN_MS = 10000,   /* after something failed that may have been the moment's */
     UNREAD_MS = 600000, /* lists that cannot be read are tried again; a change is noticed at once */
 };
 
@@ -101,8 +101,8 @@ static void adopt_dns(struct control *x)
 static void try_later(struct control *x, const struct sw_reload_result *r)
 {
     int64_t now = sw_clock_ms();
-    if (r->done && x->d->now->config.unread)
-        x->unread_at_ms = now + UNREAD_MS;
+    if (r->done && x->d->now->config.unread) /* once soon: it may be the system that was short */
+        x->unread_at_ms = now + (r->before->config.unread ? UNREAD_MS : AGAIN_MS);
     else if (r->done)
         x->unread_at_ms = 0;
     else if (r->from == SW_CONFIG_LISTS)

@@ -35,8 +35,10 @@ struct sw_want {
     bool alias;        /* one whose peer takes requests for `remote` over it will do: RFC 5923 */
     uint32_t local_id; /* with any_of_peer: our identity on it; else it is the peer's one of now */
     uint32_t timeout_ms;    /* 0: the executor's own limits */
-    struct sw_slice domain; /* what it must prove if it is no peer, and `peer` is that name's id;
-                             * valid until the action is performed */
+    struct sw_slice domain; /* the name that was looked up, and must be proved: that of one who is
+                             * no peer, or the peer's domain number `domain_of`; empty: any of the
+                             * peer's. Valid until the action is performed */
+    uint32_t domain_of;     /* from 1; 0: `domain` is empty, or `peer` is an id of a name */
     struct sw_dane dane;    /* what is signed of the server's certificate; likewise */
 };
 
@@ -82,6 +84,7 @@ struct sw_action {
             enum sw_status status;
             const char *why;     /* static text */
             const char *help;    /* likewise; may be NULL */
+            uint32_t claimed;    /* CLOSE: the peer whose rule refused it; 0: none's */
             struct sw_slice got; /* the identity that counted; valid while the flow is */
         } verdict;               /* ADMIT, CLOSE */
     };

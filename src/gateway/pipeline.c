@@ -223,11 +223,14 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     const struct sw_peer_conf *wanted = flow->outbound ? sw_proxy_peer(p->conf, flow->peer) : NULL;
     struct sw_ingress in = {0};
     enum sw_status s = SW_OK;
+    struct sw_peer_conf one;
+    uint32_t located = sw_party_located(wanted, ev->domain, &one);
+    wanted = located ? &one : wanted;
     const struct sw_ingress_server server = {wanted, ev->domain, ev->server, ev->located};
     enum sw_status dane = flow->outbound ? sw_ingress_dane(p->conf, &server, flow, &in) : SW_AGAIN;
     if (dane != SW_AGAIN)
         s = dane;
-    else if (flow->outbound && !wanted && ev->domain.n)
+    else if (flow->outbound && !wanted && ev->domain.n && sw_party_is_domain(sw_flow_owner(flow)))
         s = sw_ingress_stranger(p->conf, ev->domain, flow, &in);
     else if (flow->outbound && !wanted)
         s = SW_DENIED;
@@ -250,17 +253,20 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.status = s;
     a->verdict.why = in.why;
     a->verdict.help = in.help;
+    a->verdict.claimed = in.claimed;
     a->verdict.got = in.got;
     a->verdict.domain_id = domain_id;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     if (peer)
-        a->verdict.proof = sw_ingress_proof(peer, flow, &a->verdict.domain_id);
+        a->verdict.proof = sw_ingress_proof(located ? &one : peer, flow, &a->verdict.domain_id);
     if (peer && dane == SW_OK) {
         a->verdict.proof = SW_PROOF_NAME;
         a->verdict.domain_id = sw_peer_domain(peer, ev->located);
     }
+    if (located && a->verdict.domain_id)
+        a->verdict.domain_id = located;
     if (s == SW_OK && state && flow->transport == SW_TLS)
         atomic_store_explicit(&state->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }

@@ -104,9 +104,9 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
         .listener = s->cookie.listener,
         .transport = s->cookie.transport,
         .alias = s->owner == SW_SEND_ACK && sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
-        .domain = domain,
         .dane = dane,
     };
+    sw_party_want(p->conf, domain, &a->open);
     if (!remote->port)
         a->open.remote.port = sw_transport_port((enum sw_transport)s->cookie.transport);
     s->user_kind = NEXT;
@@ -164,6 +164,8 @@ static bool next_place(struct sw_proxy *p, struct sw_send *s, const struct sw_lo
         domain = name_at(p, s, x);
         if (!domain.n)
             return false;
+    } else {
+        domain = sw_arena_dup(&p->e->scratch, sw_slice_str(x->locate->host));
     }
     const struct sw_locate_place *at = &x->locate->place[s->place++];
     struct sw_dane dane;

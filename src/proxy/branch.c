@@ -3,6 +3,7 @@
 #include "proxy/blame.h"
 #include "proxy/clear.h"
 #include "proxy/hops.h"
+#include "proxy/party.h"
 #include "proxy/passive.h"
 #include "proxy/place.h"
 #include "proxy/response.h"
@@ -124,6 +125,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
     }
     b->state = SW_BRANCH_SENT;
     b->out = sw_call_side(out);
+    b->out_name = sw_call_name(p->conf, f, &b->target, out);
     b->client = c->ref;
     c->server = f->server;
     sw_client_start(p->e, c, x.segs, x.count, x.total);
@@ -147,9 +149,9 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .alias = b->target.alias,
         .local_id = b->target.local_id,
         .timeout_ms = timeout_ms,
-        .domain = b->target.domain,
         .dane = b->target.dane,
     };
+    sw_party_want(p->conf, b->target.domain, &want);
     b->state = SW_BRANCH_OPENING;
     return sw_send_park(p->e, b, SW_USER_BRANCH, &want, &b->send);
 }

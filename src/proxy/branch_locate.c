@@ -205,6 +205,7 @@ static void name_owner(const struct sw_proxy *p, struct sw_target *t, struct sw_
         t->listener = peer->listener;
         t->timeout_ms = peer->timeout_ms;
         t->alias = sw_alias_used(peer);
+        t->domain = domain;
         return;
     }
     t->peer = sw_proxy_domain_id(p->conf, domain);
@@ -292,17 +293,21 @@ static void take_places(struct sw_proxy *p, struct sw_fork *f, struct sw_choice 
     c->found_more = n < (uint32_t)x->place_count;
 }
 
-/* Whoever is no peer has to prove the domain that the request goes to. False: it was another's when
+/* What has to be proved is the domain that was looked up. RFC 5922 4. False: it was another's when
  * it was looked for, such as a peer's that a reload took away. */
 static bool still_wanted(const struct sw_proxy *p, struct sw_fork *f, struct sw_target *t)
 {
     struct sw_uri u;
-    if (t->locate != SW_TARGET_HOP || sw_proxy_peer(p->conf, t->peer))
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    if (peer && t->locate == SW_TARGET_PEER && peer->domain_count)
+        t->domain = sw_arena_dup(&f->arena, peer->domains[0]); /* the next reload takes it away */
+    if (t->locate != SW_TARGET_HOP)
         return true;
     if (!next_uri(f, &u))
-        return false;
-    t->domain = sw_target_host(&u);
-    return sw_party_may_be_at(p->conf, t->peer, t->domain);
+        return peer;
+    if (!peer || sw_party_domain_of(peer, sw_target_host(&u)))
+        t->domain = sw_target_host(&u);
+    return peer || sw_party_may_be_at(p->conf, t->peer, t->domain);
 }
 
 static void take(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c,

@@ -41,9 +41,10 @@ struct sw_call {
     struct sw_hops_seen before, behind;
     bool shared;    /* its key is in `open` until it is over */
     uint8_t scheme; /* enum sw_scheme of the target */
-    uint8_t id_n, name_n;
-    char id[SW_CALL_ID_KEPT];     /* Call-ID, clipped */
-    char name[SW_CALL_NAME_KEPT]; /* the caller's proved domain if that is no peer's, clipped */
+    uint8_t id_n, name_n[2];
+    char id[SW_CALL_ID_KEPT];        /* Call-ID, clipped */
+    char name[2][SW_CALL_NAME_KEPT]; /* of each side: its proved domain if that is no peer's,
+                                        clipped */
 };
 
 struct sw_calls {

@@ -41,12 +41,13 @@ struct sw_branch {
     struct sw_load *load;   /* in which it counts; NULL: it does not */
     struct sw_ref location; /* what it waits for while it is located */
     struct sw_target target;
-    struct sw_call_side out; /* what the request left over */
-    uint8_t state;           /* enum sw_branch_state */
-    bool heard;              /* a response has come */
-    bool passed_over;        /* its `timeout` went by and the next target was tried */
-    bool cancelled;          /* is to be, or was, cancelled */
-    bool over_tcp;           /* the large request goes over TCP first */
+    struct sw_slice out_name; /* the proved domain at `out` if that is no peer's */
+    struct sw_call_side out;  /* what the request left over */
+    uint8_t state;            /* enum sw_branch_state */
+    bool heard;               /* a response has come */
+    bool passed_over;         /* its `timeout` went by and the next target was tried */
+    bool cancelled;           /* is to be, or was, cancelled */
+    bool over_tcp;            /* the large request goes over TCP first */
 };
 
 /* Header lines of a 401 or 407 that was not passed on. RFC 3261 16.7 step 7 */

@@ -2,6 +2,7 @@
 
 #include "proxy/alias.h"
 #include "proxy/blame.h"
+#include "proxy/party.h"
 
 #include "engine/send.h"
 #include "proxy/passive.h"
@@ -206,12 +207,14 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
         ask(p, ping, &flow);
         return;
     }
-    const struct sw_want want = {.remote = to,
-                                 .peer = peer->id,
-                                 .listener = peer->listener,
-                                 .transport = (uint8_t)t,
-                                 .alias = sw_alias_used(peer),
-                                 .dane = dane};
+    struct sw_want want = {.remote = to,
+                           .peer = peer->id,
+                           .listener = peer->listener,
+                           .transport = (uint8_t)t,
+                           .alias = sw_alias_used(peer),
+                           .dane = dane};
+    if (!peer->address_count && peer->domain_count) /* what was located: RFC 5922 4 */
+        sw_party_want(p->conf, peer->domains[0], &want);
     if (sw_send_park(p->e, ping, SW_USER_PING, &want, &ping->send) != SW_OK)
         again(p, ping);
 }

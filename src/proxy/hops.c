@@ -28,6 +28,16 @@ struct sw_slice sw_proved_stranger(const struct sw_proxy_conf *c, const struct s
     return sw_slice("", 0);
 }
 
+struct sw_slice sw_call_name(const struct sw_proxy_conf *c, struct sw_fork *f,
+                             const struct sw_target *t, const struct sw_flow *flow)
+{
+    if (flow->peer != SW_PEER_VERIFIED)
+        return sw_slice("", 0);
+    if (t->domain.n && sw_proxy_domain_id(c, t->domain) == flow->domain_id)
+        return t->domain;
+    return sw_arena_dup(&f->arena, sw_proved_stranger(c, flow));
+}
+
 /* ---- what others wrote ---- */
 
 static void saw(struct sw_hops_seen *h, enum sw_hop_seen kind)
@@ -116,7 +126,8 @@ static void fill(const struct sw_proxy *p, const struct sw_fork *f, const struct
     see_behind(p->conf, m, &out->behind);
     out->scheme = (uint8_t)sw_target_scheme(&f->vitals, f->routes);
     out->id_n = keep(out->id, sizeof(out->id), f->vitals.call_id);
-    out->name_n = keep(out->name, sizeof(out->name), f->in_name);
+    out->name_n[0] = keep(out->name[0], sizeof(out->name[0]), f->in_name);
+    out->name_n[1] = keep(out->name[1], sizeof(out->name[1]), b->out_name);
 }
 
 void sw_call_answered(struct sw_proxy *p, const struct sw_fork *f, const struct sw_branch *b,
@@ -141,16 +152,17 @@ void sw_call_over(struct sw_proxy *p, const struct sw_vitals *v)
 /* ---- in words ---- */
 
 /* A proved domain, "pin", or "none". */
-static struct sw_slice identity(const struct sw_proxy *p, const struct sw_call *call,
-                                const struct sw_call_side *s)
+static struct sw_slice identity(const struct sw_proxy *p, const struct sw_call *call, int side)
 {
+    const struct sw_call_side *s = &call->side[side];
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->peer);
     if (s->proof == SW_PROOF_PIN)
         return SW_SLICE("pin");
     if (s->proof != SW_PROOF_NAME)
         return SW_SLICE("none");
     if (s->peer == SW_PEER_VERIFIED)
-        return call->name_n ? sw_slice(call->name, call->name_n) : SW_SLICE("verified");
+        return call->name_n[side] ? sw_slice(call->name[side], call->name_n[side])
+                                  : SW_SLICE("verified");
     if (peer && s->domain && s->domain <= peer->domain_count)
         return peer->domains[s->domain - 1];
     return SW_SLICE("address"); /* its IP address, by `verify: address` */
@@ -193,12 +205,18 @@ static const char *verdict(const struct sw_call *c, const char **why)
 {
     *why = !secure(&c->side[0])   ? "the caller's side is not TLS"
            : !secure(&c->side[1]) ? "the answering side is not TLS"
-           : c->before.clear      ? "a hop before the caller's side is not TLS, by its Via"
+           : c->side[1].proof < SW_PROOF_NAME
+               ? "the answering side proved no name, which its peer here is not asked for"
+           : c->before.clear ? "a hop before the caller's side is not TLS, by its Via"
            : c->behind.clear ? "a hop behind the answering side is not TLS, by its Record-Route "
                                "or Contact"
                              : NULL;
     if (*why)
         return "no";
+    if (c->side[0].proof < SW_PROOF_NAME) {
+        *why = "the caller's side showed no certificate: its address says who it is";
+        return "unknown";
+    }
     *why = c->behind.unknown ? "a sip URI behind the answering side does not say how it is reached"
                              : "every hop that can be seen is TLS";
     return c->behind.unknown ? "unknown" : "yes";
@@ -222,7 +240,7 @@ static size_t side_fields(struct sw_proxy *p, const struct sw_call *call, int i,
         sw_field_text(names[i][1], known ? p->conf->listeners[s->listener].name : SW_SLICE("-"));
     f[n++] = sw_field_text(names[i][2], sw_transport_name((enum sw_transport)s->transport));
     f[n++] = sw_field_str(names[i][3], text ? sw_endpoint_text(&s->remote, text) : "-");
-    f[n++] = sw_field_text(names[i][4], identity(p, call, s));
+    f[n++] = sw_field_text(names[i][4], identity(p, call, i));
     f[n++] = sw_field_str(names[i][5], version(s));
     f[n++] = sw_field_str(names[i][6], suite(s));
     return n;

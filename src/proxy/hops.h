@@ -16,6 +16,11 @@ struct sw_call_side sw_call_side(const struct sw_flow *flow);
  * Empty: it is a peer's, or not known on this worker. */
 struct sw_slice sw_proved_stranger(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 
+/** The name of who a request of the fork goes to if that is no peer, in its arena or the target's
+ * bytes; else empty. */
+struct sw_slice sw_call_name(const struct sw_proxy_conf *c, struct sw_fork *f,
+                             const struct sw_target *t, const struct sw_flow *flow);
+
 /** An INVITE that may create a dialog was answered with 2xx: its hops are told to the log and kept.
  */
 void sw_call_answered(struct sw_proxy *p, const struct sw_fork *f, const struct sw_branch *b,

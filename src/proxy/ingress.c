@@ -1,5 +1,7 @@
 #include "proxy/ingress.h"
 
+#include "proxy/nobody.h"
+
 enum { NONE = UINT16_MAX };
 
 static bool pinned(const struct sw_peer_conf *p, const struct sw_ident *ident)
@@ -61,6 +63,20 @@ static enum sw_verify inbound_rule(const struct sw_peer_conf *p)
     return p->verify == SW_VERIFY_CHAIN ? SW_VERIFY_DOMAIN : (enum sw_verify)p->verify;
 }
 
+/* `unfit` becomes the peer if all but the use of the certificate is right. */
+static bool is_it(const struct sw_proxy_conf *c, uint16_t peer, const struct sw_flow *flow,
+                  const char **why, uint16_t *unfit)
+{
+    const struct sw_peer_conf *p = &c->peers[peer];
+    const char *lack = NULL;
+    bool is = p->tls && proves(p, flow, inbound_rule(p), &lack);
+    if (lack) {
+        *why = lack;
+        *unfit = peer;
+    }
+    return is;
+}
+
 /* The first peer among those whose domain is exactly `name`; the end of the table if there is none.
  */
 static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
@@ -79,13 +95,13 @@ static uint32_t first_named(const struct sw_proxy_conf *c, struct sw_slice name)
 }
 
 /* The lowest peer among those whose domain is exactly `name` and that the certificate proves to be.
- * `is_a_peers` becomes true if the name is a peer's, proved by its rules or not.
+ * `first` becomes the first peer with that name, proved by its rules or not.
  */
 static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                        struct sw_slice name, bool *is_a_peers, const char **why)
+                        struct sw_slice name, uint16_t *first, const char **why, uint16_t *unfit)
 {
     char lower[256];
-    *is_a_peers = false;
+    *first = NONE;
     if (name.n && name.p[name.n - 1] == '.')
         name.n--;
     if (name.n > sizeof(lower))
@@ -94,12 +110,11 @@ static uint16_t by_name(const struct sw_proxy_conf *c, const struct sw_flow *flo
         lower[i] = sw_ascii_lower(name.p[i]);
     struct sw_slice wanted = sw_slice(lower, name.n);
     uint32_t at = first_named(c, wanted);
-    *is_a_peers = at < c->by_domain_count;
-    for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++) {
-        const struct sw_peer_conf *p = &c->peers[c->by_domain[at].peer];
-        if (p->tls && proves(p, flow, inbound_rule(p), why))
+    if (at < c->by_domain_count)
+        *first = c->by_domain[at].peer;
+    for (; at < c->by_domain_count && sw_slice_eq(c->by_domain[at].name, wanted); at++)
+        if (is_it(c, c->by_domain[at].peer, flow, why, unfit))
             return c->by_domain[at].peer;
-    }
     return NONE;
 }
 
@@ -110,13 +125,11 @@ static uint16_t lower_of(uint16_t a, uint16_t b)
 
 /* Peers that equality of names does not find: wider rules, and pins. */
 static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow *flow,
-                             const char **why)
+                             const char **why, uint16_t *unfit)
 {
-    for (uint32_t i = 0; i < c->wide_count; i++) {
-        const struct sw_peer_conf *p = &c->peers[c->wide[i]];
-        if (p->tls && proves(p, flow, inbound_rule(p), why))
+    for (uint32_t i = 0; i < c->wide_count; i++)
+        if (is_it(c, c->wide[i], flow, why, unfit))
             return c->wide[i];
-    }
     return NONE;
 }
 
@@ -143,54 +156,12 @@ static struct sw_ingress refused(struct sw_slice got, const char *why)
         .peer = SW_PEER_NOBODY, .status = SW_DENIED_PURPOSE, .why = why, .got = got};
 }
 
-static struct sw_slice first_wildcard(const struct sw_ident *ident)
+static struct sw_ingress unfit_peer(const struct sw_proxy_conf *c, struct sw_slice got,
+                                    const char *why, uint16_t peer)
 {
-    struct sw_slice pattern;
-    for (uint32_t i = 0; i < ident->name_count; i++)
-        if (sw_domain_wildcard(ident, i, &pattern))
-            return pattern;
-    return sw_slice("", 0);
-}
-
-/* The first wildcards are looked at: this is for the log only. */
-enum { WILDCARDS_MAX = 8 };
-
-static bool has_star(const struct sw_cert_name *name)
-{
-    return (name->kind == SW_NAME_DNS || name->kind == SW_NAME_CN) &&
-           sw_slice_find(name->text, '*') < name->text.n;
-}
-
-static bool covers_a_peer(const struct sw_proxy_conf *c, const struct sw_ident *ident, uint32_t i)
-{
-    struct sw_slice pattern;
-    for (uint32_t k = 0; sw_domain_wildcard(ident, i, &pattern) && k < c->by_domain_count; k++)
-        if (sw_domain_covers(pattern, c->by_domain[k].name))
-            return true;
-    return false;
-}
-
-/* Why a certificate that names nobody's domain but ours is nobody's: whoever holds it stands for
- * us, and is not another domain; or it has wildcards only. RFC 5922 7.2 */
-static void tell_nobody(const struct sw_proxy_conf *c, const struct sw_ident *ident, bool ours,
-                        struct sw_ingress *in)
-{
-    uint32_t seen = 0;
-    bool peers = false;
-    for (uint32_t i = 0; i < ident->name_count && seen < WILDCARDS_MAX && !peers; i++)
-        if (has_star(&ident->names[i])) {
-            peers = covers_a_peer(c, ident, i);
-            seen++;
-        }
-    if (ours) {
-        in->why = "certificate proves a domain of ours, and whoever has it is no other domain";
-        in->help = "if it is a gateway of yours, make it a peer with this domain";
-    } else if (seen && !in->got.n) {
-        in->why = "certificate has only a wildcard, which is no SIP domain identity: RFC 5922 7.2";
-        in->help = peers ? "verify: wildcard on the peer whose domain it would match; better, a "
-                           "certificate with the domain itself"
-                         : "the other side needs a certificate with its domain itself as SAN";
-    }
+    struct sw_ingress in = refused(got, why);
+    in.claimed = peer != NONE ? c->peers[peer].id : 0;
+    return in;
 }
 
 static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const struct sw_flow *flow)
@@ -199,13 +170,15 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
     bool ours = false;
     struct sw_slice stranger = {NULL, 0};
     const char *unfit_why = NULL;
-    uint16_t best = by_wide_rule(c, flow, &unfit_why);
+    uint16_t unfit = NONE, named = NONE, first;
+    uint16_t best = by_wide_rule(c, flow, &unfit_why, &unfit);
     for (uint32_t i = 0; i < flow->ident->name_count; i++) {
         struct sw_slice domain;
-        bool is_a_peers;
         if (!sw_domain_identity(flow->ident, i, &domain))
             continue;
-        uint16_t found = by_name(c, flow, domain, &is_a_peers, &unfit_why);
+        uint16_t found = by_name(c, flow, domain, &first, &unfit_why, &unfit);
+        bool is_a_peers = first != NONE;
+        named = lower_of(named, first);
         bool is_ours = !is_a_peers && sw_proxy_is_ours(c, domain, 0);
         ours |= is_ours;
         if (!is_ours && (!in.got.n || found < best))
@@ -216,10 +189,10 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
     }
     if (best != NONE) {
         in.peer = c->peers[best].id;
-        in.got = in.got.n ? in.got : first_wildcard(flow->ident);
+        in.got = in.got.n ? in.got : sw_nobody_wildcard(flow->ident);
         in.why = c->peers[best].pin_count ? "its pinned certificate" : "its certificate";
     } else if (unfit_why) {
-        return refused(in.got, unfit_why);
+        return unfit_peer(c, in.got, unfit_why, unfit);
     } else if (flow->ident->vouched_count && (stranger.n || !in.got.n)) {
         bool purposes;
         unfit_why = unfit_stranger(flow->ident, false, &purposes);
@@ -230,12 +203,12 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
             in.got = stranger;
             in.why = "certificate proves a domain that is no peer's";
         } else {
-            tell_nobody(c, flow->ident, ours, &in);
+            sw_nobody_tell(c, flow->ident, ours, &in);
         }
-    } else if (in.got.n) {
-        in.why = "certificate names a domain that its trust or pin does not vouch for";
+    } else if (named != NONE) {
+        return sw_nobody_claims(&c->peers[named], in.got);
     } else {
-        tell_nobody(c, flow->ident, ours, &in);
+        sw_nobody_tell(c, flow->ident, ours, &in);
     }
     return in;
 }
@@ -322,7 +295,7 @@ static struct sw_slice first_identity(const struct sw_ident *ident)
     for (uint32_t i = 0; i < ident->name_count; i++)
         if (sw_domain_identity(ident, i, &domain))
             return domain;
-    return first_wildcard(ident);
+    return sw_nobody_wildcard(ident);
 }
 
 enum sw_status sw_ingress_outbound(const struct sw_proxy_conf *c, const struct sw_peer_conf *p,

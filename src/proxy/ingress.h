@@ -10,7 +10,9 @@ struct sw_ingress {
     uint32_t peer;         /* a peer's id, SW_PEER_NOBODY or SW_PEER_VERIFIED */
     const char *why;       /* static text: what decided */
     const char *help;      /* likewise: what would make it somebody's; may be NULL */
-    enum sw_status status; /* inbound: SW_DENIED_PURPOSE: it is to be closed, else SW_OK */
+    uint32_t claimed;      /* the peer whose rule refused it; 0: none's, or it is not refused */
+    enum sw_status status; /* inbound: SW_DENIED_IDENTITY, SW_DENIED_PURPOSE: it is to be closed;
+                            * else SW_OK */
     struct sw_slice
         got; /* the identity that counted, or the first one that did not; may be empty */
 };
@@ -19,8 +21,9 @@ struct sw_ingress {
  * Whose an accepted connection is, or a datagram. On TLS the certificate must be vouched for by the
  * peer's own trust entry and prove one of its domains, or be its pin; `source` counts on the peer's
  * listener for what showed no certificate. A certificate that would prove a peer or a domain but is
- * not made for it is refused (RFC 5280 4.2.1.12). Of two peers that match, the first in the file.
- * RFC 3261 26.3.2.2; RFC 5922 7.4, 7.5
+ * not made for it is refused (RFC 5280 4.2.1.12), and one that names a peer's domain, and no other,
+ * but is not what the peer's trust entry or pin wants (RFC 5922 7.1). Of two peers that match, the
+ * first in the file. RFC 3261 26.3.2.2; RFC 5922 7.4, 7.5
  */
 struct sw_ingress sw_ingress_inbound(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 

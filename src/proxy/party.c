@@ -1,7 +1,6 @@
 #include "proxy/party.h"
 
-/* The id of a domain, not of a peer: see sw_proxy_domain_id. */
-static bool is_domain(uint32_t id)
+bool sw_party_is_domain(uint32_t id)
 {
     return id > INT32_MAX;
 }
@@ -29,7 +28,7 @@ bool sw_party_is(const struct sw_proxy_conf *c, const struct sw_flow *flow, uint
     struct sw_slice domain;
     if (sw_flow_owner(flow) == owner)
         return owner != SW_PEER_NOBODY;
-    if (flow->peer != SW_PEER_VERIFIED || !flow->ident || !is_domain(owner) ||
+    if (flow->peer != SW_PEER_VERIFIED || !flow->ident || !sw_party_is_domain(owner) ||
         !is_vouched_for(flow))
         return false;
     for (uint32_t i = 0; i < flow->ident->name_count; i++) /* SW_CERT_NAMES_MAX at most */
@@ -42,7 +41,7 @@ bool sw_party_is(const struct sw_proxy_conf *c, const struct sw_flow *flow, uint
 bool sw_party_may_be_at(const struct sw_proxy_conf *c, uint32_t owner, struct sw_slice host)
 {
     struct sw_endpoint ip;
-    return is_domain(owner) && host.n && !sw_endpoint_ip_parse(host, &ip) &&
+    return sw_party_is_domain(owner) && host.n && !sw_endpoint_ip_parse(host, &ip) &&
            !sw_proxy_is_ours(c, host, 0) && !sw_proxy_peer_of_domain(c, host);
 }
 
@@ -64,4 +63,31 @@ enum sw_status sw_party_found(const struct sw_proxy_conf *c, const struct sw_flo
     in->help = "the other side needs a certificate with both names as SAN, or must write a name "
                "into its Record-Route that the one proves which it has";
     return SW_DENIED_IDENTITY;
+}
+
+uint32_t sw_party_domain_of(const struct sw_peer_conf *peer, struct sw_slice name)
+{
+    for (uint32_t i = 0; peer && peer->tls && i < peer->domain_count; i++)
+        if (sw_domain_eq(peer->domains[i], name))
+            return i + 1;
+    return 0;
+}
+
+uint32_t sw_party_located(const struct sw_peer_conf *peer, struct sw_slice name,
+                          struct sw_peer_conf *one)
+{
+    uint32_t of = sw_party_domain_of(peer, name);
+    if (!of)
+        return 0;
+    *one = *peer;
+    one->domains = &peer->domains[of - 1];
+    one->domain_count = 1;
+    return of;
+}
+
+void sw_party_want(const struct sw_proxy_conf *c, struct sw_slice name, struct sw_want *want)
+{
+    const struct sw_peer_conf *peer = sw_proxy_peer(c, want->peer);
+    want->domain_of = want->transport == SW_TLS ? sw_party_domain_of(peer, name) : 0;
+    want->domain = want->domain_of || !peer ? name : sw_slice("", 0);
 }

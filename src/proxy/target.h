@@ -39,7 +39,7 @@ struct sw_target {
     uint32_t timeout_ms; /* without any answer the next target is tried */
     struct sw_dane dane; /* what is signed of its certificate */
     struct sw_slice suffix; /* SW_TARGET_ENUM: of the configuration, copied by the context */
-    struct sw_slice domain; /* what one that is no peer must prove; empty: `peer` says it */
+    struct sw_slice domain; /* what was looked up, and must be proved; empty: `peer` says it */
     struct sw_slice uri;    /* becomes the Request-URI: RFC 3261 16.5; .p NULL: it stays */
 };
 

@@ -156,6 +156,9 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
     enum sw_status st = SW_PEER_CLOSED; /* only an existing connection would have done */
     if (want->remote.port && want->listener < w->all->listener_count && w->away[want->listener])
         st = SW_SYS_AWAY;
+    else if (want->remote.port && want->domain_of)
+        st = sw_conn_dial_domain(&w->conns, want->peer, want->domain, want->domain_of,
+                                 want->listener, &want->remote, &c);
     else if (want->remote.port && want->domain.n)
         st = sw_conn_dial_stranger(&w->conns, want->peer, want->domain, want->listener,
                                    &want->remote, &c);
@@ -222,6 +225,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
+        .domain = want->domain_of,
         .limit = dials_at_once(w, want->peer),
         .alias = want->alias,
     };
@@ -303,7 +307,9 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         return;
     if (a->kind == SW_ACT_CLOSE) {
         sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
-        sw_attempt_failed(&w->conns, c, a->verdict.status, a->verdict.why, a->verdict.got);
+        const struct sw_attempt_verdict v = {a->verdict.status, a->verdict.why, a->verdict.help,
+                                             a->verdict.got, a->verdict.claimed};
+        sw_attempt_denied(&w->conns, c, &v);
         sw_worker_conn_over(w, c, a->verdict.status, NULL);
         return;
     }

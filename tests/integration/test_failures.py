@@ -65,6 +65,38 @@ def test_a_refused_chain_is_recorded_with_all_of_it(scene):
             assert said[key_]
 
 
+def test_a_certificate_for_a_peers_domain_of_another_ca_is_recorded(scene):
+    """RFC 5922 7.1: the listener believes the CA, the peer's trust entry does not."""
+    second = scene.pki.ca("second")
+    cert, key = scene.pki.domain("claims", "peer.test", ca="second")
+    text = scene.config().replace("trust:\n", f"trust:\n  - {{name: others, ca: {second}}}\n", 1)
+    with Gateway(scene.folder, text.replace("trust: [partners]", "trust: [partners, others]")) as gw:
+        try_in(scene, ca=scene.ca, cert=cert, key=key)
+        r, said = wait_failure(gw, scene, reason="denied_identity")
+        assert (r["phase"], r["status"], r["peer"]) == ("identity", "denied_identity", "nobody")
+        assert (r["claims"], r["wanted"], r["wanted_trust"]) == ("carrier", "peer.test", "partners")
+        assert "second" in r["issuer"] and r["identity"] == "peer.test" and "peer.test" in r["presented"]
+        assert r["profile"] == "peer" and "claims" in r["profile_why"]
+        assert "trust entry" in r["why"] and "add the CA" in r["help"]
+        assert said["claims"] == "carrier" and said["issuer"] == r["issuer"]
+        assert not gw.events("connection_open")
+        assert failures(scene, "carrier")  # also by the peer's name
+
+
+def test_a_purpose_is_recorded_with_the_peer_whose_rule_decided(scene):
+    """RFC 5280 4.2.1.12: the peer's `purposes`, not the listener's; of a stranger the listener's."""
+    cert, key = scene.pki.domain("claims-eku", "peer.test", usage="serverAuth")
+    other, other_key = scene.pki.domain("other-eku", "other.test", usage="serverAuth")
+    with scene.gateway() as gw:
+        try_in(scene, ca=scene.ca, cert=cert, key=key)
+        r, _ = wait_failure(gw, scene, reason="denied_purpose")
+        assert (r["claims"], r["profile"]) == ("carrier", "peer") and "purposes" in r["profile_why"]
+        try_in(scene, ca=scene.ca, cert=other, key=other_key)
+        gw.wait_event("connection_failed", identity="other.test")
+        r = [x for x in failures(scene) if x.get("identity") == "other.test"][0]
+        assert r["profile"] == "listener" and "no domain of a peer" in r["profile_why"] and "claims" not in r
+
+
 def test_a_client_with_old_versions_is_recorded_with_its_offer(scene):
     with scene.gateway() as gw:
         raw = socket.create_connection(("127.0.0.1", scene.outside), timeout=5)

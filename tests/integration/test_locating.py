@@ -105,6 +105,50 @@ def test_next_server_is_tried_and_the_dead_one_avoided(scene):
         assert dead[0]["then"] == "the next target is tried"
 
 
+@pytest.mark.parametrize("names,ok", [("URI:sip:peer.test", False), ("URI:sip:second.test", True)])
+def test_the_name_looked_up_is_asked_for_and_expected(scene, names, ok):
+    """RFC 5922 4, 7.3, 7.8: of a peer with two domains, the one that was located."""
+    pem, key = scene.pki.leaf("two" + str(ok), san=names)
+    carrier, seen = serve(scene, {"cert": pem, "key": key, "ca": scene.ca}), []
+    carrier.context.sni_callback = lambda sock, name, ctx: seen.append(name)
+    zone = f"_sips._tcp SRV 1 0 {carrier.port} one.hoster.test."
+    zones = {"peer.test": zone, "second.test": zone, "hoster.test": HOSTER}
+    lab = Lab(scene, zones, routes="  - {from: pbx, to: dns}\n")
+    with open(lab.gw.config, encoding="utf-8") as file:
+        text = file.read().replace("domain: peer.test", "domain: [peer.test, second.test]")
+    with open(lab.gw.config, "w", encoding="utf-8") as file:
+        file.write(text)
+    with lab:
+        lab.send(uri="sip:bob@second.test")
+        s = carrier.accept()
+        if ok:
+            m = s.recv()
+            assert m.line == "MESSAGE sip:bob@second.test SIP/2.0"
+            s.send(sip.response(m, 200))
+            opened = lab.gw.wait_event("connection_open")[0]
+            assert (opened["peer"], opened["server_name"]) == ("carrier", "second.test")
+        else:
+            failed = lab.gw.wait_event("connection_failed", phase="identity")[0]
+            assert (failed["wanted"], failed["status"]) == ("second.test", "denied_identity")
+            assert s.wait_closed() and s.data == b""
+        assert lab.pbx.final().status == (200 if ok else 500)
+        assert seen == ["second.test"]
+
+
+def test_a_call_to_a_stranger_is_recorded_with_its_domain(scene):
+    """RFC 5922 7.3, docs/sips.md: the domain that was located and proved, not the name of a class."""
+    pem, key = scene.pki.leaf("far", san="DNS:sip.other.test,DNS:other.test")
+    far = serve(scene, {"cert": pem, "key": key, "ca": scene.ca})
+    zones = {"other.test": f"_sips._tcp SRV 1 0 {far.port} one.hoster.test.", "hoster.test": HOSTER}
+    with Lab(scene, zones, routes="  - {from: pbx, to: dns}\n") as lab:
+        lab.send("INVITE", uri="sip:bob@other.test")
+        s = far.accept()
+        s.send(sip.response(s.recv(), 200, headers="Contact: <sip:bob@other.test;transport=tls>\r\n"))
+        assert lab.pbx.final().status == 200
+        said = lab.gw.wait_event("call_hops")[0]
+        assert (said["out_peer"], said["out_identity"]) == ("verified", "other.test")
+
+
 def test_server_that_stalls_in_tls_is_avoided(scene):
     """RFC 3263 4.3: it takes the TCP connection, and says nothing. One request waits for it, not each."""
     carrier = serve(scene)

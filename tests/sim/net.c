@@ -277,6 +277,8 @@ static void dial(struct sim_worker *w, const struct sw_want *want, const struct 
                           : NULL;
     struct sim_conn *c =
         to && !to->deaf && w->node->fails == SW_OK ? conn_new(s, w, to, want, listener) : NULL;
+    if (c)
+        c->flow[0].domain_id = want->domain_of;
     bool listed = sw_pool_dialled(w->node->pool, pw, c ? &c->flow[0] : NULL) == SW_OK;
     if (!c) {
         opened(w, want->job,
@@ -310,6 +312,7 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want)
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
+        .domain = want->domain_of,
         .alias = want->alias,
         .local_id = want->any_of_peer           ? want->local_id
                     : want->transport == SW_TLS ? w->node->local_id

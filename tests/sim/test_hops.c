@@ -214,6 +214,24 @@ static void test_hops_name_the_domain_of_a_stranger(void **state)
     scene_fini(&x);
 }
 
+/* A chain says that a CA knows somebody, not whom: no identity was proved. RFC 5630 3.1.1, RFC 3261
+ * 26.2.2; docs/sips.md */
+static void test_hops_without_a_proved_name_are_not_secure(void **state)
+{
+    (void)state;
+    struct scene x;
+    scene_init(&x, "caller.test", false);
+    x.gate.conf.peers[1].verify = SW_VERIFY_CHAIN;
+    raw_proves(x.target, "elsewhere.test");
+    call(&x, x.target, 1, "sip", "", "Contact: <sips:bob@10.0.0.8>\r\n");
+    ask(&x);
+    EXPECT(0, "secure", "no");
+    EXPECT(0, "out_identity", "none");
+    EXPECT(0, "out_transport", "tls");
+    assert_non_null(strstr(value(&x, 0, "why"), "proved no name"));
+    scene_fini(&x);
+}
+
 /* The simulation's gateways keep 16; a BYE from either side takes its call out. */
 static void test_hops_are_kept_for_the_last_calls_until_their_bye(void **state)
 {
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_hops_that_others_wrote_decide_as_far_as_they_can_be_seen),
         cmocka_unit_test(test_hops_of_a_side_without_tls_are_named),
         cmocka_unit_test(test_hops_name_the_domain_of_a_stranger),
+        cmocka_unit_test(test_hops_without_a_proved_name_are_not_secure),
         cmocka_unit_test(test_hops_are_kept_for_the_last_calls_until_their_bye),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

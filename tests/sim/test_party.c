@@ -125,10 +125,56 @@ static void test_party_is_found_by_its_record_route(void **state)
         }
 }
 
+/* "The identity expected is the name looked up": RFC 5922 4, 7.3. A peer has two domains, and a
+ * server that proves one is not taken for the other, whether it is dialled or open already. */
+static void test_party_proves_the_domain_that_was_located(void **state)
+{
+    static const struct {
+        const char *first, *then, *names;
+        bool ok[2];
+        unsigned dialled;
+    } rows[] = {
+        {"sip:b@partner.test", "sip:b@second.test", "partner.test", {true, false}, 2},
+        {"sip:b@partner.test", "sip:b@second.test", "second.test", {false, true}, 2},
+        {"sip:b@partner.test", "sip:b@second.test", "partner.test second.test", {true, true}, 2},
+        {"sip:b@second.test", "sip:c@second.test", "partner.test second.test", {true, true}, 1},
+        {"sip:b@example.test", "sip:b@second.test", "second.test", {false, true}, 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static const struct sw_slice both[] = {SW_SLICE("partner.test"), SW_SLICE("second.test")};
+        struct located x;
+        located_init(&x, rows[i].names);
+        x.gate.conf.peers[0].domains = both;
+        x.gate.conf.peers[0].domain_count = 2;
+        struct sw_route_conf *r = conf_route(&x.gate.conf, "pbx", "partner", NULL);
+        r->domain = SW_SLICE("example.test");
+        route_lookup(&x.gate.conf, SW_LOOKUP_DNS);
+        located_start(&x);
+        zone_srv(&x.zone, "_sips._tcp.partner.test", 1, 0, 5061, "one.hoster.test");
+        zone_srv(&x.zone, "_sips._tcp.second.test", 1, 0, 5061, "one.hoster.test");
+        zone_address(&x.zone, "one.hoster.test", "10.0.0.11");
+        for (int k = 0; k < 2; k++) {
+            unsigned came = raw_count(x.one, "MESSAGE");
+            send_request(&x, "MESSAGE", k ? rows[i].then : rows[i].first, k ? "c2" : "c1", "");
+            run_ms(&x, 1000);
+            assert_int_equal(raw_count(x.one, "MESSAGE") - came, rows[i].ok[k]);
+            if (rows[i].ok[k])
+                raw_answer(x.one, raw_nth(x.one, "MESSAGE", came), "200 OK", "");
+            run_ms(&x, 300);
+        }
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 200"), rows[i].ok[0] + rows[i].ok[1]);
+        assert_int_equal(raw_count(x.pbx, "SIP/2.0 500"), !rows[i].ok[0] + !rows[i].ok[1]);
+        assert_int_equal(x.sim->conn_count, rows[i].dialled);
+        located_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_party_is_whoever_proves_the_dialogs_domain),
+        cmocka_unit_test(test_party_proves_the_domain_that_was_located),
         cmocka_unit_test(test_party_is_found_by_its_record_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,31 @@ static void test_pool_tells_verified_domains_apart(void **state)
     assert_dial(w);
 }
 
+/* RFC 5922 4, RFC 5923 8.1: what was looked up by a name goes to who proved that one */
+static void test_pool_tells_a_peers_domains_apart(void **state)
+{
+    struct sw_flow f = conn(0, 10), g = conn(0, 11);
+    struct sw_pool_want w = want(0);
+    (void)state;
+    f.domain_id = 1;
+    put(f, true);
+    assert_found(w, SW_POOL_OPEN, f); /* an address of the peer was wanted: any of its names */
+    w.domain = 1;
+    assert_found(w, SW_POOL_OPEN, f);
+    w.domain = 2;
+    assert_dial(w);
+    put(g, false); /* being dialled by its address: what it will prove is not known */
+    assert_dial(w);
+    put(g, true); /* a pin or an address: it stands for all names */
+    assert_found(w, SW_POOL_OPEN, g);
+    g.domain_id = 2;
+    put(g, false);
+    assert_found(w, SW_POOL_WAIT, g);
+    assert_false(sw_pool_is_surplus(g_pool, &g, 0, 1));
+    sw_pool_del(g_pool, &f);
+    sw_pool_del(g_pool, &g);
+}
+
 static void test_pool_holds_many_peers(void **state)
 {
     enum { MANY = 40000 };
@@ -489,6 +514,7 @@ int main(void)
         TEST(test_pool_surplus_is_the_same_at_both_ends),
         TEST(test_pool_surplus_counts_what_requests_may_use),
         TEST(test_pool_tells_verified_domains_apart),
+        TEST(test_pool_tells_a_peers_domains_apart),
         TEST(test_pool_holds_many_peers),
         TEST(test_pool_serves_threads_at_once),
         TEST(test_pool_limit_holds_among_threads),

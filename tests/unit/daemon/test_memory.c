@@ -165,6 +165,51 @@ static void test_memory_that_fails_is_told_or_nothing_is_missing(void **state)
     }
 }
 
+/* Made again from the text of `was` as its lists or files change; false: it was refused. */
+static bool again(const struct sw_config *was, enum sw_config_from from, struct sum *sum)
+{
+    struct sw_config c;
+    struct sw_diags diags = {0};
+    bool ok = sw_config_again("conf.yaml", was, from, &c, &diags) == SW_OK;
+    fault.on = false;
+    assert_int_equal(ok, diags.errors == 0);
+    if (ok)
+        *sum = sum_of(&c, &diags);
+    sw_config_free(&c);
+    sw_diags_free(&diags);
+    return ok;
+}
+
+/* What it shares with the one that runs is freed once by each, in whatever order. */
+static void test_lists_read_again_are_whole_or_refused(void **state)
+{
+    struct sw_config was;
+    struct sw_diags diags = {0};
+    struct sum whole, got;
+    (void)state;
+    assert_int_equal(sw_config_load("conf.yaml", NULL, &was, &diags), SW_OK);
+    whole = sum_of(&was, &diags);
+    for (enum sw_config_from from = SW_CONFIG_RUNNING; from <= SW_CONFIG_LISTS; from++)
+        for (enum fault_layer l = 0; l < FAULT_LAYERS; l++) {
+            fault = (struct fault){.layer = l, .on = true};
+            assert_true(again(&was, from, &got));
+            got.warnings = whole.warnings; /* only files that are read are warned of */
+            assert_memory_equal(&got, &whole, sizeof(got));
+            uint64_t count = fault.count[l], step = (count + 99) / 100;
+            assert_true(count > 0);
+            for (uint64_t at = 1; at <= count; at += step) {
+                fault = (struct fault){.layer = l, .mode = FAULT_ONCE, .at = at, .on = true};
+                if (!again(&was, from, &got))
+                    continue;
+                got.warnings = whole.warnings;
+                if (l == FAULT_ROOM)
+                    assert_memory_equal(&got, &whole, sizeof(got));
+            }
+        }
+    sw_config_free(&was);
+    sw_diags_free(&diags);
+}
+
 static void test_memory_that_is_gone_is_told_as_such(void **state)
 {
     struct sw_config c;
@@ -186,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_that_fails_is_told_or_nothing_is_missing),
+        cmocka_unit_test(test_lists_read_again_are_whole_or_refused),
         cmocka_unit_test(test_memory_that_is_gone_is_told_as_such),
     };
     return cmocka_run_group_tests(tests, make_configuration, pki_finish);

@@ -96,6 +96,15 @@ static const char *name_of(uint32_t id)
     return p ? p->name.p : id == SW_PEER_VERIFIED ? "verified" : "nobody";
 }
 
+static const struct sw_peer_conf *peer(const char *name)
+{
+    for (size_t i = 0; i < UNIT_COUNT(peers); i++)
+        if (sw_slice_eq(peers[i].name, sw_slice_str(name)))
+            return &peers[i];
+    fail();
+    return NULL;
+}
+
 struct shown {
     const char *names[NAMES_MAX]; /* "sip:..." is a URI, "ip:..." an address, all else a DNS name */
     uint32_t trust;               /* the entry that vouches; 0: none */
@@ -218,6 +227,34 @@ static void test_ingress_says_why_a_name_is_nobodys(void **state)
     }
 }
 
+/* RFC 5922 7.1: a certificate for a peer's domain that is not what the peer is known by is refused,
+ * and the peer named; one that proves another domain as well is that one's. */
+static void test_ingress_claim_of_a_peers_domain_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shown shown;
+        const char *claimed, *why;
+    } rows[] = {
+        {{{"sip:peer.test"}, 3, 0}, "carrier", "trust entry does not vouch"},
+        {{{"sip:peer.test"}, 0, 0}, "carrier", "trust entry does not vouch"},
+        {{{"sip:own.test", "sip:again.test"}, 3, 0}, "again", "trust entry does not vouch"},
+        {{{"sip:branch.test"}, 1, 0}, "branch", "not the pinned one"},
+        {{{"sip:peer.test", "sip:other.test"}, 3, 0}, NULL, "no peer's"},
+        {{{"sip:other.test"}, 0, 0}, NULL, "proves no SIP domain"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct sw_ident id = ident(&rows[i].shown);
+        struct sw_flow f = flow_from("203.0.113.9:40000", SW_TLS, OUTSIDE);
+        f.ident = &id;
+        struct sw_ingress in = sw_ingress_inbound(&conf, &f);
+        assert_int_equal(in.status, rows[i].claimed ? SW_DENIED_IDENTITY : SW_OK);
+        assert_int_equal(in.claimed, rows[i].claimed ? peer(rows[i].claimed)->id : 0);
+        assert_non_null(strstr(in.why, rows[i].why));
+        assert_true(!rows[i].claimed || (in.peer == SW_PEER_NOBODY && in.help));
+    }
+}
+
 static void test_ingress_endless_names_are_no_peers(void **state)
 {
     (void)state;
@@ -279,15 +316,6 @@ static void test_ingress_shown_certificate_outweighs_the_source(void **state)
     struct sw_ident id = ident(&strange);
     f.ident = &id;
     assert_string_equal(name_of(sw_ingress_inbound(&conf, &f).peer), "nobody");
-}
-
-static const struct sw_peer_conf *peer(const char *name)
-{
-    for (size_t i = 0; i < UNIT_COUNT(peers); i++)
-        if (sw_slice_eq(peers[i].name, sw_slice_str(name)))
-            return &peers[i];
-    fail();
-    return NULL;
 }
 
 /* RFC 5922 7.3 */
@@ -499,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ingress_certificate_decides_whose_a_connection_is),
         cmocka_unit_test(test_ingress_says_why_a_name_is_nobodys),
+        cmocka_unit_test(test_ingress_claim_of_a_peers_domain_is_refused),
         cmocka_unit_test(test_ingress_endless_names_are_no_peers),
         cmocka_unit_test(test_ingress_source_counts_on_its_listener_and_transport),
         cmocka_unit_test(test_ingress_shown_certificate_outweighs_the_source),
