@@ -69,6 +69,7 @@ const char *sw_dns_tlsa_unusable(const struct sw_dns_tlsa *t);
 struct sw_dane {
     struct sw_slice records; /* TLSA, as in struct sw_dns_answer; empty: nothing */
     struct sw_slice host;    /* the server that they are of */
+    struct sw_slice domain;  /* that was looked for, and led there: all of that is signed */
 };
 
 /** Fills in a question; the name in lower case, its final dot taken off. SW_PEER_SYNTAX: no name.

@@ -45,7 +45,7 @@ struct sw_pin {
 
 /* In `vouched`, beside the ids of trust entries: signed TLSA records of the server. RFC 6698 */
 #define SW_VOUCHED_DANE_EE UINT32_MAX       /* they are of this certificate or key: usage 3 */
-#define SW_VOUCHED_DANE_TA (UINT32_MAX - 1) /* of a CA of its chain: usage 2 */
+#define SW_VOUCHED_DANE_TA (UINT32_MAX - 1) /* of a CA of its chain: usage 2; entries are below */
 
 struct sw_ident {
     uint8_t fingerprint[32];          /* SHA-256 of the certificate (DER) */

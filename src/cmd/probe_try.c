@@ -244,7 +244,8 @@ static bool identity(struct probe_attempt *a, struct probe_link *l)
         .outbound = true,
         .ident = ident,
     };
-    const struct sw_ingress_server server = {.peer = &a->goal->peer, .host = a->dane.host};
+    const struct sw_ingress_server server = {
+        .peer = &a->goal->peer, .host = a->dane.host, .located = a->dane.domain};
     enum sw_status s = sw_ingress_dane(NULL, &server, &flow, &in);
     if (s == SW_AGAIN)
         s = sw_ingress_outbound(NULL, &a->goal->peer, &flow, &in);

@@ -110,6 +110,7 @@ struct sw_conn {
     struct sw_tls *tls;          /* NULL: plain */
     struct sw_conn_named *named; /* we dialled it where a name leads; NULL: not so */
     char *server;                /* whose TLSA records count; NULL: none do */
+    char *located;               /* the domain that led to it, in the same block */
     struct sw_load *load;        /* of its peer, in which it counts; NULL: it does not */
     struct sw_hold *hold;  /* of the configuration that its handshake uses; NULL: it is over */
     struct sw_timer timer; /* of the state: connect, handshake, idle, closing */
@@ -251,6 +252,12 @@ SW_MUST_USE enum sw_status sw_conn_believe(struct sw_conn *c, const struct sw_da
 static inline struct sw_slice sw_conn_server(const struct sw_conn *c)
 {
     return c->server ? sw_slice_str(c->server) : sw_slice("", 0);
+}
+
+/** The domain whose location led to that host; empty: there is none. */
+static inline struct sw_slice sw_conn_located(const struct sw_conn *c)
+{
+    return c->server ? sw_slice_str(c->located) : sw_slice("", 0);
 }
 
 /** Starts to dial. SW_LIMIT_PEER: not begun; SW_LIMIT, SW_LIMIT_MEMORY, SW_CRYPTO,

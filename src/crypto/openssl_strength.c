@@ -45,7 +45,11 @@ enum { STRENGTH_LEAST = 112, RSA_LEAST = 2048 };
 
 bool sw_x509_weak_key(X509 *x)
 {
-    EVP_PKEY *key = X509_get0_pubkey(x);
+    return sw_weak_public_key(X509_get0_pubkey(x));
+}
+
+bool sw_weak_public_key(const EVP_PKEY *key)
+{
     if (!key)
         return true;
     if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS"))

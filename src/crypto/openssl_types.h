@@ -113,6 +113,7 @@ int sw_x509_chain_weak(STACK_OF(X509) * chain, int anchor_at, int *depth);
 /** True if the key is one that nobody should believe any more: RSA under 2048 bits, all else under
  * 112 bits of strength (EC under 224 bits). RFC 9325 4.5 */
 bool sw_x509_weak_key(X509 *x);
+bool sw_weak_public_key(const EVP_PKEY *key);
 
 /** True if it was signed with a hash whose collisions are found, such as SHA-1 and MD5. RFC 9325
  * 4.5 */

@@ -19,6 +19,8 @@ static const char *unfit(const struct sw_peer_conf *p)
         return "it is no tls peer";
     if (p->address_count)
         return "it has an address, so no DNS leads to it (leave address out)";
+    if (!p->domain_count)
+        return "it has no domain, so no DNS leads to it (domain: NAME)";
     if (p->pin_count)
         return "its trust is pinned: a pin is believed as it is, and nothing else";
     return p->best_effort ? "security: best-effort would send in the clear where TLSA records "

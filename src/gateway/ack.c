@@ -105,8 +105,10 @@ static bool needs_records(const struct sw_proxy *p, const struct sw_event *faile
 {
     const struct sw_cookie *k = &failed->cookie;
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, k->peer);
+    struct sw_slice host = peer && peer->domain_count ? peer->domains[0] : sw_slice("", 0);
     return k->why == SW_FOR_HOP && k->transport == SW_TLS && failed->remote.port &&
-           !(peer && peer->address_count) && sw_location_wants_dane(p->conf, peer, k->listener);
+           !(peer && peer->address_count) &&
+           sw_location_wants_dane(p->conf, peer, k->listener, host);
 }
 
 void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)

@@ -226,7 +226,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     struct sw_peer_conf one;
     uint32_t located = sw_party_located(wanted, ev->domain, &one);
     wanted = located ? &one : wanted;
-    const struct sw_ingress_server server = {wanted, ev->domain, ev->server};
+    const struct sw_ingress_server server = {wanted, ev->domain, ev->server, ev->located};
     enum sw_status dane = flow->outbound ? sw_ingress_dane(p->conf, &server, flow, &in) : SW_AGAIN;
     if (dane != SW_AGAIN)
         s = dane;
@@ -263,7 +263,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
         a->verdict.proof = sw_ingress_proof(located ? &one : peer, flow, &a->verdict.domain_id);
     if (peer && dane == SW_OK) {
         a->verdict.proof = SW_PROOF_NAME;
-        a->verdict.domain_id = a->verdict.domain_id ? a->verdict.domain_id : 1;
+        a->verdict.domain_id = sw_peer_domain(peer, ev->located);
     }
     if (located && a->verdict.domain_id)
         a->verdict.domain_id = located;

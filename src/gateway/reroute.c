@@ -40,6 +40,14 @@ static bool is_hop(const struct sw_send *s)
     return s->cookie.why == SW_FOR_HOP;
 }
 
+/* The servers of the peer's own domain. */
+static void to_domain(const struct sw_peer_conf *peer, struct sw_locate_goal *g)
+{
+    g->host = peer->domains[0];
+    g->port = 0;
+    g->transport = sw_slice("", 0);
+}
+
 /* Where the message goes by what stands in it. Its slices borrow from its bytes. */
 static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locate_goal *g)
 {
@@ -54,13 +62,16 @@ static bool goal_of(struct sw_proxy *p, const struct sw_send *s, struct sw_locat
     };
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, s->cookie.peer);
     if (is_hop(s) && peer && peer->domain_count) { /* as the INVITE; its URI may name anybody */
-        g->host = peer->domains[0];
-        g->transport = sw_slice("", 0);
+        to_domain(peer, g);
         return true;
     }
-    if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK)
+    if (!hdrs || sw_msg_parse(s->bytes, s->n, hdrs, SW_HDRS_MAX, &m) != SW_OK ||
+        !(s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g)))
         return false;
-    return s->owner == SW_SEND_ACK ? ack_goal(&m, g) : response_goal(&m, g);
+    struct sw_endpoint ip;
+    if (peer && peer->dane && !sw_peer_domain(peer, g->host) && !sw_endpoint_ip_parse(g->host, &ip))
+        to_domain(peer, g); /* only there TLSA records prove it */
+    return true;
 }
 
 /* A datagram has no connection to wait for: as if it were open. */
@@ -189,7 +200,7 @@ static bool start(struct sw_proxy *p, struct sw_send *s)
     if (s->owner == SW_SEND_ACK && peer && peer->address_count &&
         !sw_endpoint_ip_parse(g.host, &ip))
         return configured(p, s); /* "instead of DNS" */
-    bool dane = sw_location_wants_dane(p->conf, peer, s->cookie.listener);
+    bool dane = sw_location_wants_dane(p->conf, peer, s->cookie.listener, g.host);
     struct sw_location *x = sw_location_start(p, &g, dane, NULL, SW_USER_PARKED);
     if (!x)
         return configured(p, s);

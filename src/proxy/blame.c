@@ -31,9 +31,12 @@ static const struct sw_target *next_of(const struct sw_proxy *p, const struct sw
     return NULL;
 }
 
-static bool is_last(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
-                    const struct sw_target *t)
+/* Where whoever is in a dialog sends a request says nothing of the peer. */
+static bool is_blamed(const struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
+                      const struct sw_target *t)
 {
+    if (t->by_uri)
+        return false;
     const struct sw_target *next = next_of(p, f, c);
     return !next || next->peer != t->peer;
 }
@@ -41,13 +44,13 @@ static bool is_last(const struct sw_proxy *p, const struct sw_fork *f, const str
 void sw_blame_peer(struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
                    const struct sw_target *t, const char *why)
 {
-    if (is_last(p, f, c, t))
+    if (is_blamed(p, f, c, t))
         sw_passive_failed(p, sw_proxy_peer(p->conf, t->peer), why);
 }
 
 void sw_blame_loss(struct sw_proxy *p, const struct sw_fork *f, const struct sw_choice *c,
                    const struct sw_target *t)
 {
-    if (is_last(p, f, c, t))
+    if (is_blamed(p, f, c, t))
         sw_passive_lost(p, sw_proxy_peer(p->conf, t->peer));
 }

@@ -61,7 +61,8 @@ static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const st
                                     : !next_uri(f, &u))
         return NULL;
     struct sw_locate_goal g = goal_of(p, &u, t);
-    bool dane = sw_location_wants_dane(p->conf, sw_proxy_peer(p->conf, t->peer), t->listener);
+    bool dane =
+        sw_location_wants_dane(p->conf, sw_proxy_peer(p->conf, t->peer), t->listener, g.host);
     if (t->locate != SW_TARGET_ENUM)
         return sw_location_start(p, &g, dane, NULL, SW_USER_BRANCH);
     if (!sw_number_of(p->conf, &u, number))

@@ -214,6 +214,14 @@ const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c
     return NULL;
 }
 
+uint32_t sw_peer_domain(const struct sw_peer_conf *p, struct sw_slice host)
+{
+    for (uint32_t i = 0; i < p->domain_count; i++)
+        if (sw_domain_eq(p->domains[i], host))
+            return i + 1;
+    return 0;
+}
+
 /* Peers have the lower half of the numbers and proved domains the upper one: nobody can find a
  * domain that is taken for a peer. */
 uint32_t sw_proxy_peer_id(struct sw_slice name)

@@ -192,6 +192,9 @@ const struct sw_peer_conf *sw_proxy_peer(const struct sw_proxy_conf *c, uint32_t
 const struct sw_peer_conf *sw_proxy_peer_of_domain(const struct sw_proxy_conf *c,
                                                    struct sw_slice domain);
 
+/** Which of the peer's domains a host is, in any case, from 1; 0: none. */
+uint32_t sw_peer_domain(const struct sw_peer_conf *p, struct sw_slice host);
+
 /** The key of ids that a key stands for: that of `domain_key`, or one that seals. */
 struct sw_sip_key sw_proxy_domain_key(const struct sw_hmac_key *of);
 

@@ -2,14 +2,16 @@
  */
 #include "proxy/ingress.h"
 
+/* The records prove whoever was looked for, under that name only: RFC 7673 4.1 */
 static bool may_be_believed(const struct sw_proxy_conf *c, const struct sw_ingress_server *s,
                             const struct sw_flow *flow)
 {
     if (!flow->ident || !s->host.n)
         return false;
     if (s->peer)
-        return s->peer->dane && !s->peer->pin_count;
-    return s->domain.n && flow->listener < c->listener_count && c->listeners[flow->listener].dane &&
+        return s->peer->dane && !s->peer->pin_count && sw_peer_domain(s->peer, s->located);
+    return s->domain.n && sw_domain_eq(s->domain, s->located) &&
+           flow->listener < c->listener_count && c->listeners[flow->listener].dane &&
            !sw_proxy_peer_of_domain(c, s->domain);
 }
 

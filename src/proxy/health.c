@@ -239,9 +239,10 @@ static bool ask_next_place(struct sw_proxy *p, struct sw_ping *ping)
         return false;
     const struct sw_locate_place *at = &x->locate->place[ping->place++];
     struct sw_dane dane;
-    if (!sw_location_dane(&p->e->scratch, x->locate, at, &dane))
-        return false;
-    ask_at(p, ping, at->remote, (enum sw_transport)at->transport, dane);
+    if (sw_location_dane(&p->e->scratch, x->locate, at, &dane))
+        ask_at(p, ping, at->remote, (enum sw_transport)at->transport, dane);
+    else
+        again(p, ping);
     return true;
 }
 

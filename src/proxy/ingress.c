@@ -133,12 +133,20 @@ static uint16_t by_wide_rule(const struct sw_proxy_conf *c, const struct sw_flow
     return NONE;
 }
 
-/* NULL if one of those who vouch for a stranger allows it to be a client. */
-static const char *unfit_stranger(const struct sw_ident *ident)
+/* NULL if one of the trust entries that vouch for a stranger allows what it does; else why none
+ * does, and if that is for its purposes. TLSA records are no entry: see sw_ingress_dane. */
+static const char *unfit_stranger(const struct sw_ident *ident, bool outbound, bool *purposes)
 {
-    const char *why = "no trust entry vouches for it";
-    for (uint32_t i = 0; i < ident->vouched_count && why; i++)
-        why = sw_ingress_unfit(sw_ident_uses(ident, ident->vouched[i]), SW_PURPOSES_STRICT, false);
+    const char *why = outbound ? "no trust entry of the listener vouches for it"
+                               : "no trust entry vouches for it";
+    *purposes = false;
+    for (uint32_t i = 0; i < ident->vouched_count && why; i++) {
+        if (ident->vouched[i] >= SW_VOUCHED_DANE_TA)
+            continue;
+        *purposes = true;
+        why =
+            sw_ingress_unfit(sw_ident_uses(ident, ident->vouched[i]), SW_PURPOSES_STRICT, outbound);
+    }
     return why;
 }
 
@@ -186,7 +194,8 @@ static struct sw_ingress by_certificate(const struct sw_proxy_conf *c, const str
     } else if (unfit_why) {
         return unfit_peer(c, in.got, unfit_why, unfit);
     } else if (flow->ident->vouched_count && (stranger.n || !in.got.n)) {
-        unfit_why = unfit_stranger(flow->ident);
+        bool purposes;
+        unfit_why = unfit_stranger(flow->ident, false, &purposes);
         if (unfit_why)
             return refused(stranger, unfit_why);
         if (stranger.n) {
@@ -340,7 +349,7 @@ enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flo
 enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c, struct sw_slice domain,
                                    const struct sw_flow *flow, struct sw_ingress *out)
 {
-    const char *unfit_why = "no trust entry of the listener vouches for it";
+    bool purposes;
     *out = (struct sw_ingress){.peer = SW_PEER_VERIFIED, .got = domain};
     if (!flow->ident || !sw_transport_secure((enum sw_transport)flow->transport)) {
         out->why = "the server showed no certificate";
@@ -359,11 +368,7 @@ enum sw_status sw_ingress_stranger(const struct sw_proxy_conf *c, struct sw_slic
         out->got = first_identity(flow->ident);
         return SW_DENIED_IDENTITY;
     }
-    for (uint32_t i = 0; i < flow->ident->vouched_count && unfit_why; i++)
-        unfit_why = sw_ingress_unfit(sw_ident_uses(flow->ident, flow->ident->vouched[i]),
-                                     SW_PURPOSES_STRICT, true);
+    const char *unfit_why = unfit_stranger(flow->ident, true, &purposes);
     out->why = unfit_why ? unfit_why : "its certificate proves the domain that was located";
-    return !unfit_why                       ? SW_OK
-           : flow->ident->vouched_count > 0 ? SW_DENIED_PURPOSE
-                                            : SW_DENIED_IDENTITY;
+    return !unfit_why ? SW_OK : purposes ? SW_DENIED_PURPOSE : SW_DENIED_IDENTITY;
 }

@@ -59,7 +59,8 @@ const char *sw_ingress_unfit(unsigned uses, enum sw_purposes rule, bool outbound
 struct sw_ingress_server {
     const struct sw_peer_conf *peer; /* NULL: none, then it must prove `domain` */
     struct sw_slice domain;
-    struct sw_slice host; /* the name of the server whose TLSA records count; empty: none do */
+    struct sw_slice host;    /* the name of the server whose TLSA records count; empty: none do */
+    struct sw_slice located; /* the domain that led to it: the peer's, or `domain` */
 };
 
 /**

@@ -19,21 +19,24 @@ uint8_t sw_location_families(const struct sw_proxy_conf *c, uint16_t listener)
 }
 
 bool sw_location_wants_dane(const struct sw_proxy_conf *c, const struct sw_peer_conf *peer,
-                            uint16_t listener)
+                            uint16_t listener, struct sw_slice host)
 {
-    return peer ? peer->dane : listener < c->listener_count && c->listeners[listener].dane;
+    if (peer)
+        return peer->dane && sw_peer_domain(peer, host);
+    return listener < c->listener_count && c->listeners[listener].dane;
 }
 
 bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
                       const struct sw_locate_place *place, struct sw_dane *out)
 {
     const struct sw_dane is = sw_locate_dane(x, place);
-    *out = (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
+    *out = (struct sw_dane){.records = {NULL, 0}};
     if (!is.records.n)
         return true;
     out->records = sw_arena_dup(a, is.records);
     out->host = sw_arena_dup(a, is.host);
-    return out->records.p && out->host.p;
+    out->domain = sw_arena_dup(a, is.domain);
+    return out->records.p && out->host.p && out->domain.p;
 }
 
 bool sw_location_over(const struct sw_location *x)
@@ -122,7 +125,7 @@ static void locate_uri(struct sw_proxy *p, struct sw_location *x)
     g.transport = u.transport;
     g.sips = u.scheme == SW_SCHEME_SIPS;
     const struct sw_peer_conf *peer = sw_proxy_peer_of_domain(p->conf, g.host);
-    bool dane = sw_location_wants_dane(p->conf, peer, x->listener);
+    bool dane = sw_location_wants_dane(p->conf, peer, x->listener, g.host);
     g.tlsa = dane && !x->number->any_unsigned ? x->tlsa : NULL; /* "the entire chain": RFC 7673 3 */
     sw_locate_start(x->locate, &g);
 }

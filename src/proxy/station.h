@@ -85,10 +85,12 @@ struct sw_slice sw_location_reason(struct sw_proxy *p, const struct sw_location 
 SW_MUST_USE bool sw_location_dane(struct sw_arena *a, const struct sw_locate *x,
                                   const struct sw_locate_place *place, struct sw_dane *out);
 
-/** Whether servers of a peer, or of those who are none and are dialled from `listener`, may be
- * believed by TLSA records. */
+/** Whether the servers of a host may be believed by TLSA records: as those of a peer if it is one
+ * of its domains, as those of who is none if they are dialled from a listener that lets them. A
+ * host that is not the peer's is anybody's choice, and its records would prove the peer. RFC
+ * 7673 4.1 */
 bool sw_location_wants_dane(const struct sw_proxy_conf *c, const struct sw_peer_conf *peer,
-                            uint16_t listener);
+                            uint16_t listener, struct sw_slice host);
 
 /** The families that a listener can reach: that of its own address; connections from a wildcard
  * address both. */

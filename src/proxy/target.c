@@ -262,6 +262,14 @@ static bool next_hop(const struct sw_request *q, enum sw_transport transport,
     return true;
 }
 
+static bool is_at(const struct sw_peer_conf *peer, const struct sw_endpoint *e)
+{
+    for (uint32_t i = 0; peer && i < peer->address_count; i++)
+        if (sw_endpoint_eq(&peer->addresses[i], e))
+            return true;
+    return false;
+}
+
 static bool one_choice(struct sw_targets *targets, struct sw_refusal *out)
 {
     for (uint32_t i = 1; i < targets->count; i++)
@@ -317,14 +325,17 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         t.remote.port = 0;
     if (by_flow)
         add(targets, &t);
-    if ((!by_flow || stream) && next_hop(q, (enum sw_transport)s->transport, &direct.remote))
+    if ((!by_flow || stream) && next_hop(q, (enum sw_transport)s->transport, &direct.remote)) {
+        direct.by_uri = !is_at(peer, &direct.remote);
         add(targets, &direct);
-    else {
+        direct.by_uri = false;
+    } else {
         if (direct.alias && !s->outbound)
             add_aliases(s, direct, targets);
         if ((!by_flow || stream) && (!peer || !peer->address_count)) /* "instead of DNS" */
             sw_target_add_hop(p, q, &direct, targets);
     }
+    sw_target_add_domain(p, q, &direct, targets);
     direct.listed = true;
     for (struct sw_place_walk w =
              sw_place_begin(p, stream ? peer : NULL, (enum sw_transport)s->transport);

@@ -34,6 +34,7 @@ struct sw_target {
     uint8_t group;       /* those of a group are tried at once, after the group before it failed */
     uint8_t locate;      /* enum sw_target_locate */
     bool located;        /* the DNS said where it is */
+    bool by_uri;         /* a URI of the request says where it is, and not the configuration */
     bool listed;         /* its peer is configured to be there */
     uint32_t timeout_ms; /* without any answer the next target is tried */
     struct sw_dane dane; /* what is signed of its certificate */
@@ -83,6 +84,11 @@ bool sw_target_lookup(struct sw_proxy *p, const struct sw_route_conf *r, const s
  */
 void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
                        const struct sw_target *t, struct sw_targets *targets);
+
+/** The servers of a peer's own domain, if TLSA records may prove it there, and the next hop is
+ * another name, where they do not. RFC 7673 4.1 */
+void sw_target_add_domain(const struct sw_proxy *p, const struct sw_request *q,
+                          const struct sw_target *t, struct sw_targets *targets);
 
 /** Adds the places of a peer, which are one choice: its addresses, or what the DNS says of its
  * domain. */

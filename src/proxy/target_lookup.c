@@ -122,9 +122,24 @@ void sw_target_add_hop(const struct sw_proxy *p, const struct sw_request *q,
     const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
     struct sw_target x = *t;
     struct sw_slice host = sw_target_host(u);
-    bool known = sw_proxy_peer(p->conf, t->peer);
+    const struct sw_peer_conf *known = sw_proxy_peer(p->conf, t->peer);
     if (!sw_uri_is_sip(u) || (!known && !sw_party_may_be_at(p->conf, t->peer, host)))
         return;
     x.locate = SW_TARGET_HOP;
+    x.by_uri = known && !sw_peer_domain(known, host);
+    add(targets, &x);
+}
+
+void sw_target_add_domain(const struct sw_proxy *p, const struct sw_request *q,
+                          const struct sw_target *t, struct sw_targets *targets)
+{
+    const struct sw_uri *u = q->r->count ? &q->r->next : &q->v->uri;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, t->peer);
+    struct sw_target x = *t;
+    if (!peer || !peer->dane || t->transport != SW_TLS ||
+        (sw_uri_is_sip(u) && sw_peer_domain(peer, sw_target_host(u))))
+        return;
+    x.remote = (struct sw_endpoint){0};
+    x.locate = SW_TARGET_PEER;
     add(targets, &x);
 }

@@ -100,10 +100,11 @@ bool sw_locate_tlsa_failed(const struct sw_locate *x, const struct sw_locate_ser
 struct sw_dane sw_locate_dane(const struct sw_locate *x, const struct sw_locate_place *place)
 {
     if (place->tlsa < 0 || place->step < 0)
-        return (struct sw_dane){.records = {NULL, 0}, .host = {NULL, 0}};
+        return (struct sw_dane){.records = {NULL, 0}};
     const struct sw_locate_step *s = &x->step[place->tlsa];
     return (struct sw_dane){
         .records = sw_slice(x->tlsa->bytes + s->tlsa_at, s->tlsa_n),
         .host = sw_slice_str(x->step[place->step].question.name),
+        .domain = sw_slice_str(x->host),
     };
 }

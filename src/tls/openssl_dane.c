@@ -81,11 +81,19 @@ static void believe_leaf(X509 *leaf, struct sw_trust_verdict *v)
         vouch(v, SW_VOUCHED_DANE_EE, SW_USE_ALL);
 }
 
-/* The chain ends where the record matched. RFC 7671 5.2 */
-static void believe_chain(STACK_OF(X509) * chain, struct sw_trust_verdict *v)
+/* The chain ends where the record matched, or below the CA of which a record is the key alone,
+ * whose signature counts like any other. RFC 7671 5.2 */
+static void believe_chain(const struct sw_tls *t, STACK_OF(X509) * chain,
+                          struct sw_trust_verdict *v)
 {
+    EVP_PKEY *alone = NULL;
     int top = sk_X509_num(chain) - 1;
     int error = sw_x509_chain_weak(chain, top, &v->depth);
+    (void)SSL_get0_dane_authority(t->ssl, NULL, &alone);
+    if (error == X509_V_OK && alone && sw_weak_public_key(alone))
+        error = X509_V_ERR_CA_KEY_TOO_SMALL;
+    else if (error == X509_V_OK && alone && sw_x509_weak_signature(sk_X509_value(chain, top)))
+        error = X509_V_ERR_CA_MD_TOO_WEAK;
     if (error != X509_V_OK)
         v->error = error;
     else
@@ -118,7 +126,7 @@ bool sw_tls_dane_judge(struct sw_tls *t, X509_STORE_CTX *asked, struct sw_trust_
     else if (usage == DANE_EE)
         believe_leaf(X509_STORE_CTX_get0_cert(asked), v);
     else if (usage == DANE_TA)
-        believe_chain(X509_STORE_CTX_get0_chain(ctx), v);
+        believe_chain(t, X509_STORE_CTX_get0_chain(ctx), v);
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(none);
     X509_STORE_CTX_set_error(asked, v->error);

@@ -101,7 +101,8 @@ static void identify(struct sw_worker *w, struct sw_conn *c)
                                 .flow = &c->flow,
                                 .flow_id = c->flow.id,
                                 .domain = sw_conn_domain(c),
-                                .server = sw_conn_server(c)};
+                                .server = sw_conn_server(c),
+                                .located = sw_conn_located(c)};
     struct sw_ref ref = c->ref;
     sw_worker_event(w, &ev);
     c = sw_conn_get(&w->conns, ref);

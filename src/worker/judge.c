@@ -74,7 +74,8 @@ static void judge(struct sw_worker *w, struct sw_conn *c)
                                 .flow = &c->flow,
                                 .flow_id = c->flow.id,
                                 .domain = sw_conn_domain(c),
-                                .server = sw_conn_server(c)};
+                                .server = sw_conn_server(c),
+                                .located = sw_conn_located(c)};
     sw_worker_event(w, &ev);
 }
 

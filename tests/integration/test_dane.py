@@ -358,3 +358,26 @@ def test_what_cannot_be_is_refused_by_check(scene, stranger, change, said):
         f.write(text.replace(*change))
     out = run("check", "-c", path)
     assert out.returncode == 2 and said in out.stdout + out.stderr
+
+
+@pytest.mark.parametrize("old, new, why", [
+    ("", "", None),
+    ("    domain: peer.test\n    transport: tls\n    trust: partners\n", "    transport: tls\n", "it has no domain, so no DNS leads to it"),
+    ("    dane: on\n", "    dane: on\n    address: 127.0.0.1:5061\n", "it has an address"),
+    ("    transport: tls\n    trust: partners\n", "    transport: udp\n", "it is no tls peer"),
+    ("    dane: on\n", "    dane: on\n    security: best-effort\n    clear_address: 127.0.0.1:5060\n", "TLSA records promise TLS"),
+    ("opportunistic", "off", "dns.dnssec is off"),
+])
+def test_check_refuses_dane_where_it_cannot_work(scene, old, new, why):
+    """docs/dane.md: a peer that no signed DNS leads to gains nothing by it."""
+    anchor = scene.folder / "root.ds"
+    anchor.write_text(". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n", encoding="ascii")
+    text = scene.config(carrier="    dane: on", extra=f"dns: {{dnssec: opportunistic, anchor: {anchor}}}\n").replace(
+        f"    address: 127.0.0.1:{scene.carrier_port}\n", "")
+    assert old in text, text
+    path = scene.folder / "checked.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    out = run("check", "-c", str(path))
+    refused = [x for x in out.stderr.splitlines() if 'dane: on has no meaning for peer "carrier"' in x]
+    assert out.returncode == (2 if why else 0), out.stderr
+    assert bool(refused) == bool(why) and (not why or why in refused[0]), out.stderr

@@ -51,10 +51,17 @@ struct sim_conn {
     unsigned users[2]; /* workers of each node that sent over it, a bit each */
     bool up[2];        /* admitted by this side */
     bool dead;
-    char domain[SW_DNS_NAME_MAX]; /* side 1 must prove it; "": it is a peer */
+    char domain[SW_DNS_NAME_MAX];  /* side 1 must prove it; "": it is a peer */
+    char server[SW_DNS_NAME_MAX];  /* whose TLSA records side 1 fits; "": none were there */
+    char located[SW_DNS_NAME_MAX]; /* the domain that led to it */
+    struct sw_ident believed;      /* by them */
     bool listed[2];
     struct sim_stream *stream[2]; /* to a node that takes bytes */
 };
+
+/** What signed records say of side 1, which side 0 learns. False: it must not be connected to.
+ * dane.c */
+bool sim_dane_fits(struct sim_conn *c, const struct sw_dane *dane);
 
 /* ---- events.c: the queue, chance and mailboxes ---- */
 

@@ -289,6 +289,11 @@ static void dial(struct sim_worker *w, const struct sw_want *want, const struct 
         return;
     }
     wait_for(c, w, want->job);
+    if (!sim_dane_fits(c, &want->dane)) {
+        c->listed[0] = listed;
+        sim_kill_conn(c, SW_CRYPTO_VERIFY);
+        return;
+    }
     if (want->domain.n && want->domain.n < sizeof(c->domain))
         memcpy(c->domain, want->domain.p, want->domain.n);
     c->listed[0] = listed;

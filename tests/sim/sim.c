@@ -236,7 +236,9 @@ static void identify(struct sim_conn *c, int side)
     const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
                                 .flow = &c->flow[side],
                                 .flow_id = c->flow[side].id,
-                                .domain = side == 0 ? sw_slice_str(c->domain) : sw_slice("", 0)};
+                                .domain = side == 0 ? sw_slice_str(c->domain) : sw_slice("", 0),
+                                .server = side == 0 ? sw_slice_str(c->server) : sw_slice("", 0),
+                                .located = side == 0 ? sw_slice_str(c->located) : sw_slice("", 0)};
     step(c->end[side], &ev);
 }
 

@@ -249,6 +249,38 @@ static void test_blame_is_the_peers_when_the_clear_way_is_closed(void **state)
     located_fini(&x);
 }
 
+/* Whoever is in a dialog writes where its requests go: that nobody is there says nothing of the
+ * peer that the dialog is with. RFC 3261 12.2.1.1 */
+static void test_blame_is_not_the_peers_for_where_a_dialog_leads(void **state)
+{
+    static const char *const uris[] = {"sip:b@dead.test", "sip:b@10.9.9.9:5061",
+                                       "sip:b@partner.test"};
+    static const char *const methods[] = {"INFO", "MESSAGE", "NOTIFY"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct located x;
+        begin(&x, "partner.test");
+        partner_zone(&x.zone);
+        zone_srv(&x.zone, "_sips._tcp.dead.test", 1, 0, 5061, "h.dead.test");
+        zone_address(&x.zone, "h.dead.test", "10.9.9.9");
+        send_request(&x, "INVITE", "sip:bob@example.test", "c1", "");
+        run_ms(&x, 1000);
+        raw_answer(x.one, raw_nth(x.one, "INVITE", 0), "200 OK", "Contact: <sip:b@10.9.9.9>\r\n");
+        run_ms(&x, 300);
+        const struct raw_message *ok = raw_nth(x.pbx, "SIP/2.0 200", 0);
+        x.one->node->deaf = x.two->node->deaf = true;
+        sim_break(x.sim, x.gate.node, x.one->node);
+        for (unsigned k = 0; k < 3; k++) {
+            char cseq[32];
+            snprintf(cseq, sizeof(cseq), "%u %s", k + 2, methods[k]);
+            send_inside(&x, methods[k], ok, uris[i], cseq);
+            run_ms(&x, 5000);
+        }
+        assert_int_equal(failed(&x, PARTNER) > 0, i == 2);
+        located_fini(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_blame_for_the_dns_lets_a_group_pass_over_the_peer),
         cmocka_unit_test(test_blame_is_not_the_peers_for_a_name_that_a_sender_chose),
         cmocka_unit_test(test_blame_is_the_peers_when_the_clear_way_is_closed),
+        cmocka_unit_test(test_blame_is_not_the_peers_for_where_a_dialog_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

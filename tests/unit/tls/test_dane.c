@@ -22,7 +22,7 @@ static char g_records[8192];
 static size_t g_records_n;
 
 /* The server's certificates, by their files. */
-enum { KNOWN, UNKNOWN, EXPIRED, WEAK, SERVERS };
+enum { KNOWN, UNKNOWN, EXPIRED, WEAK, SHA1, BELOW_WEAK, SERVERS };
 static struct sw_tls_identity *g_server[SERVERS];
 
 static int start(void **state)
@@ -34,6 +34,9 @@ static int start(void **state)
         {.name = "unknown", .issuer = "other", .subject = "/CN=unknown"},
         {.name = "expired", .issuer = "other", .subject = "/CN=expired", .days = -1},
         {.name = "weak", .issuer = "other", .subject = "/CN=weak", .key = "rsa:1024"},
+        {.name = "sha1", .issuer = "other", .subject = "/CN=sha1", .options = "-sha1"},
+        {.name = "weakca", .subject = "/CN=Weak CA", .options = PKI_CA, .key = "rsa:1024"},
+        {.name = "below", .issuer = "weakca", .subject = "/CN=below"},
     };
     if (pki_start(state) != 0)
         return -1;
@@ -43,6 +46,8 @@ static int start(void **state)
     g_server[UNKNOWN] = pair_identity(2, "unknown", "other.pem");
     g_server[EXPIRED] = pair_identity(3, "expired", "other.pem");
     g_server[WEAK] = pair_identity(4, "weak", "other.pem");
+    g_server[SHA1] = pair_identity(5, "sha1", NULL);
+    g_server[BELOW_WEAK] = pair_identity(6, "below", NULL);
     g_entry.anchors = pki_certs("ca.pem");
     g_trust = sw_trust_new((const struct sw_trust_entry *const[]){&g_entry}, 1);
     g_worker = pair_worker(NULL);
@@ -180,6 +185,18 @@ static void test_dane_ta_vouches_for_a_chain(void **state)
     refused(KNOWN, NULL, "dane_no_match");
 }
 
+/* A CA of which only the key is known ("2 1 0") signs no more weakly than one that came. RFC 9325
+ * 4.5, RFC 7671 5.2.2 */
+static void test_dane_ta_by_key_alone_is_as_strong_as_any(void **state)
+{
+    (void)state;
+    add(DANE_TA, SPKI, FULL, "other");
+    refused(SHA1, NULL, "signature_too_weak");
+    g_records_n = 0;
+    add(DANE_TA, SPKI, FULL, "weakca");
+    refused(BELOW_WEAK, NULL, "key_too_weak");
+}
+
 /* RFC 7671 5.3, 5.4: usages 0 and 1 add nothing to trust, they take from it. */
 static void test_pkix_usages_need_trust_as_well(void **state)
 {
@@ -241,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup(test_dane_ee_vouches_for_the_certificate_or_its_key, no_records),
         cmocka_unit_test_setup(test_dane_ee_ignores_dates_and_not_strength, no_records),
         cmocka_unit_test_setup(test_dane_ta_vouches_for_a_chain, no_records),
+        cmocka_unit_test_setup(test_dane_ta_by_key_alone_is_as_strong_as_any, no_records),
         cmocka_unit_test_setup(test_pkix_usages_need_trust_as_well, no_records),
         cmocka_unit_test_setup(test_records_that_cannot_be_used_change_nothing, no_records),
         cmocka_unit_test_setup(test_records_count_while_the_session_lasts, no_records),
