@@ -30,6 +30,22 @@ class Pki:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def _stem(self, name, *content):
+        """The files' name: another one for other content, so that tests may use the same names."""
+        stem, n = name, 1
+        while True:
+            made = self.path(f"{stem}.made")
+            if os.path.exists(made):
+                with open(made, encoding="utf-8") as f:
+                    if f.read() == repr(content):
+                        return stem
+            elif not os.path.exists(self.path(f"{stem}.pem")):  # that of a CA, or of a test's own
+                with open(made, "w", encoding="utf-8") as f:
+                    f.write(repr(content))
+                return stem
+            n += 1
+            stem = f"{name}-{n}"
+
     def ca(self, name="ca"):
         pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
         if not os.path.exists(pem):
@@ -42,7 +58,7 @@ class Pki:
     def intermediate(self, name, ca="ca", extra=""):
         """A CA certificate under another CA, to be used as `ca` of leaves; its path. `extra`: more extensions."""
         pem, key, csr, ext = (self.path(f"{name}.{x}") for x in ("pem", "key", "csr", "ext"))
-        if os.path.exists(pem):
+        if os.path.exists(pem):  # it is known by its name, as `ca`
             return pem
         self.ca(ca)
         _run("openssl", "req", "-newkey", *KINDS["ec"], "-nodes", "-keyout", key, "-out", csr, "-subj", f"/CN=Test {name}")
@@ -55,11 +71,12 @@ class Pki:
     def leaf(self, name, san=None, ca="ca", days="365", usage="serverAuth,clientAuth",
              subject=None, start=None, kind="ec", extra=""):
         """Certificate and key paths; `san` such as "URI:sip:a.test,DNS:a.test"; None: no SAN at all."""
-        pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
+        stem = self._stem(name, san, ca, days, usage, subject, start, kind, extra)
+        pem, key = self.path(f"{stem}.pem"), self.path(f"{stem}.key")
         if os.path.exists(pem):
             return pem, key
         self.ca(ca)
-        csr, ext = self.path(f"{name}.csr"), self.path(f"{name}.ext")
+        csr, ext = self.path(f"{stem}.csr"), self.path(f"{stem}.ext")
         _run("openssl", "req", "-newkey", *KINDS[kind], "-nodes", "-keyout", key, "-out", csr,
              "-subj", f"/CN={subject or name}")
         # static RSA decrypts with the key: RFC 5246 7.4.2
@@ -74,7 +91,8 @@ class Pki:
         return pem, key
 
     def self_signed(self, name, san):
-        pem, key = self.path(f"{name}.pem"), self.path(f"{name}.key")
+        stem = self._stem(name, san, "itself")
+        pem, key = self.path(f"{stem}.pem"), self.path(f"{stem}.key")
         if not os.path.exists(pem):
             _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                  "-nodes", "-keyout", key, "-out", pem, "-days", "365", "-subj", f"/CN={name}",
