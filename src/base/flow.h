@@ -49,6 +49,7 @@ struct sw_flow {
     uint16_t listener;   /* index of the listener it belongs to; never changes while we run */
     uint8_t transport;   /* enum sw_transport */
     bool outbound;       /* we opened it */
+    bool crowded;        /* beyond the limit of its peer: nobody's, its first request gets 503 */
     uint8_t proof;       /* enum sw_proof */
     uint8_t tls_minor;   /* of 3.x, so 4 is TLS 1.3; 0: no TLS */
     uint16_t suite;      /* its number at IANA */

@@ -250,7 +250,10 @@ void sw_conns_sweep(struct sw_conns *s)
 
 uint32_t sw_conn_quiet_ms(const struct sw_conns *s, const struct sw_conn *c)
 {
+    enum { CROWDED_MS = 5000 }; /* for the request that it was opened for */
     const struct sw_conn_limits *l = &s->conf.limits;
+    if (c->flow.crowded)
+        return CROWDED_MS < l->idle_ms ? CROWDED_MS : l->idle_ms;
     return c->flow.outbound && c->tls && l->surplus_ms < l->idle_ms ? l->surplus_ms : l->idle_ms;
 }
 

@@ -266,6 +266,10 @@ void sw_gateway_request(struct sw_gateway *g, const struct sw_event *ev)
         refuse_busy(p, &q, "limit source_messages_per_second");
         return;
     }
+    if (flow.crowded) {
+        refuse_busy(p, &q, "limit connections of the peer");
+        return;
+    }
     sw_routes_read(p->conf, &m, &v, &routes);
     if (flow.peer == SW_PEER_NOBODY && nobody(p, &flow, &q))
         return;

@@ -1,5 +1,6 @@
 /* What happens to connections: their phases, their end, and the messages they bring. */
 #include "conn/attempt.h"
+#include "conn/count.h"
 #include "conn/halfopen.h"
 #include "engine/owner.h"
 #include "sys/log.h"
@@ -278,6 +279,10 @@ void sw_worker_conn_read(struct sw_worker *w, struct sw_conn *c, bool rest)
         c = sw_conn_get(&w->conns, ref);
         if (!c || c->state == SW_CONN_GONE)
             return;
+        if (c->flow.crowded) {
+            sw_worker_conn_over(w, c, SW_LIMIT_PEER, sw_conn_one_too_many.why);
+            return;
+        }
     }
     if (st != SW_AGAIN)
         unframed(w, c, st, bytes);

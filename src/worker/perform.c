@@ -274,6 +274,8 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
                                            : "its peer is not in the configuration any more");
         return;
     }
+    if (c->flow.crowded) /* it is about to end */
+        return;
     if (c->flow.peer == a->verdict.peer && c->flow.domain_id == a->verdict.domain_id &&
         c->flow.proof == a->verdict.proof)
         return;
@@ -287,7 +289,9 @@ static void verdict_again(struct sw_worker *w, struct sw_conn *c, const struct s
     sw_attempt_open(&w->conns, c, a->verdict.why, a->verdict.help, a->verdict.got);
 }
 
-/* An accepted connection over the limit of the peer whose it turned out to be. */
+/* An accepted connection over the limit of the peer whose it turned out to be: it stays until its
+ * first message is refused, so that whoever sends that is told when to try again. RFC 3261 21.5.4
+ */
 static void one_too_many(struct sw_worker *w, struct sw_conn *c, uint32_t peer)
 {
     struct sw_flow flow = c->flow;
@@ -295,7 +299,8 @@ static void one_too_many(struct sw_worker *w, struct sw_conn *c, uint32_t peer)
     sw_count(w->counters, SW_COUNT_CONNECTIONS_FAILED);
     sw_count(w->counters, SW_LIMITED_PEER_CONNECTIONS);
     sw_attempt_refused(&w->conns, &flow, &sw_conn_one_too_many);
-    sw_worker_conn_over(w, c, SW_LIMIT_PEER, NULL);
+    c->flow.crowded = true;
+    sw_conn_admit(&w->conns, c, SW_PEER_NOBODY, 0);
 }
 
 static void perform_verdict(struct sw_worker *w, const struct sw_action *a)

@@ -2,6 +2,7 @@
 #include "worker/walk.h"
 
 #include "conn/attempt.h"
+#include "conn/count.h"
 #include "crypto/mem.h"
 #include "sys/clock.h"
 #include <stdlib.h>
@@ -139,6 +140,10 @@ static void conn_expired(struct sw_worker *w, struct sw_conn *c)
                                                              : "limit handshake: it took too long");
         return;
     case SW_CONN_OPEN:
+        if (c->flow.crowded) {
+            sw_worker_conn_over(w, c, SW_LIMIT_PEER, sw_conn_one_too_many.why);
+            return;
+        }
         if (sw_worker_surplus(w, c))
             return;
         sw_count(w->counters, c->part_late ? SW_LIMITED_MESSAGE : SW_LIMITED_IDLE);

@@ -231,7 +231,8 @@ def test_peer_at_its_limit_of_transactions_is_passed_over_and_then_503(scene):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_connections_that_a_peer_opens_are_limited(scene, workers):
-    """What is too much is closed once it is known whose it is, with a record that says so."""
+    """What is too much is told so at its first request, and closed, with a record that says so; or without one in a
+    while. RFC 3261 21.5.4"""
     config, p = pool(scene, "  - {from: carrier, to: p0}\n", carrier="    limits: {connections: 2}",
                      workers=workers)
     with Gateway(scene.folder, config) as gw:
@@ -239,13 +240,18 @@ def test_connections_that_a_peer_opens_are_limited(scene, workers):
         for x in c:
             assert send(x, p) == 0
         assert row(gw, "carrier")["in_connections"] == 2
+        idle = sip.tls(scene.outside, **scene.carrier_tls())
         third = sip.tls(scene.outside, **scene.carrier_tls())
-        assert third.wait_closed()
+        third.send(sip.request("MESSAGE") + sip.request("MESSAGE"))
+        busy = third.final()
+        assert busy.status == 503 and busy["retry-after"] == "5"
+        assert third.wait_closed() and not third.data
+        assert idle.wait_closed(8)
         failed = gw.wait_event("connection_failed")[0]
         assert (failed["phase"], failed["reason"], failed["status"]) == ("policy", "too_many_of_peer", "limit_peer")
         assert failed["peer"] == "carrier" and "limits.connections" in failed["help"]
         assert ctl(gw, "failures")[1]["failures"][0]["reason"] == "too_many_of_peer"
-        assert ctl(gw, "status")[1]["counters"]["limit_peer_connections"] == 1
+        assert ctl(gw, "status")[1]["counters"]["limit_peer_connections"] == 2
         assert row(gw, "carrier")["in_connections"] == 2
         c[0].close()
         wait_row(gw, "carrier", in_connections=1)
