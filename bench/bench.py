@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import gateway as lab_gateway  # noqa: E402
 from lab.pki import Pki                 # noqa: E402
 
-SECTIONS = ["units", "handshake", "anchor", "storm", "idle", "alloc", "light", "parse", "soak"]
+SECTIONS = ["units", "handshake", "scale", "anchor", "storm", "idle", "alloc", "light", "parse", "soak"]
 
 # The goal of each figure: CPU microseconds of the gateway per unit, one worker; kB per idle connection; ns per message.
 GOALS = {"options tls-udp": 15, "calls tls-udp": 45, "options udp-udp": 9, "calls udp-udp": 32,
@@ -196,6 +196,19 @@ def section_handshake(bench):
                 gw.stop()
                 bench.keep(kind + what + (", 2 workers" if workers == 2 else ""), m["cpu_us"], "us", least=m["least"],
                            per_s=round(m["per_s"]), p50_ms=m["ms_p50"], resumed=round(m["resumed"]))
+
+
+def section_scale(bench):
+    """Full mutual handshakes with more and more workers: CPU time that one costs, wherever it runs. What workers cost each
+    other by locks shows also where they are more than the CPUs; what they cost by moving memory does not."""
+    for workers in (1, 2, 4, 8):
+        gw = started(bench, workers=workers)
+        bench.pin = []
+        for task in os.listdir(f"/proc/{gw.process.pid}/task"):
+            os.sched_setaffinity(int(task), range(os.cpu_count()))
+        m = measure(bench, gw, "handshake", "tls", "udp", 3000, conns=32)
+        gw.stop()
+        bench.keep(f"handshake, {workers} workers", m["cpu_us"], "us", least=m["least"], per_s=round(m["per_s"]))
 
 
 class Bare:
