@@ -2,6 +2,7 @@
 #include "crypto/openssl_types.h"
 
 #include "base/buf.h"
+#include "crypto/mem.h"
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/decoder.h>
@@ -58,7 +59,7 @@ static bool read_to_the_end(void)
     return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 }
 
-enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char why[SW_WHY_MAX])
+static enum sw_status parse(struct sw_slice text, struct sw_certs *out, char why[SW_WHY_MAX])
 {
     struct sw_certs certs = {0};
     X509 *x;
@@ -90,6 +91,21 @@ enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char w
     ERR_clear_error();
     *out = certs;
     return SW_OK;
+}
+
+/* A certificate whose key could not be read for lack of memory is no error to the library: it would
+ * be one that has issued nothing. */
+enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out, char why[SW_WHY_MAX])
+{
+    uint64_t failures = sw_crypto_mem_failures();
+    enum sw_status s = parse(text, out, why);
+    if (sw_crypto_mem_failures() == failures)
+        return s;
+    if (s == SW_OK)
+        sw_certs_free(out);
+    ERR_clear_error();
+    memcpy(why, "memory is out", sizeof("memory is out"));
+    return SW_LIMIT_MEMORY;
 }
 
 void sw_certs_free(struct sw_certs *certs)
@@ -136,11 +152,12 @@ static struct reader *reader_take(void)
     struct reader *r = atomic_exchange(&g_reader, NULL);
     if (r)
         return r;
+    uint64_t failures = sw_crypto_mem_failures(); /* what lacks memory is left out without a word */
     r = calloc(1, sizeof(*r));
     if (r)
         r->decoders =
             OSSL_DECODER_CTX_new_for_pkey(&r->key, "PEM", NULL, NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
-    if (r && r->decoders)
+    if (r && r->decoders && sw_crypto_mem_failures() == failures)
         return r;
     reader_free(r);
     return NULL;

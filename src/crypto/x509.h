@@ -39,7 +39,8 @@ struct sw_cert_facts {
     uint8_t uses; /* enum sw_use */
 };
 
-/** Reads all certificates of a PEM text, or one in DER. SW_PEER_SYNTAX with `why`. */
+/** Reads all certificates of a PEM text, or one in DER. SW_PEER_SYNTAX with `why`;
+ * SW_LIMIT_MEMORY likewise, also where only a part of a certificate could not be read for it. */
 SW_MUST_USE enum sw_status sw_certs_parse(struct sw_slice text, struct sw_certs *out,
                                           char why[SW_WHY_MAX]);
 void sw_certs_free(struct sw_certs *certs);

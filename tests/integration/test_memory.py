@@ -231,14 +231,15 @@ def reloads(gw):
     return len(gw.events("reloaded", **asked)), len(gw.events("reload_failed", **asked))
 
 
-def test_a_reload_without_memory_is_refused_and_the_old_goes_on(short):
+@pytest.mark.parametrize("more", [0, 1])  # 1: a CA's key was left out without a word
+def test_a_reload_without_memory_is_refused_and_the_old_goes_on(short, more):
     """The loader says so and returns: the process lives, and what ran before answers."""
     gw, fault, caller = short
     steady = caller.connect()
     assert caller.over(steady) == 200
     for n, chance in enumerate((1000, 10000, 100000, 1000000)):
         ended = sum(reloads(gw))
-        fault.on(chance, SEED + n)
+        fault.on(chance, SEED + n + more)
         gw.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 20
         while sum(reloads(gw)) == ended and gw.alive() and time.monotonic() < end:
