@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 512 };
+/* A script that got its answer finds what led to it in the log; it waits for a log that is stuck no
+ * longer than this. */
+enum { LINE_MAX_BYTES = 512, LOG_WAIT_MS = 1000 };
 
 struct client {
     int fd; /* -1: free */
@@ -99,6 +101,16 @@ static void send_some(struct client *c)
     let_go(c);
 }
 
+static void reply(struct client *c)
+{
+    if (c->answer.failed || !c->answer.n) {
+        let_go(c);
+        return;
+    }
+    sw_log_settle(LOG_WAIT_MS);
+    send_some(c);
+}
+
 static void asked(struct sw_admin *a, struct client *c)
 {
     char *word = c->line, *arg = strchr(word, ' ');
@@ -115,10 +127,7 @@ static void asked(struct sw_admin *a, struct client *c)
     } else if (!sw_answer_question(a->d, word, arg ? arg : "", &c->answer)) {
         sw_answer_error(&c->answer, "this gateway does not know that question");
     }
-    if (c->answer.failed || !c->answer.n)
-        let_go(c);
-    else
-        send_some(c);
+    reply(c);
 }
 
 static void hear(struct sw_admin *a, struct client *c)
@@ -180,10 +189,7 @@ void sw_admin_reloaded(struct sw_admin *a, const struct sw_reload_result *r)
             continue;
         c->waits = false;
         sw_answer_reload(a->d, r, &c->answer);
-        if (c->answer.failed)
-            let_go(c);
-        else
-            send_some(c);
+        reply(c);
     }
 }
 

@@ -36,129 +36,16 @@ static struct {
     _Atomic(struct ring *) rings[THREADS_MAX];
     _Atomic unsigned ring_count;
     _Atomic bool open, stopping, sleeping;
+    _Atomic uint64_t asked; /* the newest wish to have written all that was there */
+    uint64_t settled;       /* the newest that is fulfilled */
+    uint64_t given_up;      /* the newest that nobody waits for any more */
+    pthread_mutex_t lock;   /* of these two */
+    pthread_cond_t written;
     pthread_t thread;
     int wake;
-} g_log = {.wake = -1};
+} g_log = {.wake = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local struct ring *t_ring;
-
-/* ---- formatting ---- */
-
-static void put_time(struct sw_buf *b, int64_t wall_ms)
-{
-    struct tm tm;
-    time_t s = (time_t)(wall_ms / 1000);
-    char text[32];
-    gmtime_r(&s, &tm);
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    sw_buf_put(b, text, n);
-    int ms = (int)(wall_ms % 1000);
-    char rest[5] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
-                    'Z'};
-    sw_buf_put(b, rest, sizeof(rest));
-}
-
-static bool plain(struct sw_slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((uint8_t)s.p[i] <= ' ' || (uint8_t)s.p[i] >= 127 || s.p[i] == '"' || s.p[i] == '\\' ||
-            s.p[i] == '=')
-            return false;
-    return s.n > 0;
-}
-
-/* Quoted, with everything that could confuse a terminal or a parser escaped. */
-static void put_quoted(struct sw_buf *b, struct sw_slice s, bool json)
-{
-    sw_buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = (uint8_t)s.p[i];
-        if (c == '"' || c == '\\') {
-            sw_buf_char(b, '\\');
-            sw_buf_char(b, (char)c);
-        } else if (c == '\r' || c == '\n' || c == '\t') {
-            sw_buf_char(b, '\\');
-            sw_buf_char(b, c == '\r' ? 'r' : c == '\n' ? 'n' : 't');
-        } else if (c < ' ' || c >= 127) {
-            sw_buf_str(b, json ? "\\u00" : "\\x");
-            sw_buf_hex(b, &c, 1);
-        } else {
-            sw_buf_char(b, (char)c);
-        }
-    }
-    sw_buf_char(b, '"');
-}
-
-static void put_value(struct sw_buf *b, const struct sw_field *f, bool json)
-{
-    struct sw_slice s = f->text;
-    if (f->type == SW_FIELD_NUMBER) {
-        sw_buf_i64(b, f->number);
-        return;
-    }
-    if (s.n > SW_LOG_VALUE_MAX)
-        s.n = SW_LOG_VALUE_MAX;
-    if (!json && plain(s))
-        sw_buf_slice(b, s);
-    else
-        put_quoted(b, s, json);
-}
-
-static const char *level_name(enum sw_level level)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
-    return names[level];
-}
-
-static void put_key(struct sw_buf *b, const char *name, bool json)
-{
-    if (json)
-        sw_buf_lit(b, ",\"");
-    else
-        sw_buf_char(b, ' ');
-    sw_buf_str(b, name);
-    sw_buf_str(b, json ? "\":" : "=");
-}
-
-size_t sw_log_format(char *out, size_t cap, bool json, int64_t wall_ms, enum sw_level level,
-                     const char *event, const struct sw_field *fields, size_t count)
-{
-    struct sw_buf b = sw_buf(out, cap - 2);
-    sw_buf_str(&b, json ? "{\"time\":\"" : "");
-    put_time(&b, wall_ms);
-    sw_buf_str(&b, json ? "\",\"level\":\"" : " ");
-    sw_buf_str(&b, level_name(level));
-    sw_buf_str(&b, json ? "\",\"event\":\"" : " event=");
-    sw_buf_str(&b, event);
-    sw_buf_str(&b, json ? "\"" : "");
-    for (size_t i = 0; i < count; i++) {
-        size_t before = b.n;
-        put_key(&b, fields[i].name, json);
-        put_value(&b, &fields[i], json);
-        if (b.full) { /* a field that does not fit is left out whole */
-            b.n = before;
-            break;
-        }
-    }
-    b.cap += 2;
-    b.full = false;
-    sw_buf_str(&b, json ? "}\n" : "\n");
-    return b.n;
-}
-
-void sw_log_object(struct sw_buf *b, const struct sw_field *fields, size_t count)
-{
-    size_t start = b->n;
-    for (size_t i = 0; i < count; i++) {
-        put_key(b, fields[i].name, true);
-        put_value(b, &fields[i], true);
-    }
-    if (count == 0)
-        sw_buf_char(b, ' ');
-    if (!b->full)
-        b->p[start] = '{'; /* where the first comma stands */
-    sw_buf_char(b, '}');
-}
 
 /* ---- rings ---- */
 
@@ -251,17 +138,31 @@ static bool drain_all(void)
     return any;
 }
 
+/* A whole pass after the wish: what was in a ring then is written. */
+static void settle(uint64_t asked)
+{
+    if (g_log.settled == asked) /* this thread alone changes it */
+        return;
+    pthread_mutex_lock(&g_log.lock);
+    g_log.settled = asked;
+    pthread_cond_broadcast(&g_log.written);
+    pthread_mutex_unlock(&g_log.lock);
+}
+
 static void *writer(void *unused)
 {
     (void)unused;
     for (;;) {
         bool stopping = atomic_load(&g_log.stopping);
-        if (drain_all())
+        uint64_t asked = atomic_load(&g_log.asked);
+        bool any = drain_all();
+        settle(asked);
+        if (any)
             continue;
         if (stopping)
             return NULL;
         atomic_store(&g_log.sleeping, true);
-        if (!drain_all() && !atomic_load(&g_log.stopping)) {
+        if (!drain_all() && !atomic_load(&g_log.stopping) && atomic_load(&g_log.asked) == asked) {
             struct pollfd in = {.fd = g_log.wake, .events = POLLIN};
             uint64_t count;
             poll(&in, 1, 1000);
@@ -279,6 +180,18 @@ static void wake(void)
         atomic_store(&g_log.sleeping, true);
 }
 
+/* The condition counts by the clock that nobody sets. */
+static bool ready_condition(void)
+{
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0)
+        return false;
+    bool ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
+              pthread_cond_init(&g_log.written, &attr) == 0;
+    pthread_condattr_destroy(&attr);
+    return ok;
+}
+
 enum sw_status sw_log_open(const struct sw_log_conf *conf)
 {
     g_log.conf = *conf;
@@ -286,7 +199,12 @@ enum sw_status sw_log_open(const struct sw_log_conf *conf)
     if (g_log.wake < 0)
         return SW_SYS;
     atomic_store(&g_log.stopping, false);
+    if (!ready_condition()) {
+        close(g_log.wake);
+        return SW_SYS;
+    }
     if (pthread_create(&g_log.thread, NULL, writer, NULL) != 0) {
+        pthread_cond_destroy(&g_log.written);
         close(g_log.wake);
         return SW_SYS;
     }
@@ -354,6 +272,30 @@ void sw_log(enum sw_level level, const char *event, const struct sw_field *field
         put_line(r, wall_ms, level, event, fields, count);
 }
 
+bool sw_log_settle(int timeout_ms)
+{
+    if (!atomic_load(&g_log.open))
+        return true;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += timeout_ms / 1000;
+    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_nsec -= 1000000000;
+        end.tv_sec++;
+    }
+    pthread_mutex_lock(&g_log.lock);
+    bool stuck = g_log.settled < g_log.given_up;
+    uint64_t mine = atomic_fetch_add(&g_log.asked, 1) + 1;
+    wake();
+    while (!stuck && g_log.settled < mine)
+        stuck = pthread_cond_timedwait(&g_log.written, &g_log.lock, &end) != 0;
+    if (stuck)
+        g_log.given_up = mine;
+    pthread_mutex_unlock(&g_log.lock);
+    return !stuck;
+}
+
 /* What each thread held back in its last second. */
 static void tell_all_held_back(void)
 {
@@ -374,6 +316,7 @@ void sw_log_close(void)
     atomic_store(&g_log.sleeping, true);
     wake();
     pthread_join(g_log.thread, NULL);
+    pthread_cond_destroy(&g_log.written);
     close(g_log.wake);
     unsigned n = atomic_exchange(&g_log.ring_count, 0);
     for (unsigned i = 0; i < n && i < THREADS_MAX; i++)

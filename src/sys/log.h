@@ -22,6 +22,10 @@ SW_MUST_USE enum sw_status sw_log_open(const struct sw_log_conf *conf);
 /** Writes what is left and ends the thread. Other threads no longer log. */
 void sw_log_close(void);
 
+/** Waits until what was logged before is written, but no longer than `timeout_ms`; false: it is
+ * not. While the reader of the log is stuck only the first to ask waits. Not for a worker. */
+bool sw_log_settle(int timeout_ms);
+
 /** True if lines of this level are written: asked before fields are gathered. Any thread. */
 bool sw_log_on(enum sw_level level);
 

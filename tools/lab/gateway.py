@@ -97,8 +97,27 @@ class Gateway:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return "".join(f.readlines()[-lines:])
 
+    def settle(self):
+        """Waits for what the gateway has said so far: an answer of `ctl` comes after it is written."""
+        if self.process.poll() is not None:
+            return
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            try:
+                s.connect(os.path.join(self.folder, "sipward.sock"))
+                s.sendall(b"status\n")
+                while s.recv(65536):
+                    pass
+            except OSError:
+                pass  # it has no such socket, or it stands still
+
     def events(self, name=None, **fields):
-        """Log lines of an event whose fields have these values."""
+        """Log lines of an event whose fields have these values, with all that was said until now."""
+        self.settle()
+        return self.said(name, **fields)
+
+    def said(self, name=None, **fields):
+        """The same of what is written already."""
         found = []
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             for line in f:
@@ -116,7 +135,7 @@ class Gateway:
         """Waits until the log has `count` such lines, and returns them."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            found = self.events(name, **fields)
+            found = self.said(name, **fields)
             if len(found) >= count:
                 return found
             if self.process.poll() is not None and name != "stopped":

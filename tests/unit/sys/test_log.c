@@ -304,6 +304,52 @@ static void test_log_drops_and_counts_when_its_ring_is_full(void **state)
     assert_int_equal(c.lines + c.dropped, SENT);
 }
 
+static off_t size_of(int fd)
+{
+    return lseek(fd, 0, SEEK_END);
+}
+
+static void test_log_settles_when_all_that_was_said_is_written(void **state)
+{
+    FILE *f = logged_to();
+    (void)state;
+    assert_true(sw_log_settle(0)); /* nothing is said before it is open */
+    assert_opens(fileno(f), SW_LEVEL_INFO);
+    for (int i = 0; i < 1000; i++) {
+        off_t before = size_of(fileno(f));
+        SW_LOG(SW_LEVEL_INFO, "turn", sw_field_number("n", i));
+        assert_true(sw_log_settle(10000));
+        assert_true(size_of(fileno(f)) > before);
+        assert_true(sw_log_settle(10000)); /* also when nothing is new */
+    }
+    sw_log_close();
+    fclose(f);
+}
+
+/* Who asks waits once for a reader that is stuck, and again when it reads. */
+static void test_log_that_is_stuck_is_waited_for_once(void **state)
+{
+    char value[SW_LOG_VALUE_MAX];
+    int fd[2];
+    pthread_t reader;
+    (void)state;
+    memset(value, 'a', sizeof(value));
+    assert_int_equal(pipe(fd), 0);
+    assert_opens(fd[1], SW_LEVEL_DEBUG);
+    for (int i = 0; i < 400; i++)
+        SW_LOG(SW_LEVEL_DEBUG, "big", sw_field_text("v", sw_slice(value, sizeof(value))));
+    assert_false(sw_log_settle(1));
+    assert_false(sw_log_settle(1000000000)); /* at once */
+    struct counted c = {.fd = fd[0]};
+    assert_int_equal(pthread_create(&reader, NULL, count_lines, &c), 0);
+    while (!sw_log_settle(1000))
+        usleep(1000);
+    sw_log_close();
+    close(fd[1]);
+    pthread_join(reader, NULL);
+    assert_int_equal(c.lines, 400);
+}
+
 /* The same line again and again: so many in a second, the rest told as a number. */
 static void test_log_limits_repeats_and_tells_how_many(void **state)
 {
@@ -342,6 +388,8 @@ int main(void)
         cmocka_unit_test(test_log_writes_the_levels_it_was_asked_for),
         cmocka_unit_test(test_log_keeps_every_threads_lines_whole_and_in_order),
         cmocka_unit_test(test_log_drops_and_counts_when_its_ring_is_full),
+        cmocka_unit_test(test_log_settles_when_all_that_was_said_is_written),
+        cmocka_unit_test(test_log_that_is_stuck_is_waited_for_once),
         cmocka_unit_test(test_log_limits_repeats_and_tells_how_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
