@@ -106,8 +106,9 @@ class Nodes:
             gateway.__exit__(*error)
 
     def wait_on(self, node, count=1):
-        """The address is on that node, and its gateway knows; which pinged the PBX at once."""
+        """The address is on that node alone, and its gateway knows; which pinged the PBX at once."""
         self.keepalived[node].wait_address()
+        self.keepalived[3 - node].wait_address(here=False)
         for listener in ("outside", "inside"):
             self.gateway[node].wait_event("listener_here", listener=listener, count=count)
         ping = self.pbx.recv(want=lambda m: m.method == "OPTIONS")

@@ -163,10 +163,11 @@ class Keepalived:
                              check=True).stdout
         return f"{VIRTUAL4}/" in out and f"{VIRTUAL6}/" in out
 
-    def wait_address(self, timeout=10):
+    def wait_address(self, timeout=10, here=True):
         end = time.monotonic() + timeout
-        while not self.has_address():
-            assert time.monotonic() < end, f"keepalived of node {self.node} did not take the address: {self.log()}"
+        while self.has_address() != here:
+            assert time.monotonic() < end, (f"keepalived of node {self.node} did not {'take' if here else 'leave'} "
+                                            f"the address: {self.log()}")
             time.sleep(0.01)
 
     def log(self):
