@@ -77,7 +77,7 @@ class Demo:
     def calls_through_one_gateway(self, pki):
         pem, key = pki.domain("gateway", "example.test")
         peer_pem, peer_key = pki.domain("peer", "peer.test")
-        p = {n: free_port() for n in ("outside", "inside", "carrier", "pbx", "alice", "relay")}
+        p = {n: free_port(2) for n in ("outside", "inside", "carrier", "pbx", "alice", "relay")}
         self.say("the outside: Kamailio as the carrier peer.test, with the phone of alice behind it")
         kamailio = Kamailio(self.folder, peer_pem, peer_key, pki.ca(), p["carrier"], p["relay"], p["alice"],
                             p["outside"])
@@ -201,7 +201,7 @@ class Demo:
 
     def two_gateways(self, pki):
         self.title("4. Two gateways in a row, TLS between them")
-        p = {n: free_port() for n in ("east", "east_in", "west", "west_in", "carol", "dave")}
+        p = {n: free_port(2) for n in ("east", "east_in", "west", "west_in", "carol", "dave")}
         gateways = []
         for name, domain, other, other_domain, phone in (
                 ("east", "east.test", "west", "west.test", "carol"),

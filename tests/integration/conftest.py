@@ -28,7 +28,7 @@ class Scene:
         self.gateway_pem, self.gateway_key = certificates.domain("gateway", "example.test")
         self.peer_pem, self.peer_key = certificates.domain("peer", "peer.test")
         self.outside, self.inside = free_port(), free_port()
-        self.carrier_port, self.pbx_port = free_port(), free_port()
+        self.carrier_port, self.pbx_port = free_port(), free_port(2)
 
     def config(self, workers=1, outside="", carrier="", pbx="", extra="", routes=None):
         """The configuration; the arguments add keys to the listener, the peers and the top."""

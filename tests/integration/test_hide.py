@@ -180,7 +180,7 @@ def test_baresip_outside_calls_and_either_hangs_up(scene, who):
     with Gateway(scene.folder, scene.config(carrier=HIDE, extra=keys(scene, "k"))):
         phones = {
             "outside": Baresip(
-                scene.folder, "outside", free_port(), free_port(),
+                scene.folder, "outside", free_port(2), free_port(),
                 f'<sip:alice@peer.test;transport=tls>;outbound="sip:127.0.0.1:{scene.outside};transport=tls"'
                 ";regint=0;answermode=auto", tls=f"sip_certificate {both}\nsip_cafile {scene.ca}", rtp=21000),
             "inside": Baresip(

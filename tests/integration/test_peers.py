@@ -61,7 +61,7 @@ def phones(scene, answer="auto"):
             with open(part, encoding="ascii") as f:
                 out.write(f.read())
     outside = Baresip(
-        scene.folder, "outside", free_port(), free_port(),
+        scene.folder, "outside", free_port(2), free_port(),
         f'<sip:alice@peer.test;transport=tls>;outbound="sip:127.0.0.1:{scene.outside};transport=tls"'
         ";regint=0;answermode=auto", tls=f"sip_certificate {both}\nsip_cafile {scene.ca}", rtp=21000)
     inside = Baresip(

@@ -27,21 +27,25 @@ _range = int("0" + re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")))
 _given = set()
 
 
-def free_port():
-    """A port that is free for TCP and UDP on 127.0.0.1, below those that the system hands out itself."""
+def _is_free(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
+        try:
+            a.bind(("127.0.0.1", port))
+            b.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(count=1):
+    """The first of `count` ports in a row that are free for TCP and UDP on 127.0.0.1, below those that the system
+    hands out itself."""
     while True:
-        port = 16400 + 1300 * _range + random.randrange(1300)
-        if port in _given:
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as a, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
-            try:
-                a.bind(("127.0.0.1", port))
-                b.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _given.add(port)
-        return port
+        first = 16400 + 1300 * _range + random.randrange(1300 - count)
+        ports = range(first, first + count)
+        if _given.isdisjoint(ports) and all(_is_free(p) for p in ports):
+            _given.update(ports)
+            return first
 
 
 def run(*args, **more):

@@ -169,7 +169,8 @@ ctrl_tcp_listen 127.0.0.1:{control}
 
 
 class Baresip:
-    """A baresip phone, driven over its control port (netstrings with JSON)."""
+    """A baresip phone, driven over its control port (netstrings with JSON). It takes the port after `port` as well, for
+    TLS: free_port(2)."""
 
     def __init__(self, folder, name, port, control, account, tls="", rtp=20000):
         self.folder = os.path.join(str(folder), name)
