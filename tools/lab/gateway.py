@@ -1,5 +1,6 @@
 """The real binary under test: a configuration, a process, its log."""
 
+import collections
 import json
 import os
 import random
@@ -24,7 +25,7 @@ SANITIZERS = {
 # Tests that run at the same time take their ports from ranges of their own: gw0, gw1, ...
 RANGES = 12
 _range = int("0" + re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", ""))) % RANGES
-_given = set()
+_given = collections.deque(maxlen=500)  # the last ones, not to be given again so soon
 
 
 def _is_free(port):
@@ -43,8 +44,8 @@ def free_port(count=1):
     while True:
         first = 16400 + 1300 * _range + random.randrange(1300 - count)
         ports = range(first, first + count)
-        if _given.isdisjoint(ports) and all(_is_free(p) for p in ports):
-            _given.update(ports)
+        if not any(p in _given for p in ports) and all(_is_free(p) for p in ports):
+            _given.extend(ports)
             return first
 
 
