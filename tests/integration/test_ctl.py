@@ -37,9 +37,9 @@ def seen(pem):
 
 
 def days_left(pem):
-    """Whole days until the end, as they may have been within the last seconds."""
+    """Whole days until the end, as they may have been within the last two minutes."""
     end = calendar.timegm(time.strptime(seen(pem)["not_after"], "%Y-%m-%dT%H:%M:%SZ"))
-    return {(end - int(time.time()) + ago) // 86400 for ago in range(-1, 10)}
+    return {(end - int(time.time()) + ago) // 86400 for ago in range(-1, 120)}
 
 
 def told(row, pem):
