@@ -104,6 +104,7 @@ struct sw_client *sw_client_get(const struct sw_engine *e, struct sw_ref ref)
 static struct sw_cookie cookie(const struct sw_client *c)
 {
     return (struct sw_cookie){.why = SW_FOR_CLIENT,
+                              .sips = c->sips,
                               .transport = c->transport,
                               .listener = c->listener,
                               .peer = c->peer,
@@ -286,6 +287,7 @@ bool sw_client_cancel(struct sw_engine *e, struct sw_client *c)
     struct sw_client *x = sw_client_new(e, SW_CANCEL, &flow, NULL, 0);
     if (!x)
         return false;
+    x->sips = c->sips;
     struct sw_buf b = sw_engine_buf(e, (size_t)sent.n + 128);
     sw_build_cancel(&b, &sent);
     if (b.full) {

@@ -32,6 +32,7 @@ struct sw_client {
     uint8_t user_kind;
     uint8_t method;
     bool ours; /* its connection was lost for a reason of our own */
+    bool sips; /* its CANCEL and ACK leave to a proved name only, as it did: RFC 3261 26.2.2 */
     struct sw_txn txn;
 };
 

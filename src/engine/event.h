@@ -39,7 +39,8 @@ enum sw_send_for {
 enum sw_list_what { SW_LIST_TRANSACTIONS, SW_LIST_CALLS };
 
 struct sw_cookie {
-    uint8_t why; /* enum sw_send_for */
+    uint8_t why : 7;  /* enum sw_send_for */
+    uint8_t sips : 1; /* it demands TLS and a proved name, or answers such a request: 26.2.2 */
     uint8_t transport;
     uint16_t listener;
     uint32_t peer;     /* whose connection it was meant for */

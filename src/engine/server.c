@@ -96,6 +96,7 @@ struct sw_server *sw_server_new(struct sw_engine *e, const struct sw_flow *flow,
     s->listener = flow->listener;
     s->transport = flow->transport;
     s->method = v->method;
+    s->sips = v->uri.scheme == SW_SCHEME_SIPS;
     s->txn =
         sw_txn(v->method == SW_INVITE ? SW_IST : SW_NIST, sw_transport_reliable(flow->transport));
     sw_map_add(&e->by_key, &s->node, key);
@@ -142,6 +143,7 @@ void sw_server_free(struct sw_engine *e, struct sw_server *s)
 static struct sw_cookie cookie(const struct sw_server *s)
 {
     return (struct sw_cookie){.why = SW_FOR_RESPONSE,
+                              .sips = s->sips,
                               .transport = s->transport,
                               .listener = s->listener,
                               .peer = s->peer,

@@ -21,6 +21,7 @@ struct sw_server {
     struct sw_txn txn;
     bool published; /* in the INVITE directory */
     bool answered;  /* with a final response */
+    bool sips;      /* the Request-URI is one */
 };
 
 /**

@@ -84,6 +84,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         .breadth = q->breadth,
     };
     const struct sw_cookie cookie = {.why = SW_FOR_ACK,
+                                     .sips = sw_request_needs_tls(q),
                                      .transport = t->transport,
                                      .listener = t->listener,
                                      .peer = t->peer,
@@ -163,16 +164,18 @@ static void note_lost(struct sw_proxy *p, const struct sw_send *s, enum sw_statu
     sw_proxy_count(p, SW_COUNT_UNDELIVERED);
 }
 
-/* An ACK or CANCEL to a sips URI leaves to a proved name only, as its INVITE did. RFC 3261 26.2.2
- */
+/* An ACK or CANCEL with a sips URI or Route leaves to a proved name only, as its INVITE did, and so
+ * does the answer to a sips request, or over another connection that its sender made. RFC 3261
+ * 18.2.2, 26.2.2; RFC 5626 for those who have no certificate */
 static enum sw_status may_leave(const struct sw_send *s, const struct sw_event *ev)
 {
     static const struct sw_flow_id none = {0};
-    const struct sw_slice bytes = sw_slice(s->bytes, s->n);
-    bool sips = s->owner == SW_SEND_ACK && (sw_slice_starts_case(bytes, SW_SLICE("ACK sips:")) ||
-                                            sw_slice_starts_case(bytes, SW_SLICE("CANCEL sips:")));
-    return ev->status == SW_OK && sips && !sw_sips_flow_fits(ev->flow, &none) ? SW_DENIED_IDENTITY
-                                                                              : ev->status;
+    if (ev->status != SW_OK || !s->cookie.sips)
+        return ev->status;
+    bool fits = s->owner == SW_SEND_RESPONSE && !ev->flow->outbound
+                    ? sw_transport_secure((enum sw_transport)ev->flow->transport)
+                    : sw_sips_flow_fits(ev->flow, &none);
+    return fits ? SW_OK : SW_DENIED_IDENTITY;
 }
 
 void sw_parked_opened(struct sw_proxy *p, struct sw_send *s, const struct sw_event *ev)

@@ -94,6 +94,13 @@ static struct sw_flow target_flow(const struct sw_proxy *p, const struct sw_targ
     };
 }
 
+/* The request's own URIs do, or what a number led to. */
+static bool demands_tls(const struct sw_branch *b)
+{
+    return sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
+           sw_slice_starts_case(b->target.uri, SW_SLICE("sips:"));
+}
+
 /* Hands the request to a client transaction over `out`. SW_AGAIN: too large for a datagram, and TCP
  * is to be tried first. */
 static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const struct sw_flow *out)
@@ -128,6 +135,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
     b->out_name = sw_call_name(p->conf, f, &b->target, out);
     b->client = c->ref;
     c->server = f->server;
+    c->sips = demands_tls(b);
     sw_client_start(p->e, c, x.segs, x.count, x.total);
     sw_proxy_count(p, SW_COUNT_RELAYED);
     if (f->msg.method == SW_INVITE)
@@ -176,9 +184,7 @@ static const char *failure_reason(enum sw_status s)
  * one that a number's sips URI makes such. RFC 3261 26.2.2, RFC 5630 5.3 */
 static bool may_leave(const struct sw_branch *b, const struct sw_flow *flow)
 {
-    bool sips = sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
-                sw_slice_starts_case(b->target.uri, SW_SLICE("sips:")); /* of a number */
-    return !sips || sw_sips_flow_fits(flow, &b->target.prefer);
+    return !demands_tls(b) || sw_sips_flow_fits(flow, &b->target.prefer);
 }
 
 bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *choice,

@@ -43,14 +43,16 @@ static struct sw_locate_goal goal_of(const struct sw_proxy *p, const struct sw_u
 
 /* "A proxy MUST NOT forward the request to a SIPS Request-URI" if it came with a SIP one, nor the
  * other way round. A tel URI that came without TLS leaves as sip, since who sent it could not go on
- * with the call. RFC 5630 5.3 */
+ * with the call; so does one with a sip Contact, which would not go with sips: RFC 3261 8.1.1.8.
+ * RFC 5630 5.3 */
 static enum sw_number_as number_as(const struct sw_fork *f)
 {
     enum sw_scheme asked = sw_target_scheme(&f->vitals, f->routes);
-    bool secure = sw_transport_secure((enum sw_transport)f->in.transport);
-    return asked == SW_SCHEME_SIPS             ? SW_NUMBER_AS_SIPS
-           : asked == SW_SCHEME_SIP || !secure ? SW_NUMBER_AS_SIP
-                                               : SW_NUMBER_AS_FOUND;
+    bool may_be_sips =
+        sw_transport_secure((enum sw_transport)f->in.transport) && sw_sips_contact_fits(&f->msg);
+    return asked == SW_SCHEME_SIPS                  ? SW_NUMBER_AS_SIPS
+           : asked == SW_SCHEME_SIP || !may_be_sips ? SW_NUMBER_AS_SIP
+                                                    : SW_NUMBER_AS_FOUND;
 }
 
 static struct sw_location *start(struct sw_proxy *p, struct sw_fork *f, const struct sw_target *t)

@@ -78,6 +78,7 @@ static void strict_before(const struct sw_proxy_conf *c, const struct sw_vitals 
         sw_addr_parse(r->value[r->count - 1], &last) != SW_OK)
         return;
     take_seal(c, v->call_id, &v->uri, taken, r);
+    r->first_sips = v->uri.scheme == SW_SCHEME_SIPS;
     r->ours = r->changed = true;
     r->uri = last.uri;
     r->count--;
@@ -101,6 +102,7 @@ void sw_routes_read(const struct sw_proxy_conf *c, const struct sw_msg *m,
         }
         if (!is_ours(c, &r->next) || !take_seal(c, v->call_id, &r->next, &taken, r))
             break;
+        r->first_sips |= !r->ours && r->next.scheme == SW_SCHEME_SIPS;
         r->ours = r->changed = true;
     }
     r->count -= gone;
@@ -218,7 +220,9 @@ void sw_own_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t 
 void sw_record_route_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
                              bool sips, char letter, struct sw_slice sealed)
 {
-    sw_own_uri_put(b, l, transport, sips);
+    /* "received the request over a non-TLS connection, and sent it out over TLS [...] a SIP URI" is
+     * what its sender is shown: RFC 3261 16.7 step 8; a listener without TLS takes no sips */
+    sw_own_uri_put(b, l, transport, sips && sw_transport_secure((enum sw_transport)transport));
     sw_buf_lit(b, ";lr;sw=");
     sw_buf_char(b, letter);
     sw_buf_slice(b, sealed);

@@ -22,6 +22,7 @@ struct sw_routes {
     char letter;        /* which side our top value faced: 'a', 'b', or 's' for both */
     bool changed;       /* the rows must be written anew */
     bool ours;          /* at least one value was ours */
+    bool first_sips;    /* the topmost value, ours, is a sips URI: it must have come over TLS */
     bool sealed;
     bool bad_seal;  /* a value of ours whose seal does not hold */
     bool bad_value; /* a value that is no address, or one of these: */
@@ -73,7 +74,8 @@ void sw_record_route_put(struct sw_buf *b, const struct sw_proxy_conf *c, struct
 void sw_own_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
                     bool sips);
 
-/** The same with what makes it a value of our Record-Route. RFC 3261 16.6 step 4 */
+/** The same with what makes it a value of our Record-Route: sip for a side without TLS, also if
+ * `sips`. RFC 3261 16.6 step 4, 16.7 step 8; RFC 5658 6.2 */
 void sw_record_route_uri_put(struct sw_buf *b, const struct sw_listener_conf *l, uint8_t transport,
                              bool sips, char letter, struct sw_slice sealed);
 

@@ -86,6 +86,11 @@ static bool contact_is_sips(const struct sw_msg *m)
     return s == SW_AGAIN;
 }
 
+bool sw_sips_contact_fits(const struct sw_msg *m)
+{
+    return !contact_is_a_target((enum sw_method)m->method) || contact_is_sips(m);
+}
+
 /* The request's own URIs fit together, and it came over TLS. */
 static bool consistent(struct sw_proxy *p, const struct sw_request *q,
                        const struct sw_peer_conf *from, struct sw_refusal *out)
@@ -108,7 +113,7 @@ static bool consistent(struct sw_proxy *p, const struct sw_request *q,
                           "the router must write sips and lr into its Record-Route", out);
     if (from && from->sip_contact)
         return true;
-    return !contact_is_a_target((enum sw_method)q->m->method) || contact_is_sips(q->m) ||
+    return sw_sips_contact_fits(q->m) ||
            sw_refuse(out, 400, "SIPS Request With SIP Contact",
                      "the Request-URI is sips, and a Contact is not",
                      "the sender must write sips into Contact (RFC 3261 8.1.1.8), or its peer here "
@@ -121,6 +126,10 @@ bool sw_sips_sender(struct sw_proxy *p, const struct sw_request *q, struct sw_re
     bool is_sips = sw_request_is_sips(q), in_dialog = q->side >= 0;
     if (is_sips && !consistent(p, q, from, out))
         return false;
+    if (q->r->first_sips && !sw_transport_secure((enum sw_transport)q->flow->transport))
+        return sw_refuse(out, 400, "SIPS Needs TLS On Each Hop",
+                         "the Route to us is a sips URI, and the request came without TLS",
+                         "the sender must use TLS for a sips Route: RFC 5630 5.1.1");
     if (routed_by_sips(q->r) && over_udp(&q->r->next))
         return sw_refuse(out, 400, "SIPS Over UDP",
                          "the next Route is a sips URI with transport=udp",

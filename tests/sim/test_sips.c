@@ -263,7 +263,7 @@ static void scheme_of(const char *uri, char *out, size_t cap)
     snprintf(out, cap, "%.*s", (int)strcspn(uri, ":"), uri);
 }
 
-/* "sips over tls", or "480/380"; in `rr` the scheme of our Record-Route rows, all of them. */
+/* "sips over tls", or "480/380"; in `rr` the schemes of our Record-Route rows. */
 static void outcome_of(struct scene *x, struct raw *from, char *out, size_t cap, char *rr)
 {
     struct raw *tls = raw_count(x->second_tls, "INVITE") ? x->second_tls : x->target_tls;
@@ -280,7 +280,9 @@ static void outcome_of(struct scene *x, struct raw *from, char *out, size_t cap,
                  (int)sw_transport_name((enum sw_transport)m->flow.transport).n,
                  sw_transport_name((enum sw_transport)m->flow.transport).p);
         bool sips = has(m->text, "Record-Route: <sips:"), sip = has(m->text, "Record-Route: <sip:");
-        snprintf(rr, 16, "%s", sips && sip ? "mixed" : sips ? "sips" : sip ? "sip" : "");
+        bool mixed = sip && strncmp(raw_header(m, "Record-Route"), "<sips:", 6) == 0 &&
+                     has(m->text, "<sip:10.1.0.1:5060;lr;sw=a"); /* our side without TLS */
+        snprintf(rr, 16, "%s", mixed ? "sips, sip" : sips ? "sips" : sip ? "sip" : "");
         if (sips && has(m->text, "transport=tls;lr;sw="))
             snprintf(rr, 16, "transport=tls");
         raw_answer(m == clear ? x->target_udp : tls, m, "486 Busy Here", "");

@@ -1,0 +1,220 @@
+/* sips where one side has no TLS, or proves no name: a sips Route of a caller over UDP, a sips
+ * Route to us, answers, ACK and CANCEL whose connection is gone. RFC 3261 16.6 step 4, 16.7 step
+ * 8, 18.2.2, 26.2.2; RFC 5630 5.1.1, 5.3; RFC 5658 6.2 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sim/raw.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct scene {
+    struct sim *sim;
+    struct gate gate;
+    struct raw *caller, *pbx, *target; /* TLS 10.0.0.9, UDP 10.1.0.9, TLS 10.0.0.8 */
+    char routes[2048], back[2048];     /* Route rows of who called and of the target */
+};
+
+static void scene_init(struct scene *x)
+{
+    struct conf *k = &x->gate.conf;
+    memset(x, 0, sizeof(*x));
+    x->sim = sim_new(9);
+    conf_init(k);
+    conf_listener(k, "outside", "10.0.0.1:5061", SW_TLS, "sip.example.test");
+    conf_listener(k, "inside", "10.1.0.1:5060", SW_UDP, NULL);
+    conf_peer(k, "caller", "10.0.0.9:5061", SW_TLS, "caller.test");
+    conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL);
+    conf_peer(k, "target", "10.0.0.8:5061", SW_TLS, "target.test");
+    conf_route(k, "caller", "target", NULL);
+    conf_route(k, "pbx", "target", NULL);
+    gate_start(&x->gate, x->sim, "gate", 1, "example.test", 9);
+    x->caller = raw_new(x->sim, "caller", "10.0.0.9:5061", SW_TLS);
+    x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
+    x->target = raw_new(x->sim, "target", "10.0.0.8:5061", SW_TLS);
+    raw_proves(x->caller, "caller.test");
+    raw_proves(x->target, "target.test");
+}
+
+static void go_on(struct scene *x)
+{
+    sim_run(x->sim, x->sim->now_ms + 1000);
+}
+
+/* Inside a dialog if it has `tags`: 1 for who called, 2 for the target. */
+static void send(struct scene *x, struct raw *from, const char *method, const char *uri,
+                 const char *routes, int tags, unsigned cseq)
+{
+    char text[4096];
+    bool udp = from == x->pbx;
+    snprintf(text, sizeof(text),
+             "%s %s SIP/2.0\r\nVia: SIP/2.0/%s;branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n%s"
+             "From: <sip:x@x.test>;tag=%s\r\nTo: <sip:y@y.test>%s\r\nCall-ID: d@x\r\n"
+             "CSeq: %u %s\r\nContact: <%s:x@%s>\r\nContent-Length: 0\r\n\r\n",
+             method, uri,
+             udp                 ? "UDP 10.1.0.9:5060"
+             : from == x->caller ? "TLS 10.0.0.9:5061"
+                                 : "TLS 10.0.0.8:5061",
+             method, cseq, routes, tags == 2 ? "raw" : "1",
+             tags == 1   ? ";tag=raw"
+             : tags == 2 ? ";tag=1"
+                         : "",
+             cseq, method, strncmp(uri, "sips", 4) == 0 ? "sips" : "sip",
+             udp ? "10.1.0.9" : "10.0.0.9");
+    raw_send(from, udp ? "10.1.0.1:5060" : "10.0.0.1:5061", udp ? SW_UDP : SW_TLS, text);
+    go_on(x);
+}
+
+static void establish(struct scene *x, struct raw *from, const char *uri, const char *route,
+                      const char *contact)
+{
+    char row[128];
+    send(x, from, "INVITE", uri, route, 0, 1);
+    const struct raw_message *m = raw_nth(x->target, "INVITE", 0);
+    assert_non_null(m);
+    raw_routes(m, false, x->back, sizeof(x->back));
+    snprintf(row, sizeof(row), "Contact: <%s>\r\n", contact);
+    raw_answer(x->target, m, "200 OK", row);
+    go_on(x);
+    m = raw_nth(from, "SIP/2.0 200", 0);
+    assert_non_null(m);
+    raw_routes(m, true, x->routes, sizeof(x->routes));
+}
+
+static void starts_with(const char *text, const char *start)
+{
+    if (strncmp(text, start, strlen(start)) != 0)
+        fail_msg("%s does not start with %s", text, start);
+}
+
+/* "received the request over a non-TLS connection, and sent it out over TLS [...] MUST [...] be a
+ * SIP URI": RFC 3261 16.7 step 8; who follows what it is shown gets there. RFC 5658 6.2 */
+static void test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works(void **state)
+{
+    (void)state;
+    struct scene x;
+    scene_init(&x);
+    establish(&x, x.pbx, "sip:bob@example.test", "Route: <sips:next.test;lr>\r\n",
+              "sip:bob@10.0.0.8");
+    starts_with(x.routes, "Route: <sip:10.1.0.1:5060;lr;");
+    starts_with(x.back, "Route: <sips:sip.example.test:5061;lr;");
+    assert_null(strstr(x.routes, "sips:10.1.0.1"));
+    send(&x, x.pbx, "ACK", "sip:bob@10.0.0.8", x.routes, 1, 1);
+    assert_int_equal(raw_count(x.target, "ACK sip:bob@10.0.0.8"), 1);
+    send(&x, x.target, "INFO", "sip:x@10.1.0.9", x.back, 2, 7);
+    assert_true(raw_count(x.pbx, "INFO sip:x@10.1.0.9") >= 1); /* UDP repeats it */
+    raw_answer(x.pbx, raw_nth(x.pbx, "INFO", 0), "200 OK", "");
+    send(&x, x.pbx, "BYE", "sip:bob@10.0.0.8", x.routes, 1, 2);
+    const struct raw_message *m = raw_nth(x.target, "BYE sip:bob@10.0.0.8", 0);
+    assert_non_null(m);
+    assert_int_equal(m->flow.transport, SW_TLS);
+    raw_answer(x.target, m, "200 OK", "");
+    gate_finish(&x.gate);
+}
+
+/* "the topmost Route header field entry is a SIPS URI with the lr parameter, the UAC MUST send the
+ * request over TLS": RFC 5630 5.1.1. What stands behind our value is for our own next hop. */
+static void test_sips_route_to_us_must_come_over_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        bool udp;
+        const char *route;
+        unsigned passes;
+    } rows[] = {
+        {true, "Route: <sips:example.test;lr>\r\n", 0},
+        {true, "Route: <SIPS:10.1.0.1;lr>, <sip:next.test;lr>\r\n", 0},
+        {false, "Route: <sips:example.test;lr>\r\n", 1},
+        {true, "Route: <sip:example.test;lr>\r\n", 1},
+        {true, "Route: <sip:example.test;lr>, <sips:next.test;lr>\r\n", 1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene x;
+        scene_init(&x);
+        struct raw *from = rows[i].udp ? x.pbx : x.caller;
+        send(&x, from, "OPTIONS", "sip:bob@example.test", rows[i].route, 0, 1);
+        assert_int_equal(raw_count(x.target, "OPTIONS sip:bob"), rows[i].passes);
+        assert_int_equal(raw_count(from, "SIP/2.0 400 SIPS Needs TLS On Each Hop"),
+                         !rows[i].passes);
+        if (rows[i].passes)
+            raw_answer(x.target, raw_nth(x.target, "OPTIONS", 0), "200 OK", "");
+        gate_finish(&x.gate);
+    }
+}
+
+/* The caller's peer has verify: chain, and where it is dialled somebody else answers. */
+static struct sw_ident *somebody_else(struct scene *x)
+{
+    struct sw_ident *other = conf_ident("other.test");
+    x->gate.conf.peers[0].verify = SW_VERIFY_CHAIN;
+    sim_break(x->sim, x->caller->node, x->gate.node);
+    go_on(x);
+    x->caller->node->ident = other;
+    return other;
+}
+
+static void end(struct scene *x, struct sw_ident *other)
+{
+    gate_finish(&x->gate);
+    free(other);
+}
+
+/* RFC 3261 18.2.2, 26.2.2: an answer goes to whom it is for. To a sip request it may: that is what
+ * verify: chain says. */
+static void test_sips_answer_goes_to_a_proved_name_only(void **state)
+{
+    (void)state;
+    for (int sips = 0; sips < 2; sips++)
+        for (int invite = 0; invite < 2; invite++) {
+            struct scene x;
+            const char *method = invite ? "INVITE" : "MESSAGE";
+            scene_init(&x);
+            send(&x, x.caller, method, sips ? "sips:bob@example.test" : "sip:bob@example.test", "",
+                 0, 1);
+            struct sw_ident *other = somebody_else(&x);
+            raw_answer(x.target, raw_nth(x.target, method, 0), "488 No", "");
+            go_on(&x);
+            assert_int_equal(raw_count(x.caller, "SIP/2.0 488"), !sips);
+            sim_run(x.sim, INT64_MAX);
+            assert_int_equal(raw_count(x.caller, "SIP/2.0 488") > 0, !sips);
+            x.caller->node->ident = x.caller->ident;
+            end(&x, other);
+        }
+}
+
+/* RFC 3261 16.6 step 4, 26.2.2: a sips Route demands as much as a sips Request-URI */
+static void test_sips_route_of_an_ack_leads_to_a_proved_name_only(void **state)
+{
+    (void)state;
+    for (int sips = 0; sips < 2; sips++) {
+        struct scene x;
+        char routes[sizeof(x.back) + 64];
+        scene_init(&x);
+        establish(&x, x.caller, "sip:bob@example.test", "", "sip:bob@10.0.0.8");
+        send(&x, x.caller, "ACK", "sip:bob@10.0.0.8", x.routes, 1, 1);
+        snprintf(routes, sizeof(routes), "%sRoute: <%s:10.0.0.9:5061;lr>\r\n", x.back,
+                 sips ? "sips" : "sip");
+        struct sw_ident *other = somebody_else(&x);
+        send(&x, x.target, "ACK", "sip:x@10.0.0.9", routes, 2, 7);
+        assert_int_equal(raw_count(x.caller, "ACK"), !sips);
+        x.caller->node->ident = x.caller->ident;
+        end(&x, other);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works),
+        cmocka_unit_test(test_sips_route_to_us_must_come_over_tls),
+        cmocka_unit_test(test_sips_answer_goes_to_a_proved_name_only),
+        cmocka_unit_test(test_sips_route_of_an_ack_leads_to_a_proved_name_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
