@@ -1,5 +1,6 @@
 #include "gateway/ack.h"
 
+#include "gateway/request.h"
 #include "gateway/reroute.h"
 #include "proxy/alias.h"
 #include "proxy/sips.h"
@@ -68,6 +69,8 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     if (q->v->max_forwards == 0 || !sw_policy_request(p, q, &refusal) ||
         !sw_target_find(p, q, &targets, &refusal)) {
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED); /* it is never answered */
+        if (refusal.why)
+            sw_gateway_note_refusal(p, q, &refusal);
         return;
     }
     const struct sw_target *t = &targets.t[0];

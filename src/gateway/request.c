@@ -19,15 +19,17 @@ static struct sw_slice presented(struct sw_proxy *p, const struct sw_flow *flow)
     return sw_buf_view(&b);
 }
 
-static void note_refusal(struct sw_proxy *p, const struct sw_request *q, const struct sw_refusal *r)
+void sw_gateway_note_refusal(struct sw_proxy *p, const struct sw_request *q,
+                             const struct sw_refusal *r)
 {
+    bool ack = q->m->method == SW_ACK; /* never answered: nobody else tells of it */
     enum sw_level level =
         r->code ? SW_LEVEL_INFO : SW_LEVEL_DEBUG; /* what is dropped is not worth more */
     char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
     if (!text)
         return;
     struct sw_field f[12] = {
-        sw_field_number("status", r->code),
+        sw_field_number("status", ack ? 0 : r->code),
         sw_field_str("why", r->why),
         sw_field_text("method", sw_msg_method(q->m)),
         sw_field_text("uri", sw_msg_uri(q->m)),
@@ -48,14 +50,14 @@ static void note_refusal(struct sw_proxy *p, const struct sw_request *q, const s
 static void refuse(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
                    const struct sw_refusal *r)
 {
-    note_refusal(p, q, r);
+    sw_gateway_note_refusal(p, q, r);
     sw_response_local(p, s, q->m, q->v, q->flow, r);
 }
 
 static void refuse_stateless(struct sw_proxy *p, const struct sw_request *q,
                              const struct sw_refusal *r)
 {
-    note_refusal(p, q, r);
+    sw_gateway_note_refusal(p, q, r);
     if (q->m->method != SW_ACK) /* an ACK is never answered: RFC 3261 17 */
         sw_response_stateless(p, q->m, q->v, q->flow, r);
 }
@@ -236,7 +238,7 @@ static bool nobody(struct sw_proxy *p, struct sw_flow *flow, struct sw_request *
     sw_proxy_count(p, SW_COUNT_NOBODY_DROPPED);
     r.code = 0;
     r.why = "the sender is no peer, and the listener drops what is nobody's";
-    note_refusal(p, q, &r);
+    sw_gateway_note_refusal(p, q, &r);
     return true;
 }
 

@@ -159,3 +159,47 @@ def test_check_warns_of_sips_require_without_tls(scene):
 def test_sips_contact_has_two_words(scene):
     out = check(scene, scene.config(carrier="    sips_contact: maybe"))
     assert out.returncode == 2 and 'sips_contact: "maybe" is not known (refuse|tolerate)' in out.stderr
+
+
+def in_dialog(scene, method, uri, routes, ok, cseq):
+    return sip.request(method, uri, transport="UDP", sent_by=f"127.0.0.1:{scene.pbx_port}", headers=routes,
+                       to_tag=";tag=callee", call_id=ok["call-id"], cseq=cseq)
+
+
+def test_sips_route_of_a_caller_over_udp_leads_back_to_it(scene):
+    """RFC 3261 16.7 step 8: over a non-TLS connection "a SIP URI"; RFC 5658 6.2: what it shows leads there."""
+    config, server = second(scene)
+    with Gateway(scene.folder, config):
+        pbx = sip.Udp(scene.pbx_port)
+        pbx.send(sip.request("INVITE", transport="UDP", sent_by=f"127.0.0.1:{scene.pbx_port}",
+                             headers="Route: <sips:second.test;lr>\r\n"), port=scene.inside)
+        s = server.accept()
+        m = s.recv()
+        outside, inside = m.all("record-route")
+        assert outside.startswith(f"<sips:127.0.0.1:{scene.outside};lr;"), outside
+        assert inside.startswith(f"<sip:127.0.0.1:{scene.inside};lr;"), inside
+        s.send(sip.response(m, 200, headers="Contact: <sip:bob@127.0.0.1:9>\r\n"))
+        ok = pbx.final()
+        pbx.send(in_dialog(scene, "ACK", "sip:bob@127.0.0.1:9", sip.route_set(ok), ok, 1), port=scene.inside)
+        assert s.recv().method == "ACK"
+        pbx.send(in_dialog(scene, "BYE", "sip:bob@127.0.0.1:9", sip.route_set(ok), ok, 2), port=scene.inside)
+        s.send(sip.response(s.recv(want=lambda m: m.method == "BYE"), 200))
+        assert pbx.recv(want=lambda m: m.status and m["cseq"] == "2 BYE").status == 200
+
+
+def test_ack_that_sips_keeps_back_is_told_in_the_log(scene):
+    """RFC 5630 4.1: the Contact "would then force the other UA" to sips; an ACK is never answered."""
+    config, server = second(scene)
+    with Gateway(scene.folder, config) as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        pbx.send(sip.request("INVITE", transport="UDP", sent_by=f"127.0.0.1:{scene.pbx_port}"), port=scene.inside)
+        s = server.accept()
+        s.send(sip.response(s.recv(), 200, headers="Contact: <sips:bob@127.0.0.1:9>\r\n"))
+        ok = pbx.final()
+        pbx.send(in_dialog(scene, "ACK", "sips:bob@127.0.0.1:9", sip.route_set(ok), ok, 1), port=scene.inside)
+        [told] = gw.wait_event("request_refused")
+        assert told["status"] == 0 and told["method"] == "ACK" and told["call_id"] == ok["call-id"]
+        assert told["why"] == "a sips request came in over a transport without TLS"
+        pbx.send(in_dialog(scene, "BYE", "sips:bob@127.0.0.1:9", sip.route_set(ok), ok, 2), port=scene.inside)
+        assert pbx.recv(want=lambda m: m.status and m["cseq"] == "2 BYE").status == 400
+        assert s.silent()
