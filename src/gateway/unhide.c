@@ -42,10 +42,12 @@ static void put_back(struct sw_gateway *g, struct sw_request *q, struct sw_slice
 {
     const struct sw_msg m = *q->m;
     const struct sw_vitals v = *q->v;
-    uint32_t of = q->r->opened_of;
+    const struct sw_routes was = *q->r;
     if (parse(g, bytes, q->m, q->v) && q->m->uri_n <= g->proxy.conf->uri_max) {
         sw_routes_read(g->proxy.conf, q->m, q->v, q->r);
-        q->r->opened_of = of;
+        q->r->opened_of = was.opened_of;
+        q->r->opened_sips = was.opened_sips;
+        q->r->first_sips |= was.first_sips;
         return;
     }
     as_it_came(g, q, &m, &v);

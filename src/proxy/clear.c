@@ -15,7 +15,7 @@ bool sw_clear_is_allowed(const struct sw_proxy *p, const struct sw_peer_conf *pe
                          const struct sw_vitals *v, const struct sw_routes *r)
 {
     return peer && peer->best_effort && sw_target_scheme(v, r) == SW_SCHEME_SIP &&
-           !sw_tls_is_demanded(v, r) && !sw_peer_spoke_tls(p, peer);
+           !sw_tls_is_demanded(v, r) && !r->opened_sips && !sw_peer_spoke_tls(p, peer);
 }
 
 void sw_peer_speaks_tls(struct sw_proxy *p, const struct sw_flow *flow)

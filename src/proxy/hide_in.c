@@ -54,13 +54,14 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
         !sw_hide_owner(&text, &of))
         return SW_DENIED_SEAL;
     opened(q->r, of);
-    size_t n = sw_slice_find(text, '?');
-    if (u.scheme == SW_SCHEME_SIPS && sw_slice_starts_case(text, SW_SLICE("sip:"))) {
-        sw_buf_lit(room, "sips"); /* what came as sips never leaves as less: RFC 5630 4.1 */
-        sw_buf_put(room, text.p + 3, n - 3);
-    } else {
-        sw_buf_put(room, text.p, n);
-    }
+    size_t n = sw_slice_find(text, '?'), colon = sw_slice_find(text, ':');
+    if (colon >= n)
+        return SW_DENIED_SEAL; /* only what is a sip or sips URI is hidden */
+    /* neither more nor less than what it is called by; a sips one over TLS all the same: RFC 5630
+     * 4.1, 5.3 */
+    q->r->opened_sips = u.scheme == SW_SCHEME_SIP && sw_slice_starts_case(text, SW_SLICE("sips:"));
+    sw_buf_str(room, u.scheme == SW_SCHEME_SIPS ? "sips" : "sip");
+    sw_buf_put(room, text.p + colon, n - colon);
     sw_edit_add(edits, (size_t)(uri.p - m->p), uri.n, since(room, from));
     return SW_OK;
 }

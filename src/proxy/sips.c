@@ -156,6 +156,8 @@ enum sw_sips_fit sw_sips_target(const struct sw_request *q, const struct sw_peer
         return SW_SIPS_NO_IDENTITY;
     if (is_sips && peer->sips == SW_SIPS_DENY)
         return SW_SIPS_DENIES;
+    if (q->r->opened_sips && !peer->tls)
+        return SW_SIPS_ONLY_TLS;
     return !is_sips && peer->sips == SW_SIPS_REQUIRE ? SW_SIPS_WANTS : SW_SIPS_FITS;
 }
 
@@ -174,6 +176,11 @@ bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, unsigned fit
     if (fits & SW_SIPS_NO_TLS)
         return refuse_380(p, q, "a sips request must leave over TLS, and the target has none",
                           "give the target transport tls, or let the sender use a sip URI", out);
+    if (fits & SW_SIPS_ONLY_TLS) /* "not capable of establishing a TLS connection" */
+        return refuse_381(p, q,
+                          "a sip request for a sips Contact must leave over TLS, and the target "
+                          "has none",
+                          "the sender must call the Contact as it is, by sips", out);
     return refuse_381(p, q, "the target has sips: require, and this is a sip request",
                       "let the sender use a sips URI, or set sips: allow for the target", out);
 }

@@ -48,6 +48,7 @@ enum sw_sips_fit {
     SW_SIPS_NO_IDENTITY = 2, /* TLS is demanded, and the peer's name is not asked for */
     SW_SIPS_DENIES = 4,      /* the peer has sips: deny */
     SW_SIPS_WANTS = 8,       /* the peer has sips: require, and this is no sips request */
+    SW_SIPS_ONLY_TLS = 16,   /* a sip request for a sips Contact, and the peer has no TLS */
 };
 
 /** Whether a peer is fit for a request. RFC 3261 26.2.2, RFC 5630 5.3 */

@@ -306,6 +306,8 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
                          "the call began under another configuration");
     if (sw_request_needs_tls(q) && !sw_transport_secure((enum sw_transport)s->transport))
         return sw_sips_refuse(p, q, SW_SIPS_NO_TLS, out);
+    if (q->r->opened_sips && !sw_transport_secure((enum sw_transport)s->transport))
+        return sw_sips_refuse(p, q, SW_SIPS_ONLY_TLS, out);
     if (peer && !sw_transport_secure((enum sw_transport)s->transport) && peer->best_effort &&
         sw_peer_spoke_tls(p, peer)) { /* began in the clear, and must not go on so */
         add_addresses(p, peer, q, targets);

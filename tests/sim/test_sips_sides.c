@@ -21,7 +21,8 @@ struct scene {
     char routes[2048], back[2048];     /* Route rows of who called and of the target */
 };
 
-static void scene_init(struct scene *x)
+/* `hide`: what is behind the gateway, from the caller. */
+static void scene_init_hidden(struct scene *x, bool hide)
 {
     struct conf *k = &x->gate.conf;
     memset(x, 0, sizeof(*x));
@@ -32,6 +33,7 @@ static void scene_init(struct scene *x)
     conf_peer(k, "caller", "10.0.0.9:5061", SW_TLS, "caller.test");
     conf_peer(k, "pbx", "10.1.0.9:5060", SW_UDP, NULL);
     conf_peer(k, "target", "10.0.0.8:5061", SW_TLS, "target.test");
+    k->peers[0].hide_inside = hide;
     conf_route(k, "caller", "target", NULL);
     conf_route(k, "pbx", "target", NULL);
     gate_start(&x->gate, x->sim, "gate", 1, "example.test", 9);
@@ -40,6 +42,11 @@ static void scene_init(struct scene *x)
     x->target = raw_new(x->sim, "target", "10.0.0.8:5061", SW_TLS);
     raw_proves(x->caller, "caller.test");
     raw_proves(x->target, "target.test");
+}
+
+static void scene_init(struct scene *x)
+{
+    scene_init_hidden(x, false);
 }
 
 static void go_on(struct scene *x)
@@ -208,6 +215,36 @@ static void test_sips_route_of_an_ack_leads_to_a_proved_name_only(void **state)
     }
 }
 
+/* "a proxy receives a request with a SIP Request-URI [...] MUST NOT forward the request to a SIPS":
+ * RFC 5630 5.3, also if what a Contact of ours hides is one. Nor the other way round. */
+static void test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *contact, *by, *leaves;
+    } rows[] = {
+        {"sips:bob@10.0.0.8", "sips", "BYE sips:bob@10.0.0.8 "},
+        {"sips:bob@10.0.0.8", "sip", "BYE sip:bob@10.0.0.8 "},
+        {"sip:bob@10.0.0.8", "sip", "BYE sip:bob@10.0.0.8 "},
+        {"sip:bob@10.0.0.8", "sips", "BYE sips:bob@10.0.0.8 "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene x;
+        char uri[1024];
+        scene_init_hidden(&x, true);
+        establish(&x, x.caller, "sip:bob@example.test", "", rows[i].contact);
+        const char *sc = strchr(raw_header(raw_nth(x.caller, "SIP/2.0 200", 0), "Contact"), ':');
+        snprintf(uri, sizeof(uri), "%s%.*s", rows[i].by, (int)strcspn(sc, ">"), sc);
+        assert_null(strstr(uri, "10.0.0.8"));
+        send(&x, x.caller, "BYE", uri, x.routes, 1, 2);
+        const struct raw_message *m = raw_nth(x.target, "BYE", 0);
+        assert_non_null(m);
+        starts_with(m->text, rows[i].leaves);
+        raw_answer(x.target, m, "200 OK", "");
+        gate_finish(&x.gate);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_sips_route_to_us_must_come_over_tls),
         cmocka_unit_test(test_sips_answer_goes_to_a_proved_name_only),
         cmocka_unit_test(test_sips_route_of_an_ack_leads_to_a_proved_name_only),
+        cmocka_unit_test(test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

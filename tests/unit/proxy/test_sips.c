@@ -133,6 +133,20 @@ static void test_sips_scheme_is_that_of_the_target_behind_a_strict_router(void *
     }
 }
 
+/* RFC 5630 5.3: a sip request for what is known by a sips Contact leaves over TLS, or gets 381 */
+static void test_sips_contact_that_was_hidden_is_called_over_tls(void **state)
+{
+    (void)state;
+    request(100 + CARRIER, "INVITE", "sip:a@b", "");
+    a.r.opened_sips = true;
+    assert_int_equal(sw_sips_target(&a.q, &peers[CARRIER]), SW_SIPS_FITS);
+    assert_int_equal(sw_sips_target(&a.q, &peers[PBX]), SW_SIPS_ONLY_TLS);
+    assert_false(sw_sips_refuse(&proxy, &a.q, SW_SIPS_ONLY_TLS, &a.refusal));
+    assert_int_equal(a.refusal.code, 480);
+    assert_true(sw_slice_starts_case(a.refusal.extra, SW_SLICE("Warning: 381 ")));
+    message_free(&a.x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +154,7 @@ int main(void)
         TEST(test_sips_leaves_over_what_is_proved_or_the_dialogs_own_connection),
         TEST(test_sips_contact_is_asked_of_those_that_make_a_target),
         TEST(test_sips_scheme_is_that_of_the_target_behind_a_strict_router),
+        TEST(test_sips_contact_that_was_hidden_is_called_over_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
