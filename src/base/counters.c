@@ -12,6 +12,7 @@ static const char *const names[SW_COUNTERS] = {
     [SW_COUNT_RELAYED] = "relayed",
     [SW_COUNT_RESPONSES] = "responses",
     [SW_COUNT_FAILOVERS] = "failovers",
+    [SW_COUNT_IN_THE_CLEAR] = "in_the_clear",
     [SW_COUNT_REPEATS_RECEIVED] = "repeats_received",
     [SW_COUNT_REPEATS_SENT] = "repeats_sent",
     [SW_COUNT_CONNECTIONS_ACCEPTED] = "connections_accepted",

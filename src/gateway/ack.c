@@ -3,6 +3,7 @@
 #include "gateway/request.h"
 #include "gateway/reroute.h"
 #include "proxy/alias.h"
+#include "proxy/clear.h"
 #include "proxy/sips.h"
 
 /* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
@@ -96,6 +97,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         sw_proxy_count(p, SW_COUNT_ACKS_DROPPED);
         return;
     }
+    sw_clear_left(p, q->m, q->v, &out);
     if (t->transport == SW_UDP ? !t->locate : t->prefer.generation != 0)
         sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
     else

@@ -138,6 +138,7 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
     c->sips = demands_tls(b);
     sw_client_start(p->e, c, x.segs, x.count, x.total);
     sw_proxy_count(p, SW_COUNT_RELAYED);
+    sw_clear_left(p, &f->msg, &f->vitals, out);
     if (f->msg.method == SW_INVITE)
         sw_timer_start_fifo(&p->e->timers, &b->timer_c, SW_FIFO_TIMER_C,
                             p->e->now_ms + SW_TIMER_C_MS);

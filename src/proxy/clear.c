@@ -29,6 +29,28 @@ void sw_peer_speaks_tls(struct sw_proxy *p, const struct sw_flow *flow)
         atomic_store_explicit(&s->spoke_tls_ms, p->e->now_ms, memory_order_relaxed);
 }
 
+void sw_clear_left(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
+                   const struct sw_flow *out)
+{
+    if (!p->conf->best_effort || sw_transport_secure((enum sw_transport)out->transport))
+        return;
+    const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, out->peer);
+    char *text = sw_arena_get(&p->e->scratch, SW_ENDPOINT_TEXT_MAX);
+    if (!peer || !peer->best_effort)
+        return;
+    sw_proxy_count(p, SW_COUNT_IN_THE_CLEAR);
+    const struct sw_field fields[] = {
+        sw_field_text("peer", peer->name),
+        sw_field_str("why", v->to_tag.n ? "its dialog began without TLS, or TLS was refused"
+                                        : "it has security: best-effort, and TLS was refused"),
+        sw_field_text("method", sw_msg_method(m)),
+        sw_field_str("address", text ? sw_endpoint_text(&out->remote, text) : "-"),
+        sw_field_text("transport", sw_transport_name((enum sw_transport)out->transport)),
+        sw_field_text("call_id", v->call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "sent_in_the_clear", fields, 6);
+}
+
 void sw_clear_begin(struct sw_choice *c, const struct sw_target *t)
 {
     if (t->transport != SW_TLS || c->tls_peer == t->peer)

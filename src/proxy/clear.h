@@ -16,6 +16,11 @@ bool sw_peer_spoke_tls(const struct sw_proxy *p, const struct sw_peer_conf *peer
 /** Remembers that a message came from a peer over TLS, for those with security: best-effort. */
 void sw_peer_speaks_tls(struct sw_proxy *p, const struct sw_flow *flow);
 
+/** A request leaves over `out`: counted and logged if that is a best-effort peer without TLS. "Log
+ * and status say so": docs/config.md "In the clear" */
+void sw_clear_left(struct sw_proxy *p, const struct sw_msg *m, const struct sw_vitals *v,
+                   const struct sw_flow *out);
+
 /** A target is tried: with another peer's TLS begins what is known for its clear target. */
 void sw_clear_begin(struct sw_choice *c, const struct sw_target *t);
 

@@ -1,11 +1,13 @@
 """Messages through the real gateway: transports in every combination, framing, connections, failover."""
 
+import json
+import os
 import ssl
 import time
 
 import pytest
 from lab import sip
-from lab.gateway import Gateway, free_port
+from lab.gateway import Gateway, free_port, run
 
 
 def answer(endpoint, m, status=200, **more):
@@ -251,12 +253,15 @@ def test_best_effort_leaves_in_the_clear_only_after_tls_was_refused(scene):
     clear = free_port()
     config = scene.config(
         carrier=f"    security: best-effort\n    clear_address: 127.0.0.1:{clear}")
-    with Gateway(scene.folder, config):
+    with Gateway(scene.folder, config) as gw:
         plain = sip.Udp(clear)
         pbx = sip.Udp()
         pbx.send(sip.request("MESSAGE", transport="UDP", sent_by=f"127.0.0.1:{pbx.port}"), scene.inside)
         answer(plain, plain.recv())
         assert pbx.final().status == 200
+        [told] = gw.wait_event("sent_in_the_clear")
+        assert told["level"] == "warn" and told["peer"] == "carrier" and told["method"] == "MESSAGE"
+        assert told["address"] == f"127.0.0.1:{clear}" and told["transport"] == "udp"
         # a peer that fails TLS in another way gets nothing in the clear
         other, key = scene.pki.domain("other", "other.test")
         server = sip.Server(other, key, ca=scene.ca, port=scene.carrier_port)
@@ -264,6 +269,9 @@ def test_best_effort_leaves_in_the_clear_only_after_tls_was_refused(scene):
         server.accept()
         assert pbx.final().status == 500
         assert plain.silent()
+        assert gw.events("sent_in_the_clear") == [told]
+        assert json.loads(run("ctl", "-s", os.path.join(scene.folder, "sipward.sock"), "status",
+                              "--json").stdout)["counters"]["in_the_clear"] == 1
 
 
 def test_peer_that_spoke_tls_gets_nothing_in_the_clear(scene):
