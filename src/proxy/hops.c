@@ -205,6 +205,8 @@ static const char *verdict(const struct sw_call *c, const char **why)
 {
     *why = !secure(&c->side[0])   ? "the caller's side is not TLS"
            : !secure(&c->side[1]) ? "the answering side is not TLS"
+           : c->side[0].proof == SW_PROOF_CHAIN
+               ? "the caller's side proved no name, which its peer here is not asked for"
            : c->side[1].proof < SW_PROOF_NAME
                ? "the answering side proved no name, which its peer here is not asked for"
            : c->before.clear ? "a hop before the caller's side is not TLS, by its Via"

@@ -203,3 +203,26 @@ def test_ack_that_sips_keeps_back_is_told_in_the_log(scene):
         pbx.send(in_dialog(scene, "BYE", "sips:bob@127.0.0.1:9", sip.route_set(ok), ok, 2), port=scene.inside)
         assert pbx.recv(want=lambda m: m.status and m["cseq"] == "2 BYE").status == 400
         assert s.silent()
+
+
+def test_hops_of_a_caller_whose_name_was_not_asked_for_are_not_secure(scene):
+    """RFC 3261 26.3.2.2: who answers a connection that we open proves by verify: chain no name for its calls, either."""
+    config, server = second(scene, more=", verify: chain")
+    server.close()
+    server = sip.Server(*scene.pki.domain("third", "third.test"), ca=scene.ca, port=server.port)
+    routes = "  - {from: second, to: carrier}\n"
+    with Gateway(scene.folder, config.replace("routes:\n", "routes:\n" + routes)) as gw:
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("MESSAGE"))
+        s = server.accept()
+        s.send(sip.response(s.recv(), 200))
+        assert c.final().status == 200
+        carrier = sip.Server(scene.peer_pem, scene.peer_key, ca=scene.ca, port=scene.carrier_port)
+        s.send(sip.request("INVITE", sent_by=f"127.0.0.1:{server.port}"))
+        callee = carrier.accept()
+        callee.send(sip.response(callee.recv(), 200, headers="Contact: <sip:a@127.0.0.1:9>\r\n"))
+        assert s.final().status == 200
+        [told] = gw.wait_event("call_hops")
+        assert told["in_identity"] == "none" and told["out_identity"] == "peer.test"
+        assert (told["secure"], told["why"]) == (
+            "no", "the caller's side proved no name, which its peer here is not asked for")
