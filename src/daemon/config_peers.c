@@ -264,6 +264,14 @@ static void in_the_clear(struct sw_config_build *b, const struct sw_peer_directi
     if (d->clear_address.s.p && !sw_endpoint_parse(d->clear_address.s, 5060, &p->clear_address))
         sw_diag_error(b->diags, d->clear_address.mark,
                       "clear_address: \"%s\" cannot be read (IP:PORT)", d->clear_address.s.p);
+    if (!p->best_effort && d->clear_address.s.p)
+        sw_diag_warning(b->diags, d->clear_address.mark,
+                        "clear_address is not used: nothing leaves without TLS for a peer with "
+                        "security: tls-only");
+    if (!p->best_effort && d->security.s.p && !p->tls)
+        sw_diag_error(b->diags, d->security.mark,
+                      "security: tls-only on a peer without TLS: it would get everything in the "
+                      "clear (transport: tls, or no security)");
     if (!p->best_effort)
         return;
     b->c->proxy.best_effort = true;

@@ -132,6 +132,8 @@ def test_the_example_of_the_contract_runs_unchanged(scene):
 MISTAKES = [
     # what is replaced, by what, the message at the end of "FILE:LINE:COLUMN: "
     ("  - name: inside", "  - nmae: inside", 'unknown key "nmae" in a listener (the nearest known is "name")'),
+    ("    transport: udp\n    source", "    transport: udp\n    security: tls-only\n    source",
+     "security: tls-only on a peer without TLS: it would get everything in the clear (transport: tls, or no security)"),
     ("    identity: main", "    identity: mian", 'identity: there is no identity "mian" (the nearest known is "main")'),
     ("    trust: [partners]", "    trust: [partner]", 'trust: there is no trust entry "partner" (the nearest known is "partners")'),
     ("to: pbx}", "to: pbxx}", 'to: there is no peer "pbxx" (the nearest known is "pbx")'),

@@ -141,6 +141,7 @@ def test_sips_leaves_to_a_proved_name_only(scene, verify):
 @pytest.mark.parametrize("more, warning", [
     (", sips_contact: tolerate", 'sips_contact: tolerate: in sips calls of peer "second"'),
     (", sips: require, verify: chain", 'sips: require with verify: chain: nothing reaches peer "second"'),
+    (", clear_address: 127.0.0.1:9", "clear_address is not used: nothing leaves without TLS for a peer"),
     (", sips: require", None)])
 def test_check_warns_of_what_weakens_sips_or_makes_no_sense(scene, more, warning):
     config, server = second(scene, more=more)
