@@ -175,6 +175,12 @@ static void verify(struct sw_config_build *b, const struct sw_peer_directive *d,
                         "verify: chain does not ask peer \"%s\" for its name: whoever has a "
                         "certificate of the same CA can stand in for it",
                         name);
+    else if (p->verify == SW_VERIFY_ADDRESS && p->address_count + p->source_count == 0)
+        sw_diag_warning(b->diags, d->verify.mark,
+                        "verify: address on peer \"%s\", which has neither address nor source: "
+                        "whoever has a certificate of the same CA for its own address can stand in "
+                        "for it",
+                        name);
     else if (p->verify != SW_VERIFY_DOMAIN)
         sw_diag_warning(b->diags, d->verify.mark,
                         "verify: %s widens the name rule of RFC 5922 for peer \"%s\"",

@@ -31,9 +31,29 @@ const char *sw_ingress_unfit(unsigned uses, enum sw_purposes rule, bool outbound
                  "would accept it)";
 }
 
+/* Where the peer is configured to be, if it is: with a public CA anybody has an IP SAN that is the
+ * address he connects from. RFC 5922 7.1, docs/trust.md */
+static bool is_at(const struct sw_peer_conf *p, const struct sw_endpoint *from)
+{
+    for (uint32_t i = 0; i < p->address_count; i++)
+        if (sw_endpoint_ip_eq(&p->addresses[i], from))
+            return true;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (sw_cidr_has(&p->sources[i], from))
+            return true;
+    return p->address_count + p->source_count == 0;
+}
+
+static enum sw_verify rule_at(const struct sw_peer_conf *p, enum sw_verify verify,
+                              const struct sw_endpoint *from)
+{
+    return verify == SW_VERIFY_ADDRESS && !is_at(p, from) ? SW_VERIFY_DOMAIN : verify;
+}
+
 static bool names(const struct sw_peer_conf *p, const struct sw_ident *ident, enum sw_verify verify,
                   const struct sw_endpoint *from)
 {
+    verify = rule_at(p, verify, from);
     for (uint32_t i = 0; i < p->domain_count; i++)
         if (sw_domain_proves(ident, p->domains[i], verify, from))
             return true;
@@ -341,7 +361,8 @@ enum sw_proof sw_ingress_proof(const struct sw_peer_conf *p, const struct sw_flo
     if (p->pin_count)
         return SW_PROOF_PIN;
     for (uint32_t i = 0; i < p->domain_count && !*domain; i++)
-        if (sw_domain_proves(flow->ident, p->domains[i], inbound_rule(p), &flow->remote))
+        if (sw_domain_proves(flow->ident, p->domains[i], rule_at(p, inbound_rule(p), &flow->remote),
+                             &flow->remote))
             *domain = i + 1;
     return *domain || p->verify != SW_VERIFY_CHAIN ? SW_PROOF_NAME : SW_PROOF_CHAIN;
 }

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -96,6 +97,28 @@ def test_name_rule_holds_in_both_directions(scene, verify, san, ok_in, ok_out):
     assert said["verify"] == verify
     if not ok_out:
         assert said["phase"] == "identity" and said["status"] == "denied_identity"
+
+
+@pytest.mark.parametrize("keys,ok", [("", False), ("    source: [127.0.0.2]\n", True),
+                                     ("    source: [127.0.0.0/30]\n", True)])
+def test_address_that_is_proved_must_be_one_of_the_peers(scene, keys, ok):
+    """RFC 5922 7.1: from public CAs anybody has a certificate of the address he comes from."""
+    cert, key = scene.pki.leaf("elsewhere", san="URI:sip:other.test,IP:127.0.0.2")
+    with scene.gateway(carrier="    verify: address\n" + keys) as gw:
+        raw = socket.create_connection(("127.0.0.1", scene.outside), timeout=5, source_address=("127.0.0.2", 0))
+        c = sip.Stream(sip.client_context(scene.ca, cert, key).wrap_socket(raw, server_hostname="example.test"))
+        c.send(sip.request("OPTIONS", "sip:example.test"))
+        assert verdict(gw, "in")["peer"] == ("carrier" if ok else "verified")
+        assert c.final().status == 200
+
+
+def test_address_of_a_peer_that_is_nowhere_is_warned_of(scene):
+    path = os.path.join(scene.folder, "checked.yaml")
+    config = scene.config(carrier="    verify: address")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(config.replace(f"    address: 127.0.0.1:{scene.carrier_port}\n", "", 1))
+    out = run("check", "-c", path)
+    assert out.returncode == 0 and 'verify: address on peer "carrier", which has neither address nor source' in out.stderr
 
 
 @pytest.mark.parametrize("san,ok", [
