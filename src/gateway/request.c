@@ -41,6 +41,8 @@ void sw_gateway_note_refusal(struct sw_proxy *p, const struct sw_request *q,
     size_t n = 8;
     if (q->flow->ident)
         f[n++] = sw_field_text("presented", presented(p, q->flow));
+    if (r->target.n)
+        f[n++] = sw_field_text("target", r->target);
     if (r->help)
         f[n++] = sw_field_str("help", r->help);
     sw_engine_note(p->e, level, "request_refused", f, n);

@@ -7,10 +7,11 @@
 /* A refusal. */
 struct sw_refusal {
     uint16_t code;
-    const char *reason;    /* the reason phrase; NULL: the usual one */
-    const char *why;       /* for the log: what was wanted, what came */
-    const char *help;      /* for the log: what would help; NULL: the cause says it */
-    struct sw_slice extra; /* header lines, in scratch memory, or empty */
+    const char *reason;     /* the reason phrase; NULL: the usual one */
+    const char *why;        /* for the log: what was wanted, what came */
+    const char *help;       /* for the log: what would help; NULL: the cause says it */
+    struct sw_slice extra;  /* header lines, in scratch memory, or empty */
+    struct sw_slice target; /* for the log: the peer that it could not go to, or empty */
 };
 
 /* A request as it is being handled. */

@@ -161,28 +161,46 @@ enum sw_sips_fit sw_sips_target(const struct sw_request *q, const struct sw_peer
     return !is_sips && peer->sips == SW_SIPS_REQUIRE ? SW_SIPS_WANTS : SW_SIPS_FITS;
 }
 
-bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, unsigned fits,
-                    struct sw_refusal *out)
+/* In the order of the enumeration: the last one goes before. */
+enum sw_sips_fit sw_sips_first(enum sw_sips_fit a, enum sw_sips_fit b)
 {
-    if (fits & SW_SIPS_DENIES)
+    return a > b ? a : b;
+}
+
+static bool refuse_unfit(struct sw_proxy *p, const struct sw_request *q, enum sw_sips_fit fit,
+                         struct sw_refusal *out)
+{
+    switch (fit) {
+    case SW_SIPS_DENIES:
         return sw_refuse(out, 416, NULL, "the target has sips: deny",
                          "let the sender use a sip URI, or set sips: allow for the target");
-    if (fits & SW_SIPS_NO_IDENTITY)
+    case SW_SIPS_NO_IDENTITY:
         return refuse_380(p, q,
                           "a sips request must leave over TLS to a proved name, and the target has "
                           "verify: chain",
                           "let the target's certificate prove a name (verify: domain), or pin it",
                           out);
-    if (fits & SW_SIPS_NO_TLS)
+    case SW_SIPS_NO_TLS:
         return refuse_380(p, q, "a sips request must leave over TLS, and the target has none",
                           "give the target transport tls, or let the sender use a sip URI", out);
-    if (fits & SW_SIPS_ONLY_TLS) /* "not capable of establishing a TLS connection" */
+    case SW_SIPS_ONLY_TLS: /* "not capable of establishing a TLS connection" */
         return refuse_381(p, q,
                           "a sip request for a sips Contact must leave over TLS, and the target "
                           "has none",
                           "the sender must call the Contact as it is, by sips", out);
-    return refuse_381(p, q, "the target has sips: require, and this is a sip request",
-                      "let the sender use a sips URI, or set sips: allow for the target", out);
+    default:
+        return refuse_381(p, q, "the target has sips: require, and this is a sip request",
+                          "let the sender use a sips URI, or set sips: allow for the target", out);
+    }
+}
+
+bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, enum sw_sips_fit fit,
+                    const struct sw_peer_conf *target, struct sw_refusal *out)
+{
+    refuse_unfit(p, q, fit, out);
+    if (target)
+        out->target = target->name;
+    return false;
 }
 
 bool sw_sips_flow_fits(const struct sw_flow *flow, const struct sw_flow_id *prefer)

@@ -41,23 +41,26 @@ enum { SW_WARN_SIPS_NOT_ALLOWED = 380, SW_WARN_SIPS_REQUIRED = 381 };
 /** The Warning of a 480 to a request that came over `flow`, in scratch memory. RFC 5630 5.3 */
 struct sw_slice sw_sips_warning(struct sw_proxy *p, const struct sw_flow *flow, unsigned code);
 
-/* Why a peer is no target for a request; bits. */
+/* Why a peer is no target for a request. */
 enum sw_sips_fit {
-    SW_SIPS_FITS = 0,
-    SW_SIPS_NO_TLS = 1,      /* TLS is demanded, and the peer has none */
-    SW_SIPS_NO_IDENTITY = 2, /* TLS is demanded, and the peer's name is not asked for */
-    SW_SIPS_DENIES = 4,      /* the peer has sips: deny */
-    SW_SIPS_WANTS = 8,       /* the peer has sips: require, and this is no sips request */
-    SW_SIPS_ONLY_TLS = 16,   /* a sip request for a sips Contact, and the peer has no TLS */
+    SW_SIPS_FITS,
+    SW_SIPS_WANTS,       /* the peer has sips: require, and this is no sips request */
+    SW_SIPS_ONLY_TLS,    /* a sip request for a sips Contact, and the peer has no TLS */
+    SW_SIPS_NO_TLS,      /* TLS is demanded, and the peer has none */
+    SW_SIPS_NO_IDENTITY, /* TLS is demanded, and the peer's name is not asked for */
+    SW_SIPS_DENIES,      /* the peer has sips: deny */
 };
 
 /** Whether a peer is fit for a request. RFC 3261 26.2.2, RFC 5630 5.3 */
 enum sw_sips_fit sw_sips_target(const struct sw_request *q, const struct sw_peer_conf *peer);
 
-/** Refuses a request for which no peer was fit, for the reasons in `fits`: 416, or 480 with the
- * Warning that is due. Always false. RFC 5630 5.3 */
-bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, unsigned fits,
-                    struct sw_refusal *out);
+/** Which of two is told: docs/sips.md "Which answer goes before". */
+enum sw_sips_fit sw_sips_first(enum sw_sips_fit a, enum sw_sips_fit b);
+
+/** Refuses a request for which no peer was fit, and `target` not for this reason: 416, or 480 with
+ * the Warning that is due. `target` may be NULL. Always false. RFC 5630 5.3 */
+bool sw_sips_refuse(struct sw_proxy *p, const struct sw_request *q, enum sw_sips_fit fit,
+                    const struct sw_peer_conf *target, struct sw_refusal *out);
 
 /**
  * Whether a request that demands TLS may leave over a connection: it is TLS, and either the other

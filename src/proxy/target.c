@@ -227,7 +227,8 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
                           const struct sw_request *q, struct sw_targets *targets,
                           struct sw_refusal *out)
 {
-    unsigned unfit = 0;
+    enum sw_sips_fit unfit = SW_SIPS_FITS;
+    const struct sw_peer_conf *who = NULL;
     struct sw_chooser c;
     int32_t i;
     uint32_t first = targets->count; /* ENUM goes before the peers */
@@ -236,7 +237,10 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
         while (!targets->more && (i = sw_choose_next(&c)) >= 0) {
             const struct sw_peer_conf *peer = &p->conf->peers[r->to[i]];
             enum sw_sips_fit fit = sw_sips_target(q, peer);
-            unfit |= fit;
+            if (sw_sips_first(unfit, fit) != unfit) {
+                unfit = fit;
+                who = peer;
+            }
             if (fit == SW_SIPS_FITS && (pass == 1 || sw_target_is_up(p, peer, p->e->now_ms)))
                 sw_target_add_peer(p, peer, r->q ? r->q[i] : SW_Q_MAX, q, targets);
         }
@@ -244,8 +248,8 @@ static bool route_targets(struct sw_proxy *p, const struct sw_route_conf *r,
     sw_targets_sort(targets, (enum sw_fork_rule)r->fork);
     if (targets->count)
         return true;
-    if (unfit)
-        return sw_sips_refuse(p, q, unfit, out);
+    if (unfit != SW_SIPS_FITS)
+        return sw_sips_refuse(p, q, unfit, who, out);
     return sw_refuse(out, 480, NULL, "none of the route's peers has an address",
                      "give one of the route's peers an address");
 }
@@ -305,9 +309,9 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
         return sw_refuse(out, 480, NULL, "the dialog's listener is no longer configured",
                          "the call began under another configuration");
     if (sw_request_needs_tls(q) && !sw_transport_secure((enum sw_transport)s->transport))
-        return sw_sips_refuse(p, q, SW_SIPS_NO_TLS, out);
+        return sw_sips_refuse(p, q, SW_SIPS_NO_TLS, peer, out);
     if (q->r->opened_sips && !sw_transport_secure((enum sw_transport)s->transport))
-        return sw_sips_refuse(p, q, SW_SIPS_ONLY_TLS, out);
+        return sw_sips_refuse(p, q, SW_SIPS_ONLY_TLS, peer, out);
     if (peer && !sw_transport_secure((enum sw_transport)s->transport) && peer->best_effort &&
         sw_peer_spoke_tls(p, peer)) { /* began in the clear, and must not go on so */
         add_addresses(p, peer, q, targets);

@@ -72,7 +72,7 @@ static bool hop(struct sw_proxy *p, const struct sw_route_conf *r, const struct 
                          "the sender must use the domain; or make the address a peer's");
     enum sw_sips_fit fit = peer ? sw_sips_target(q, peer) : SW_SIPS_FITS;
     if (fit != SW_SIPS_FITS)
-        return sw_sips_refuse(p, q, fit, out);
+        return sw_sips_refuse(p, q, fit, peer, out);
     if (peer && peer->address_count) { /* "instead of DNS" */
         sw_target_add_peer(p, peer, SW_Q_MAX, q, targets);
         return true;

@@ -125,7 +125,7 @@ def test_sips_invite_with_a_sip_contact(scene, contact, tolerate, status):
 def test_sips_leaves_to_a_proved_name_only(scene, verify):
     """RFC 3261 26.2.2, 26.3.2.2; RFC 5630 5.3: 480 with Warning 380."""
     config, server = second(scene, more=f", verify: {verify}")
-    with Gateway(scene.folder, config):
+    with Gateway(scene.folder, config) as gw:
         c = sip.tls(scene.outside, **scene.carrier_tls())
         invite(c)
         if verify == "domain":
@@ -135,6 +135,7 @@ def test_sips_leaves_to_a_proved_name_only(scene, verify):
         else:
             refused = c.final()
             assert refused.status == 480 and refused["warning"] == '380 127.0.0.1 "SIPS Not Allowed"'
+            assert gw.wait_event("request_refused")[0]["target"] == "second"
             assert server.idle()
 
 

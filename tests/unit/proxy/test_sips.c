@@ -141,7 +141,8 @@ static void test_sips_contact_that_was_hidden_is_called_over_tls(void **state)
     a.r.opened_sips = true;
     assert_int_equal(sw_sips_target(&a.q, &peers[CARRIER]), SW_SIPS_FITS);
     assert_int_equal(sw_sips_target(&a.q, &peers[PBX]), SW_SIPS_ONLY_TLS);
-    assert_false(sw_sips_refuse(&proxy, &a.q, SW_SIPS_ONLY_TLS, &a.refusal));
+    assert_false(sw_sips_refuse(&proxy, &a.q, SW_SIPS_ONLY_TLS, &peers[PBX], &a.refusal));
+    assert_true(sw_slice_eq(a.refusal.target, peers[PBX].name));
     assert_int_equal(a.refusal.code, 480);
     assert_true(sw_slice_starts_case(a.refusal.extra, SW_SLICE("Warning: 381 ")));
     message_free(&a.x);
