@@ -28,10 +28,11 @@ static const struct {
     {"outgoing-range:", "256"}, /* the library's 16 would let a few silent servers stop all */
     {"outgoing-num-tcp:", "16"},
     {"num-queries-per-thread:", "4096"},
-    /* a server that was silent is asked again soon: it is often the only one */
+    /* a server that was silent is asked again soon: it is often the only one, and while it counts
+     * as down, which ends with what is known of it, all questions fail */
     {"infra-cache-max-rtt:", "4000"},
     {"infra-keep-probing:", "yes"},
-    {"infra-host-ttl:", "60"},
+    {"infra-host-ttl:", "5"},
     {"cache-max-ttl:", "86400"},
     {"val-bogus-ttl:", "30"},
 };

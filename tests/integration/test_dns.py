@@ -230,6 +230,33 @@ def test_a_silent_server_costs_each_asker_the_time_limit(tmp_path):
             assert time.monotonic() < until, "it does not come back"
 
 
+@pytest.mark.parametrize("how", ["silent", "gone"])
+def test_the_only_server_is_back_within_seconds_of_its_return(tmp_path, how):
+    """Questions went on meanwhile, until it counted as down: then they fail at once, and that may not last."""
+    with Dns(tmp_path, {"example.test": ZONE}) as dns, Asker(dns, timeout_ms=1000) as asker:
+        numbers = iter(range(100000))
+
+        def ask():
+            status, came, *_ = asker.answer(f"n{next(numbers)}.many.example.test A")
+            return status, came
+        assert ask() == ("ok", "ok")
+        if how == "silent":
+            dns.silence()
+        else:
+            dns.stop()
+        until = time.monotonic() + 60
+        while ask() != ("peer_dns", "ok"):  # not even asked
+            assert time.monotonic() < until, "it never counts as down"
+        if how == "silent":
+            dns.speak()
+        else:
+            dns.start()
+        until = time.monotonic() + 20
+        while ask()[0] != "ok":
+            assert time.monotonic() < until, "it does not come back"
+            time.sleep(0.05)
+
+
 def test_a_server_that_answers_takes_the_place_of_silent_and_absent_ones(tmp_path):
     with Dns(tmp_path, {"example.test": ZONE}, name="one") as dns, Dns(tmp_path, {"example.test": ZONE}, name="two") as silent:
         silent.silence()
