@@ -14,6 +14,7 @@ struct query {
     struct sw_list askers;
     struct sw_flight *flight;
     struct sw_flight_era *era;
+    int64_t asked_ms;
     struct sw_dns_question question;
 };
 
@@ -78,10 +79,16 @@ static void say(const struct sw_dns_question *q, const struct sw_dns_answer *a, 
                                 "question?"));
 }
 
+static bool ask_anew(struct sw_flight *f, struct query *q, const struct sw_dns_answer *a);
+
 static void answered(struct sw_dns_call *call, const struct sw_dns_answer *a, const char *why)
 {
     struct query *q = (struct query *)call;
     struct sw_flight *f = q->flight;
+    if (ask_anew(f, q, a)) {
+        drop_query(f, q);
+        return;
+    }
     if (a->status == SW_PEER_DNS || a->status == SW_DENIED_BOGUS)
         say(&q->question, a, why);
     answer_all(q, a, SW_OK);
@@ -198,7 +205,7 @@ static struct query *start(struct sw_flight *f, struct sw_list *bucket,
     *how = SW_LIMIT_MEMORY;
     if (!x)
         return NULL;
-    *x = (struct query){.flight = f, .era = e, .question = *q};
+    *x = (struct query){.flight = f, .era = e, .question = *q, .asked_ms = f->now_ms};
     sw_list_init(&x->askers);
     *how = SW_OK;
     if (sw_dns_context_ask(e->context, q, &x->call, &why) != SW_OK) {
@@ -239,6 +246,46 @@ void sw_flight_ask(struct sw_flight *f, const struct sw_dns_question *q,
     f->askers++;
 }
 
+/* ---- a server that counts as down ---- */
+
+/* True if a question of the era stays without an answer for long, or did. */
+static bool has_slow(const struct sw_flight *f, const struct sw_flight_era *e)
+{
+    const struct query *oldest =
+        sw_list_empty(&e->queries) ? NULL : SW_CONTAINER(e->queries.next, struct query, of_era);
+    return e->slow || (oldest && f->now_ms - oldest->asked_ms >= SW_FLIGHT_SLOW_MS);
+}
+
+/* The library takes a server for down after some questions in a row that it did not answer, and
+ * then fails all others for a while without a packet, also where only the names of one domain stay
+ * without an answer, and who asks for these may mean it. In a context that is new it counts as up:
+ * the question is asked once more in one, and what is asked later, too. True: it is in flight. */
+static bool ask_anew(struct sw_flight *f, struct query *q, const struct sw_dns_answer *a)
+{
+    struct sw_flight_era *e = q->era;
+    enum sw_status how;
+    bool at_once = f->now_ms - q->asked_ms < SW_FLIGHT_AT_ONCE_MS;
+    e->slow |= f->now_ms - q->asked_ms >= SW_FLIGHT_SLOW_MS;
+    if (a->status != SW_PEER_DNS || !at_once || sw_list_empty(&q->askers) || e != now_of(f) ||
+        !has_slow(f, e) || f->now_ms < f->anew_at_ms + SW_FLIGHT_ANEW_MS ||
+        f->queries >= e->conf.questions_max)
+        return false;
+    sw_flight_adopt(f, &e->conf, f->now_ms);
+    if (now_of(f) == e)
+        return false;
+    f->anew_at_ms = f->now_ms;
+    struct query *x = start(f, bucket_of(f, &q->question), &q->question, &how);
+    if (!x)
+        return false;
+    SW_LOG(SW_LEVEL_INFO, "dns_anew", sw_field_str("name", q->question.name),
+           sw_field_str("why", "the library took the servers for down, since some questions had no "
+                               "answer: it is started anew"));
+    for (struct sw_list *at = q->askers.next; at != &q->askers; at = at->next)
+        SW_CONTAINER(at, struct asker, node)->query = x;
+    sw_list_splice(&x->askers, &q->askers);
+    return true;
+}
+
 /* ---- time ---- */
 
 static void late(struct sw_flight *f, struct asker *a)
@@ -251,6 +298,7 @@ static void late(struct sw_flight *f, struct asker *a)
                                     .how = SW_PEER_TIMEOUT,
                                     .version = q->era->conf.version};
     drop_asker(f, a);
+    q->era->slow |= f->now_ms - q->asked_ms >= SW_FLIGHT_SLOW_MS;
     if (sw_list_empty(&q->askers))
         say(&q->question, &none, "no answer within dns.timeout");
     tell(f, &who, &r);
@@ -285,7 +333,10 @@ int64_t sw_flight_deadline(const struct sw_flight *f)
 enum sw_status sw_flight_init(struct sw_flight *f, const struct sw_dns_conf *conf,
                               const struct sw_flight_user *u, int64_t now_ms)
 {
-    *f = (struct sw_flight){.u = *u, .now_ms = now_ms, .limited_at_ms = now_ms - SW_FLIGHT_TOLD_MS};
+    *f = (struct sw_flight){.u = *u,
+                            .now_ms = now_ms,
+                            .limited_at_ms = now_ms - SW_FLIGHT_TOLD_MS,
+                            .anew_at_ms = now_ms - SW_FLIGHT_ANEW_MS};
     sw_list_init(&f->eras);
     for (int i = 0; i < SW_FLIGHT_BUCKETS; i++)
         sw_list_init(&f->buckets[i]);

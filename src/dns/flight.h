@@ -10,8 +10,12 @@
 
 enum {
     SW_FLIGHT_BUCKETS = 1024,
-    SW_FLIGHT_AGAIN_MS = 5000, /* a context that could not be made is tried again then */
-    SW_FLIGHT_TOLD_MS = 10000, /* a limit that is reached is said that often */
+    SW_FLIGHT_AGAIN_MS = 5000,  /* a context that could not be made is tried again then */
+    SW_FLIGHT_TOLD_MS = 10000,  /* a limit that is reached is said that often */
+    SW_FLIGHT_SLOW_MS = 1000,   /* a question without an answer for so long: packets are lost */
+    SW_FLIGHT_AT_ONCE_MS = 200, /* a failure that comes sooner was none of the servers' */
+    SW_FLIGHT_ANEW_MS = 5000,   /* not before then again: in a new context a server counts as down
+                                 * after 5.6 s without any answer at the soonest */
 };
 
 /* Whom it tells. */
@@ -30,6 +34,7 @@ struct sw_flight_era {
     struct sw_dns_conf conf;
     int64_t again_ms; /* it could not be made: not before then */
     int64_t until_ms; /* retired: all who asked have their answer then */
+    bool slow;        /* a question stayed without an answer for long */
 };
 
 struct sw_flight {
@@ -42,6 +47,7 @@ struct sw_flight {
     uint32_t queries, askers;
     uint64_t limited;      /* since it was said last */
     int64_t limited_at_ms; /* when */
+    int64_t anew_at_ms;    /* when a context took the place of one whose servers count as down */
     int64_t now_ms;
 };
 

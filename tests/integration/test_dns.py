@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -244,9 +246,8 @@ def test_the_only_server_is_back_within_seconds_of_its_return(tmp_path, how):
             dns.silence()
         else:
             dns.stop()
-        until = time.monotonic() + 60
-        while ask() != ("peer_dns", "ok"):  # not even asked
-            assert time.monotonic() < until, "it never counts as down"
+        for _ in range(10):  # 1 s each
+            assert ask()[0] == "peer_dns"
         if how == "silent":
             dns.speak()
         else:
@@ -255,6 +256,38 @@ def test_the_only_server_is_back_within_seconds_of_its_return(tmp_path, how):
         while ask()[0] != "ok":
             assert time.monotonic() < until, "it does not come back"
             time.sleep(0.05)
+
+
+class Relay(threading.Thread):
+    """A forwarder before a name server that stays silent for some names, as one does whose own servers are."""
+
+    def __init__(self, port, silent):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port, self.server, self.silent = self.socket.getsockname()[1], ("127.0.0.1", port), silent
+        self.start()
+
+    def run(self):
+        while True:
+            question, asker = self.socket.recvfrom(4096)
+            if self.silent in question.lower():
+                continue
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(5)
+                s.sendto(question, self.server)
+                self.socket.sendto(s.recv(4096), asker)
+
+
+def test_names_that_nobody_answers_take_no_others_along(tmp_path):
+    """Whoever may ask for names of a silent domain would shut the gateway off from all others: for the library the one
+    server that it has is down then."""
+    with Dns(tmp_path, {"example.test": ZONE}) as dns:
+        relay = Relay(dns.port, b"silence")
+        with Asker(dns, server=f"127.0.0.1:{relay.port}", timeout_ms=1000) as asker:
+            for i in range(12):  # 1 s each
+                assert asker.answer(f"n{i}.silence.many.example.test A")[0] == "peer_dns"
+            assert asker.answer("gw.example.test A")[0] == "ok"
 
 
 def test_a_server_that_answers_takes_the_place_of_silent_and_absent_ones(tmp_path):
