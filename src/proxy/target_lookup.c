@@ -99,7 +99,7 @@ static bool number(struct sw_proxy *p, const struct sw_route_conf *r, const stru
     if (!sw_rewrite_target(&q->v->uri, targets->rewrite, &p->e->scratch, &changed))
         return sw_refuse(out, 500, NULL, "limit memory", NULL);
     if (!sw_number_of(p->conf, &changed, digits))
-        return sw_refuse(out, 404, NULL, "the Request-URI is no global number",
+        return sw_refuse(out, 404, "No Global Number", "the Request-URI is no global number",
                          "ENUM needs a tel URI, or a sip URI with user=phone or of a domain of "
                          "ours, that begins with +: RFC 6116 3.1");
     t.peer = SW_PEER_VERIFIED; /* until the URI says who */

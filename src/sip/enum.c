@@ -2,6 +2,23 @@
 
 #include "sip/ere.h"
 
+static int hex(char c)
+{
+    c = sw_ascii_lower(c);
+    return sw_ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Takes a letter; what a number is made of may be written as its code. RFC 3261 19.1.4 */
+static char take_letter(struct sw_slice *s)
+{
+    char c = s->p[0];
+    bool code = c == '%' && s->n > 2 && hex(s->p[1]) >= 0 && hex(s->p[2]) >= 0;
+    if (code)
+        c = (char)(hex(s->p[1]) << 4 | hex(s->p[2]));
+    *s = sw_slice_from(*s, code ? 3 : 1);
+    return c;
+}
+
 bool sw_enum_number(const struct sw_uri *u, char out[SW_ENUM_NUMBER_MAX + 1])
 {
     struct sw_slice text = u->scheme == SW_SCHEME_TEL ? u->host : u->user;
@@ -10,16 +27,18 @@ bool sw_enum_number(const struct sw_uri *u, char out[SW_ENUM_NUMBER_MAX + 1])
     if (sw_uri_is_sip(u) && (!sw_uri_param_find(u, SW_SLICE("user"), &phone) ||
                              !sw_slice_eq_case(phone.value, SW_SLICE("phone"))))
         return false;
-    text.n = sw_slice_find(text, ';'); /* telephone-subscriber: its parameters go */
-    if (text.n < 2 || text.p[0] != '+')
+    text.n = sw_slice_find(text, ';');   /* telephone-subscriber: its parameters go */
+    if (text.n == 0 || text.p[0] != '+') /* "%2B" is another user: 19.1.4, as for routes */
         return false;
+    text = sw_slice_from(text, 1);
     out[n++] = '+';
-    for (size_t i = 1; i < text.n; i++) {
-        if (text.p[i] == '-' || text.p[i] == '.' || text.p[i] == '(' || text.p[i] == ')')
+    while (text.n) {
+        char c = take_letter(&text);
+        if (c == '-' || c == '.' || c == '(' || c == ')')
             continue;
-        if (!sw_ascii_digit(text.p[i]) || n == SW_ENUM_NUMBER_MAX)
+        if (!sw_ascii_digit(c) || n == SW_ENUM_NUMBER_MAX)
             return false;
-        out[n++] = text.p[i];
+        out[n++] = c;
     }
     out[n] = 0;
     return n > 1;
@@ -65,9 +84,12 @@ const struct sw_dns_question *sw_enum_next(const struct sw_enum *x)
     return x->end == SW_ENUM_GOES_ON ? &x->question[x->asked - 1] : NULL;
 }
 
-/* "E2U" and services behind "+"; one of them is "sip". RFC 6116 3.4.3 */
+/* "E2U" and services behind "+"; one of them is "sip". RFC 6116 3.4.3; "SHOULD also support" the
+ * syntax of RFC 2916: 5.2 */
 static bool has_sip(struct sw_slice service)
 {
+    if (sw_slice_eq_case(service, SW_SLICE("sip+E2U")))
+        return true;
     if (!sw_slice_starts_case(service, SW_SLICE("E2U+")))
         return false;
     service = sw_slice_from(service, 3);

@@ -381,6 +381,8 @@ def test_number_is_found_by_enum(scene):
         assert lab.pbx.final().status == 200
         lab.send("INVITE", "sip:+49999@example.test;user=phone")
         assert lab.pbx.final().line == "SIP/2.0 404 Number Not In ENUM"
+        lab.send("INVITE", "sip:+49@other.test")  # no user=phone, and not ours
+        assert lab.pbx.final().line == "SIP/2.0 404 No Global Number"
 
 
 def test_number_that_enum_does_not_know_goes_to_the_peer_behind_it(scene):

@@ -60,6 +60,10 @@ static void test_enum_reads_global_numbers(void **state)
     assert_null(number("tel:0301234;phone-context=+49"));
     assert_null(number("tel:+1234567890123456789012345"));
     assert_null(number("sip:alice@example.test;user=phone"));
+    /* letters written as their codes: RFC 3261 19.1.4 */
+    assert_string_equal(number("sip:+49%33%30%2d1@example.test;user=phone"), "+49301");
+    assert_null(number("sip:%2B4930@example.test;user=phone"));
+    assert_null(number("sip:+49%0030@example.test;user=phone"));
 }
 
 /* RFC 3402 3.2: delimiters, back references, flag "i" */
@@ -116,10 +120,21 @@ static void test_enum_leaves_out_what_is_not_sip(void **state)
     zone_naptr(&zone, n, 1, 2, "s", "E2U+sip", "", "_sip._udp.x.test");
     zone_naptr(&zone, n, 1, 3, "u", "E2U+sip", "!^.*$!mailto:a@b!", "");
     zone_naptr(&zone, n, 1, 4, "u", "E2U+sip", "!^.*$!sip:a@b c!", "");
-    zone_naptr(&zone, n, 1, 5, "u", "SIP+E2U", "!^.*$!sip:old@b!", ""); /* of RFC 2916 */
+    zone_naptr(&zone, n, 1, 5, "u", "SIPS+E2U", "!^.*$!sip:old@b!", "");
     zone_naptr(&zone, n, 1, 6, "u", "E2U+sip", "!^.*$!sip:a@b?Route=%3Csip:x%3E!", "");
     assert_int_equal(look_up("+12"), SW_ENUM_NO_NUMBER);
     assert_int_equal(look_up("+13"), SW_ENUM_NO_NUMBER);
+}
+
+/* "ENUM clients SHOULD also support ENUM NAPTRs according to the obsolete syntax": RFC 6116 5.2 */
+static void test_enum_reads_the_services_of_rfc_2916(void **state)
+{
+    (void)state;
+    const char *n = "2.1.e164.arpa";
+    zone_naptr(&zone, n, 1, 1, "u", "tel+E2U", "!^.*$!tel:+1!", "");
+    zone_naptr(&zone, n, 1, 2, "u", "SIP+e2u", "!^.*$!sip:old@example.com!", "");
+    assert_int_equal(look_up("+12"), SW_ENUM_FOUND);
+    assert_string_equal(at.uri, "sip:old@example.com");
 }
 
 /* "MUST be able to detect and recover from such a loop"; "continue at the next NAPTR": RFC
@@ -193,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup(test_ere_substitutes, fresh),
         cmocka_unit_test_setup(test_enum_finds_the_preferred_sip_uri, fresh),
         cmocka_unit_test_setup(test_enum_leaves_out_what_is_not_sip, fresh),
+        cmocka_unit_test_setup(test_enum_reads_the_services_of_rfc_2916, fresh),
         cmocka_unit_test_setup(test_enum_follows_other_names_and_comes_back, fresh),
         cmocka_unit_test_setup(test_enum_goes_on_behind_a_uri_that_leads_nowhere, fresh),
         cmocka_unit_test_setup(test_enum_tells_failures_from_absence, fresh),
