@@ -63,4 +63,8 @@ void sw_locate_put_reason(struct sw_buf *b, const struct sw_locate *x)
     }
     if (x->limited)
         sw_buf_lit(b, "; there were more records than are followed");
+    if (x->end == SW_LOCATE_NOT_THERE && x->families == SW_LOCATE_IPV4)
+        sw_buf_lit(b, "; IPv6 addresses are not asked for: the listener has an IPv4 one");
+    if (x->end == SW_LOCATE_NOT_THERE && x->families == SW_LOCATE_IPV6)
+        sw_buf_lit(b, "; IPv4 addresses are not asked for: the listener has an IPv6 one");
 }

@@ -22,6 +22,21 @@ static void test_locate_takes_an_address_as_it_is(void **state)
     assert_int_equal(locate(&g), SW_LOCATE_UNFIT);
 }
 
+/* A domain with IPv6 addresses only, looked for from a listener with an IPv4 one: why there is none
+ */
+static void test_locate_says_which_family_it_left_out(void **state)
+{
+    (void)state;
+    zone_address(&zone, "example.test", "2001:db8::1");
+    struct sw_locate_goal g = goal("example.test");
+    g.port = 5062;
+    g.families = SW_LOCATE_IPV4;
+    assert_int_equal(locate(&g), SW_LOCATE_NOT_THERE);
+    assert_string_equal(reason(), "example.test: the domain has no SIP server and no address: A "
+                                  "example.test: no records; IPv6 addresses are not asked for: "
+                                  "the listener has an IPv4 one");
+}
+
 /* "a port is present in the URI, the client performs an A or AAAA record lookup": RFC 3263 4.2 */
 static void test_locate_asks_for_addresses_only_if_a_port_is_given(void **state)
 {
@@ -218,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_locate_takes_an_address_as_it_is, fresh),
+        cmocka_unit_test_setup(test_locate_says_which_family_it_left_out, fresh),
         cmocka_unit_test_setup(test_locate_asks_for_addresses_only_if_a_port_is_given, fresh),
         cmocka_unit_test_setup(test_locate_follows_naptr_srv_and_addresses, fresh),
         cmocka_unit_test_setup(test_locate_for_sips_takes_secure_services_only, fresh),
