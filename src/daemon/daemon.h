@@ -17,7 +17,8 @@ struct sw_daemon {
     struct sw_workers all;
     struct sw_worker_listener *listeners;
     struct sw_gateway *gateways;
-    struct sw_counters *counters;     /* per worker */
+    struct sw_counters *counters; /* per worker */
+    struct sw_source_table *sources;
     struct sw_calls_open *calls_open; /* NULL: one worker, or none are kept */
     unsigned started;                 /* workers whose thread runs */
     uint32_t instance;

@@ -44,6 +44,7 @@ static enum sw_status make_gateway(struct sw_daemon *d, uint16_t i, bool trace)
         .live = d->now->gateway,
         .calls = c->limits.calls ? sw_share(c->limits.calls, c->workers, 1) : 0,
         .calls_open = d->calls_open,
+        .sources = d->sources,
         .pings = i == 0,
         .trace = trace,
     };
@@ -91,12 +92,13 @@ static enum sw_status make_all(struct sw_daemon *d)
     d->all.failures = sw_failures_new();
     d->all.halfopen = sw_halfopen_new();
     d->all.resolver = sw_resolver_new(&d->now->config.dns, sw_worker_dns_answer, &d->all);
+    d->sources = sw_source_table_new();
     bool shares_calls = n > 1 && c->limits.calls;
     d->calls_open = shares_calls ? sw_calls_open_new(c->limits.calls) : NULL;
     d->all.directory = n > 1 ? sw_directory_new(c->limits.transactions) : NULL;
     if (s != SW_OK || !d->gateways || !d->counters || !d->all.worker || !d->all.pool ||
-        !d->all.failures || !d->all.halfopen || !d->all.resolver || (n > 1 && !d->all.directory) ||
-        (shares_calls && !d->calls_open))
+        !d->sources || !d->all.failures || !d->all.halfopen || !d->all.resolver ||
+        (n > 1 && !d->all.directory) || (shares_calls && !d->calls_open))
         return s == SW_OK ? SW_LIMIT_MEMORY : s;
     memset(d->all.worker, 0, n * sizeof(*d->all.worker));
     d->all.count = (uint16_t)n;
@@ -130,6 +132,7 @@ static void free_all(struct sw_daemon *d)
     free(d->all.worker);
     free(d->gateways);
     free(d->calls_open);
+    sw_source_table_free(d->sources);
     free(d->counters);
     if (d->now)
         sw_listeners_close(d);

@@ -26,7 +26,7 @@ enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_con
         s = sw_table_init(&g->proxy.locations, sizeof(struct sw_location), SW_LOCATIONS_MAX);
     if (s == SW_OK)
         s = sw_sources_init(&g->sources, conf->live.proxy->source_messages_per_s,
-                            conf->engine.table_key);
+                            conf->engine.table_key, conf->sources);
     if (s == SW_OK)
         s = sw_calls_init(&g->proxy.calls, conf->calls, conf->engine.table_key, conf->calls_open);
     if (s == SW_OK)
@@ -280,9 +280,10 @@ static void adopt(struct sw_gateway *g, const struct sw_gateway_live *live)
     p->conf = live->proxy;
     p->peers = live->peers;
     p->avoid = live->avoid;
-    if (g->sources.sets)
+    if (g->sources.table)
         g->sources.per_s = p->conf->source_messages_per_s;
-    else if (sw_sources_init(&g->sources, p->conf->source_messages_per_s, g->sources.key) != SW_OK)
+    else if (sw_sources_init(&g->sources, p->conf->source_messages_per_s, g->sources.key, NULL) !=
+             SW_OK)
         g->sources.per_s = 0; /* memory is out: as before the reload */
     if (g->pings)
         sw_health_adopt(&g->health, p, old);

@@ -19,6 +19,7 @@ struct sw_gateway_conf {
     struct sw_gateway_live live;
     uint32_t calls;                   /* answered ones that are kept */
     struct sw_calls_open *calls_open; /* of all workers; NULL: there is one */
+    struct sw_source_table *sources;  /* of all workers; NULL: it has its own */
     bool pings;                       /* this worker asks the peers */
     bool trace;                       /* a NOTE for each message that passes */
 };

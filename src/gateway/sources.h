@@ -1,14 +1,16 @@
 /* How many messages a sender that is no peer may send: a token bucket per proved domain or, without
- * one, per address, in a table that never grows. All its connections are one sender. Whoever sends
- * datagrams may lie about the address, and cannot be paused.
+ * one, per address, in a table that never grows and that all workers share, without locks. All its
+ * connections are one sender. Whoever sends datagrams may lie about the address, and cannot be
+ * paused.
  */
 #ifndef SW_GATEWAY_SOURCES_H
 #define SW_GATEWAY_SOURCES_H
 
 #include "base/flow.h"
 #include "crypto/siphash.h"
+#include <stdatomic.h>
 
-/* Senders remembered at once: 128 KiB per worker. When a set is full, the bucket that is fullest
+/* Senders remembered at once: 128 KiB. When a set is full, the bucket that is fullest
  * makes room: it limits the least. */
 enum { SW_SOURCE_SETS = 1024, SW_SOURCE_WAYS = 4 };
 
@@ -16,22 +18,32 @@ enum { SW_SOURCE_SETS = 1024, SW_SOURCE_WAYS = 4 };
 enum { SW_SOURCE_SAY_MS = 10000 };
 
 struct sw_source {
-    uint64_t hash;     /* of the sender; 0: free */
-    int64_t at_ms;     /* when `tokens` was right */
-    int64_t say_at_ms; /* not before then a line for the log */
-    uint32_t tokens;   /* in thousandths of a message */
-    uint32_t held;     /* dropped since the last line */
+    _Atomic uint64_t hash;     /* of the sender; 0: free */
+    _Atomic uint64_t bucket;   /* thousandths of a message, and when that was right */
+    _Atomic int64_t say_at_ms; /* not before then a line for the log */
+    _Atomic uint32_t held;     /* dropped since the last line */
 };
 
+struct sw_source_table {
+    struct sw_source set[SW_SOURCE_SETS][SW_SOURCE_WAYS];
+};
+
+/* One worker's way to the table. */
 struct sw_sources {
-    struct sw_sip_key key;
-    uint32_t per_s; /* messages per second and sender, and as many at once; 0: all */
-    struct sw_source (*sets)[SW_SOURCE_WAYS];
+    struct sw_sip_key key; /* the same for all */
+    uint32_t per_s;        /* messages per second and sender, and as many at once; 0: all */
+    struct sw_source_table *table;
+    bool own;
 };
 
-/** `per_s` up to 1,000,000. The key is secret: nobody can choose a set. SW_LIMIT_MEMORY */
+/** A table for all workers; NULL: memory is out. */
+struct sw_source_table *sw_source_table_new(void);
+void sw_source_table_free(struct sw_source_table *t);
+
+/** `per_s` up to 1,000,000. The key is secret: nobody can choose a set. `shared` is borrowed; NULL:
+ * it gets a table of its own as soon as there is a limit. SW_LIMIT_MEMORY */
 SW_MUST_USE enum sw_status sw_sources_init(struct sw_sources *s, uint32_t per_s,
-                                           struct sw_sip_key key);
+                                           struct sw_sip_key key, struct sw_source_table *shared);
 void sw_sources_fini(struct sw_sources *s);
 
 /**
