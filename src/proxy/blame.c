@@ -11,9 +11,11 @@ bool sw_blame_is_ours(enum sw_status status)
 
 bool sw_blame_is_unasked(const struct sw_locate *x)
 {
-    for (int i = 0; i < x->step_count; i++)
-        if (sw_status_class((enum sw_status)x->step[i].status) == SW_CLASS_LIMIT)
+    for (int i = 0; i < x->step_count; i++) {
+        enum sw_status s = (enum sw_status)x->step[i].status;
+        if (sw_status_class(s) == SW_CLASS_LIMIT && s != SW_LIMIT_SIZE) /* that is its records' */
             return true;
+    }
     return false;
 }
 

@@ -148,17 +148,20 @@ static bool failed(const struct sw_locate_step *s, enum sw_status_class class)
 /* "the client" knows that nothing is there only if everybody said so. */
 static void conclude_without(struct sw_locate *x)
 {
-    bool exists = false, silent = false, bogus = false;
+    bool exists = false, silent = false, bogus = false, large = false;
     for (int i = 0; i < x->step_count; i++) {
         const struct sw_locate_step *s = &x->step[i];
         bogus |= failed(s, SW_CLASS_DENIED);
+        large |= s->status == SW_LIMIT_SIZE;
         silent |= s->status != SW_OK && s->status != SW_PEER_NO_NAME;
         exists |= s->status == SW_OK;
     }
     if (bogus)
         finish(x, SW_LOCATE_BOGUS, "DNSSEC says that an answer was forged");
     else if (silent)
-        finish(x, SW_LOCATE_SILENT, "the name servers fail or do not answer");
+        finish(x, SW_LOCATE_SILENT,
+               large ? "its servers have more TLSA records than are kept, so none is believed"
+                     : "the name servers fail or do not answer");
     else if (x->any_srv)
         finish(x, SW_LOCATE_NOT_THERE, "none of its SRV records leads to a server");
     else if (exists)

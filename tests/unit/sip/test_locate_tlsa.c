@@ -168,6 +168,11 @@ static void test_tlsa_records_beyond_the_limit_are_a_refusal(void **state)
     assert_int_equal(look(&g), SW_LOCATE_FOUND);
     assert_string_equal(places(), "tls 192.0.2.2:7061");
     assert_non_null(strstr(reason(), "more TLSA records than are kept"));
+    /* the name servers did answer */
+    tlsa("_7061._tcp.two.hoster.test", 3, 0, 'a', 500);
+    assert_int_equal(look(&g), SW_LOCATE_SILENT);
+    assert_null(strstr(reason(), "do not answer"));
+    assert_non_null(strstr(reason(), "its servers have more TLSA records than are kept"));
 }
 
 /* A port that is given, or no SRV record: the server is the domain itself. RFC 6698 3 */
