@@ -1,5 +1,7 @@
 /* The gateway's step on one request that nobody sent, and what it wants done. */
 #include "cmd/explain.h"
+
+#include "base/local.h"
 #include "sys/clock.h"
 
 #include <stdio.h>
@@ -102,14 +104,16 @@ static struct sw_explain_hop *tried_hop(struct sw_explain *x, const struct sw_en
     return h;
 }
 
-static uint32_t local_id(const struct sw_explain *x, uint32_t peer, uint16_t listener)
+static uint32_t local_id(const struct sw_explain *x, const struct sw_want *want)
 {
     const struct sw_config *c = &x->snapshot->config;
+    const struct sw_tls_identity *id = c->conn_listeners[want->listener].out.identity;
     for (uint32_t i = 0; i < c->proxy.peer_count; i++)
-        if (c->conn_peers[i].id == peer)
-            return sw_conn_local_id(&c->conn_peers[i]);
-    const struct sw_tls_identity *id = c->conn_listeners[listener].out.identity;
-    return id ? id->local_id : 0;
+        if (c->conn_peers[i].id == want->peer)
+            id = sw_conn_identity(&c->conn_peers[i]);
+    return want->transport == SW_TLS
+               ? sw_local_id(id ? id->local_id : 0, id ? id->local_domain : 0, want->local_domain)
+               : 0;
 }
 
 /* The gateway's own rule says which connection is used: see sw_worker_open. */
@@ -117,17 +121,18 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
 {
     struct sw_flow flow;
     struct sw_buf b = sw_buf(h->conn, sizeof(h->conn) - 1);
-    const struct sw_pool_want pw = {
-        .peer = want->peer,
-        .remote = want->remote,
-        .prefer = want->prefer,
-        .listener = want->listener,
-        .transport = want->transport,
-        .any_of_peer = want->any_of_peer,
-        .domain = want->domain_of,
-        .alias = want->alias,
-        .local_id = want->any_of_peer ? want->local_id : local_id(x, want->peer, want->listener),
-        .limit = x->snapshot->config.limits.connections_per_peer};
+    const uint32_t now = local_id(x, want);
+    const struct sw_pool_want pw = {.peer = want->peer,
+                                    .remote = want->remote,
+                                    .prefer = want->prefer,
+                                    .prefer_local_id = want->local_id,
+                                    .listener = want->listener,
+                                    .transport = want->transport,
+                                    .any_of_peer = want->any_of_peer,
+                                    .domain = want->domain_of,
+                                    .alias = want->alias,
+                                    .local_id = want->any_of_peer ? want->local_id : now,
+                                    .limit = x->snapshot->config.limits.connections_per_peer};
     enum sw_pool_answer answer = sw_pool_find(x->pool, &pw, &flow);
     h->reuses = answer == SW_POOL_OPEN;
     h->waits = answer == SW_POOL_WAIT;

@@ -136,6 +136,7 @@ struct sw_conn {
     bool halfopen;          /* it counts among the handshakes of its source */
     uint8_t renegotiations; /* that the peer asked for and that were told */
     uint8_t watched;        /* enum sw_loop_want, as the loop was told last */
+    uint32_t local_domain;  /* which of our domains it is for; 0: none in particular */
     uint32_t this_second;   /* messages taken in `second` */
     int64_t second;
     uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
@@ -269,11 +270,17 @@ SW_MUST_USE enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint1
 /** How to dial the peer with this id, or NULL. */
 const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t id);
 
-/** The identity that we use when we dial a peer, as in struct sw_flow; NULL: none. */
-uint32_t sw_conn_local_id(const struct sw_conn_peer *peer);
+/** The identity that we use when we dial a peer; NULL: none. */
+const struct sw_tls_identity *sw_conn_identity(const struct sw_conn_peer *peer);
 
-/** The same for a connection from that listener to a peer, or to one who is none. */
-uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener);
+/** The id, as in struct sw_flow, of a connection from that listener to a peer, or to one who is
+ * none, for one of our domains (0: none in particular). */
+uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener,
+                          uint32_t domain);
+
+/** A connection is for this domain of ours: one that is dialled, or is about to be admitted.
+ * RFC 5923 9.3 */
+void sw_conn_is_for(const struct sw_conns *s, struct sw_conn *c, uint32_t domain);
 
 /** The connection a reference names, or NULL. */
 struct sw_conn *sw_conn_get(const struct sw_conns *s, struct sw_ref ref);

@@ -1,4 +1,5 @@
 /* Connections that we open: to a peer, to a stranger, and under which of our identities. */
+#include "base/local.h"
 #include "conn/count.h"
 #include "conn/inside.h"
 #include "loop/sock.h"
@@ -20,19 +21,31 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
     return NULL;
 }
 
-uint32_t sw_conn_local_id(const struct sw_conn_peer *peer)
+const struct sw_tls_identity *sw_conn_identity(const struct sw_conn_peer *peer)
 {
-    return peer && peer->tls.identity ? peer->tls.identity->local_id : 0;
+    return peer ? peer->tls.identity : NULL;
 }
 
-uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener)
+uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener,
+                          uint32_t domain)
 {
     const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
     const struct sw_tls_identity *id = p ? p->tls.identity
                                        : listener < s->conf.listener_count
                                            ? s->conf.listeners[listener].out.identity
                                            : NULL;
-    return id ? id->local_id : 0;
+    return sw_local_id(id ? id->local_id : 0, id ? id->local_domain : 0, domain);
+}
+
+void sw_conn_is_for(const struct sw_conns *s, struct sw_conn *c, uint32_t domain)
+{
+    if (!c->tls) /* nothing is proved on it: it is nobody's connection but the gateway's */
+        return;
+    c->local_domain = domain;
+    c->flow.local_id =
+        c->flow.outbound
+            ? sw_conn_shown_id(s, c->flow.peer, c->flow.listener, domain)
+            : sw_local_id(sw_tls_local_id(c->tls), sw_tls_local_domain(c->tls), domain);
 }
 
 static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,
@@ -77,7 +90,7 @@ enum sw_status sw_conn_dial(struct sw_conns *s, uint32_t peer, uint16_t listener
         .listener = listener,
         .transport = (uint8_t)transport,
         .outbound = true,
-        .local_id = transport == SW_TLS ? sw_conn_local_id(p) : 0,
+        .local_id = transport == SW_TLS ? sw_conn_shown_id(s, peer, listener, 0) : 0,
     };
     if (!p || listener >= s->conf.listener_count || !remote->port)
         return SW_SYS_UNREACHABLE;
@@ -117,7 +130,7 @@ enum sw_status sw_conn_dial_domain(struct sw_conns *s, uint32_t peer, struct sw_
         .listener = listener,
         .transport = SW_TLS,
         .outbound = true,
-        .local_id = sw_conn_local_id(p),
+        .local_id = sw_conn_shown_id(s, peer, listener, 0),
     };
     struct sw_conn_named *x;
     if (!p || listener >= s->conf.listener_count || !remote->port)
@@ -144,7 +157,7 @@ enum sw_status sw_conn_dial_stranger(struct sw_conns *s, uint32_t peer, struct s
         .listener = listener,
         .transport = SW_TLS,
         .outbound = true,
-        .local_id = sw_conn_shown_id(s, peer, listener),
+        .local_id = sw_conn_shown_id(s, peer, listener, 0),
     };
     struct sw_conn_named *x;
     if (listener >= s->conf.listener_count || !remote->port ||

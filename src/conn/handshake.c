@@ -1,5 +1,6 @@
 /* A connection from its first handshake message until it is somebody's: phases 2 and 3, and its
  * certificate judged again later. */
+#include "base/local.h"
 #include "conn/attempt.h"
 #include "conn/inside.h"
 #include "loop/sock.h"
@@ -71,7 +72,8 @@ static enum sw_status believed(struct sw_conns *s, struct sw_conn *c)
     sw_tls_info(c->tls, &info);
     c->flow.tls_minor = info.minor;
     c->flow.suite = info.suite_number;
-    c->flow.local_id = sw_tls_local_id(c->tls);
+    c->flow.local_id =
+        sw_local_id(sw_tls_local_id(c->tls), sw_tls_local_domain(c->tls), c->local_domain);
     c->flow.order = sw_tls_order(c->tls);
     sw_conn_enter(s, c, SW_CONN_IDENTITY, s->conf.limits.handshake_ms);
     return c->flow.ident || !sw_tls_has_certificate(c->tls) ? SW_OK : SW_LIMIT;

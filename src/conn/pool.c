@@ -115,13 +115,17 @@ static bool proves(const struct entry *e, uint32_t domain)
     return !domain || e->flow.domain_id == domain || (e->open && !e->flow.domain_id);
 }
 
-/* A connection that was made with one local identity is never used for another: RFC 5923 9.3. The
- * peer's identity is the directory's key: who is the peer by its certificate, inbound as outbound.
- * RFC 5923 8.1, 8.2 */
+/* A connection that was made with one local identity, for one domain of ours, is never used for
+ * another, and goes on in the dialogs that were set up over it: RFC 5923 9.3. The peer's identity
+ * is the directory's key: who is the peer by its certificate, inbound as outbound. RFC
+ * 5923 8.1, 8.2 */
 static bool fits(const struct entry *e, const struct sw_pool_want *w)
 {
     const struct sw_flow *f = &e->flow;
-    if (f->transport != w->transport || f->listener != w->listener || f->local_id != w->local_id)
+    bool is_dialogs = w->prefer.generation && sw_flow_id_eq(&f->id, &w->prefer) &&
+                      f->local_id == w->prefer_local_id;
+    if (f->transport != w->transport || f->listener != w->listener ||
+        (f->local_id != w->local_id && !is_dialogs))
         return false;
     if (!proves(e, w->domain))
         return false;

@@ -21,8 +21,9 @@ struct sw_pool_want {
     bool any_of_peer;  /* an accepted connection will do, whatever its port */
     bool alias;        /* an accepted one will do whose peer takes requests for `remote` over it */
     uint32_t local_id; /* the local identity that it must be made with: RFC 5923 9.3 */
-    uint32_t domain;   /* which of the peer's domains it must prove, from 1; 0: any of them */
-    uint32_t limit;    /* connections per peer and address */
+    uint32_t prefer_local_id; /* that of `prefer`, if a dialog was set up over it; 0: none was */
+    uint32_t domain; /* which of the peer's domains it must prove, from 1; 0: any of them */
+    uint32_t limit;  /* connections per peer and address */
 };
 
 enum sw_pool_answer {

@@ -3,6 +3,8 @@
 #include "cert/load.h"
 #include "crypto/siphash.h"
 #include "daemon/config.h"
+#include "proxy/local.h"
+#include "sip/domain.h"
 
 /* ---- loading ---- */
 
@@ -126,6 +128,20 @@ static uint32_t local_id_of(const struct sw_tls_identity *id)
     return sum ? sum : 1;
 }
 
+/* Connections with it that are for no other domain of ours are for this one. RFC 5923 9.3 */
+static uint32_t local_domain_of(const struct sw_texts *domains, const struct sw_tls_identity *id)
+{
+    struct sw_ident *ident = id->chain.count ? sw_ident_new(id->chain.c[0], NULL, 0) : NULL;
+    struct sw_slice domain;
+    uint32_t found = 0;
+    for (uint32_t i = 0; ident && i < ident->name_count && !found; i++)
+        for (size_t k = 0; sw_domain_identity(ident, i, &domain) && k < domains->count; k++)
+            if (sw_domain_eq(domains->t[k].s, domain))
+                found = sw_local_domain_id(domains->t[k].s);
+    sw_ident_free(ident);
+    return found;
+}
+
 static void load_identity(struct sw_config_build *b, const struct sw_identity_directive *d,
                           struct sw_tls_identity *first)
 {
@@ -153,6 +169,7 @@ static void load_identity(struct sw_config_build *b, const struct sw_identity_di
     sw_cert_drop_passphrase(&secret);
     check_staple(b, d, first);
     first->local_id = local_id_of(first);
+    first->local_domain = local_domain_of(&b->c->d.domains, first);
 }
 
 /* Ids outlive a reload, as those of trust entries. */

@@ -36,6 +36,7 @@ void sw_config_share_identity(struct sw_config_build *b, uint32_t i)
     struct sw_tls_identity *id = &b->c->identities[i];
     const struct sw_tls_identity *was = &b->before->identities[i];
     id->local_id = was->local_id;
+    id->local_domain = was->local_domain;
     for (;;) {
         share_certs(b, &was->chain, &id->chain);
         id->key = sw_key_share(was->key);

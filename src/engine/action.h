@@ -33,7 +33,9 @@ struct sw_want {
     uint8_t transport;
     bool any_of_peer;  /* an accepted connection of the peer from that address will do too */
     bool alias;        /* one whose peer takes requests for `remote` over it will do: RFC 5923 */
-    uint32_t local_id; /* with any_of_peer: our identity on it; else it is the peer's one of now */
+    uint32_t local_id; /* our identity on `prefer`, and with any_of_peer on any; else it is the
+                        * peer's one of now */
+    uint32_t local_domain;  /* which of our domains it is for, as sw_local_domain; 0: none */
     uint32_t timeout_ms;    /* 0: the executor's own limits */
     struct sw_slice domain; /* the name that was looked up, and must be proved: that of one who is
                              * no peer, or the peer's domain number `domain_of`; empty: any of the
@@ -78,9 +80,10 @@ struct sw_action {
         } alias; /* ALIAS */
         struct {
             struct sw_flow_id flow;
-            uint32_t peer;      /* ADMIT: whose it is */
-            uint32_t domain_id; /* ADMIT: see struct sw_flow */
-            uint8_t proof;      /* ADMIT: likewise */
+            uint32_t peer;         /* ADMIT: whose it is */
+            uint32_t domain_id;    /* ADMIT: see struct sw_flow */
+            uint8_t proof;         /* ADMIT: likewise */
+            uint32_t local_domain; /* ADMIT: which of our domains it asked for; 0: none */
             enum sw_status status;
             const char *why;     /* static text */
             const char *help;    /* likewise; may be NULL */

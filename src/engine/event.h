@@ -61,13 +61,15 @@ struct sw_event {
     struct sw_cookie cookie;            /* SW_EV_SEND_FAILED */
     const struct sw_slice *segs;
     size_t seg_count;
-    uint32_t from;           /* SW_EV_LIST */
-    uint8_t list;            /* SW_EV_LIST: enum sw_list_what */
-    struct sw_slice domain;  /* SW_EV_IDENTIFY: what one that we connected to must prove if it is no
-                              * peer; SW_EV_SEND_FAILED: likewise, if it is known. Valid during the
-                              * event */
-    struct sw_slice server;  /* SW_EV_IDENTIFY: the host of signed TLSA records, which a certificate
-                              * of their CA may name; empty: none. Likewise */
+    uint32_t from;          /* SW_EV_LIST */
+    uint8_t list;           /* SW_EV_LIST: enum sw_list_what */
+    struct sw_slice domain; /* SW_EV_IDENTIFY: what one that we connected to must prove if it is no
+                             * peer; SW_EV_SEND_FAILED: likewise, if it is known. Valid during the
+                             * event */
+    struct sw_slice asked;  /* SW_EV_IDENTIFY: the server name that a client asked for; empty: none.
+                             * Likewise */
+    struct sw_slice server; /* SW_EV_IDENTIFY: the host of signed TLSA records, which a certificate
+                             * of their CA may name; empty: none. Likewise */
     struct sw_slice located; /* the domain whose location led to that server. Likewise */
     uint16_t listener;       /* SW_EV_LISTENER */
     const void *conf;        /* SW_EV_ADOPT: outlives the step's use, until the next one */

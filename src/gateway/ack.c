@@ -4,6 +4,7 @@
 #include "gateway/reroute.h"
 #include "proxy/alias.h"
 #include "proxy/clear.h"
+#include "proxy/local.h"
 #include "proxy/sips.h"
 
 /* A branch of ours that names no transaction and follows from the branch that came. RFC 3261 16.11
@@ -38,8 +39,8 @@ static struct sw_flow flow_of(const struct sw_proxy *p, const struct sw_target *
 
 /* Parks bytes that have no connection yet, as if their sending had failed. A datagram waits for the
  * DNS only. */
-static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct sw_target *t,
-                 const struct sw_cookie *cookie)
+static void park(struct sw_proxy *p, const struct sw_request *q, const struct sw_forwarded *x,
+                 const struct sw_target *t, const struct sw_cookie *cookie)
 {
     const struct sw_event ev = {.cookie = *cookie, .segs = x->segs, .seg_count = x->count};
     const struct sw_want want = {
@@ -51,6 +52,7 @@ static void park(struct sw_proxy *p, const struct sw_forwarded *x, const struct 
         .any_of_peer = t->any_of_peer,
         .alias = t->alias,
         .local_id = t->local_id,
+        .local_domain = sw_local_domain(p->conf, q->m, &q->v->uri),
     };
     struct sw_send *s = NULL;
     bool datagram = t->transport == SW_UDP;
@@ -103,7 +105,7 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
     if (t->transport == SW_UDP ? !t->locate : t->prefer.generation != 0 && t->any_of_peer)
         sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
     else
-        park(p, &x, t, &cookie);
+        park(p, q, &x, t, &cookie);
     sw_proxy_count(p, SW_COUNT_RELAYED);
 }
 
@@ -119,6 +121,17 @@ static bool needs_records(const struct sw_proxy *p, const struct sw_event *faile
            sw_location_wants_dane(p->conf, peer, k->listener, host);
 }
 
+/* The bytes stand in pieces. */
+static uint32_t domain_of(struct sw_proxy *p, const struct sw_event *failed)
+{
+    size_t n = sw_segs_total(failed->segs, failed->seg_count);
+    char *text = p->conf->domain_count > 1 ? sw_arena_get(&p->e->scratch, n + 1) : NULL;
+    if (!text)
+        return 0;
+    sw_segs_copy(failed->segs, failed->seg_count, text);
+    return sw_local_domain_of_text(p, sw_slice(text, n));
+}
+
 void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
 {
     const struct sw_cookie *k = &failed->cookie;
@@ -130,6 +143,7 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .transport = k->transport,
         .any_of_peer = true,
         .local_id = k->local_id,
+        .local_domain = response ? 0 : domain_of(p, failed),
     };
     if (needs_records(p, failed)) {
         struct sw_send *s = sw_send_keep(p->e, SW_SEND_ACK, failed);

@@ -8,6 +8,7 @@
 #include "gateway/trace.h"
 #include "proxy/blame.h"
 #include "proxy/ingress.h"
+#include "proxy/local.h"
 #include "proxy/party.h"
 
 enum sw_status sw_gateway_init(struct sw_gateway *g, const struct sw_gateway_conf *conf,
@@ -257,6 +258,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.got = in.got;
     a->verdict.domain_id = domain_id;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
+    a->verdict.local_domain = sw_local_domain_named(p->conf, ev->asked);
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     if (peer)

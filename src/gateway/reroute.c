@@ -2,6 +2,7 @@
 
 #include "gateway/ack.h"
 #include "proxy/alias.h"
+#include "proxy/local.h"
 #include "proxy/party.h"
 #include "proxy/place.h"
 
@@ -89,6 +90,12 @@ static bool leave_for(struct sw_proxy *p, struct sw_send *s, const struct sw_end
     return true;
 }
 
+/* An answer is for whom its request was for: over whatever connection. RFC 5923 9.3 */
+static uint32_t local_domain(struct sw_proxy *p, const struct sw_send *s)
+{
+    return s->owner == SW_SEND_ACK ? sw_local_domain_of_text(p, sw_slice(s->bytes, s->n)) : 0;
+}
+
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,
                     struct sw_slice domain, struct sw_dane dane)
 {
@@ -104,6 +111,7 @@ static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpo
         .listener = s->cookie.listener,
         .transport = s->cookie.transport,
         .alias = s->owner == SW_SEND_ACK && sw_alias_used(sw_proxy_peer(p->conf, s->cookie.peer)),
+        .local_domain = local_domain(p, s),
         .dane = dane,
     };
     sw_party_want(p->conf, domain, &a->open);

@@ -323,6 +323,7 @@ static bool dialog_targets(struct sw_proxy *p, const struct sw_request *q,
     direct.alias = peer && sw_alias_used(peer);
     if (!by_flow && direct.alias)
         direct.prefer = s->flow; /* if it is an alias: RFC 5923 8.2 */
+    direct.local_id = s->local_id;
     t.remote = s->remote;
     t.prefer = s->flow;
     t.local_id = s->local_id;

@@ -26,7 +26,7 @@ struct sw_target {
     bool large_over_tcp; /* above 1300 bytes over TCP, with UDP as fallback: RFC 3261 18.1.1 */
     bool any_of_peer;    /* an accepted connection of the peer from that address will do */
     bool alias;          /* so will one whose peer takes requests for `remote` over it: RFC 5923 */
-    uint32_t local_id;   /* with any_of_peer: our identity on it, as in struct sw_flow */
+    uint32_t local_id;   /* our identity on `prefer`, and with any_of_peer on any: struct sw_flow */
     bool retarget;       /* the Request-URI is ours: host and port become the peer's */
     bool clear;          /* best-effort: only after TLS was refused at connect */
     bool alternative;    /* only if the one before it could not be reached: RFC 3263 4.3 */

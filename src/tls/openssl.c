@@ -155,6 +155,7 @@ static void leave_configuration(struct sw_tls *t)
     t->shown_name = t->shown && t->shown->name ? strdup(t->shown->name) : NULL;
     t->policy = t->had ? &t->had->policy : &unknown;
     t->local_id = t->shown ? t->shown->local_id : 0;
+    t->local_domain = t->shown ? t->shown->local_domain : 0;
     t->shown = NULL;
 }
 

@@ -43,6 +43,11 @@ uint32_t sw_tls_local_id(const struct sw_tls *t)
     return t->local_id;
 }
 
+uint32_t sw_tls_local_domain(const struct sw_tls *t)
+{
+    return t->local_domain;
+}
+
 bool sw_tls_has_shown(const struct sw_tls *t)
 {
     return SSL_is_server(t->ssl) || t->showed;

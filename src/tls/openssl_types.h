@@ -53,7 +53,7 @@ struct sw_tls {
     bool verified; /* a chain was judged */
     bool dane;     /* TLSA records count */
     bool showed;   /* a client's Certificate message with a certificate in it has left */
-    uint32_t local_id;
+    uint32_t local_id, local_domain;
     bool pending;   /* the judgement waits for an answer about revocation */
     bool unstapled; /* a staple was asked for, and none came */
     bool name_unknown;

@@ -12,6 +12,7 @@
 struct sw_tls_identity {
     uint32_t id;           /* stable, not 0 */
     uint32_t local_id;     /* equal for those whose certificates have the same names; 0: none */
+    uint32_t local_domain; /* the first domain of ours in it, as sw_local_domain_id; 0: none */
     const char *name;      /* in the configuration; NULL: has none */
     struct sw_certs chain; /* leaf first */
     struct sw_key *key;
@@ -238,6 +239,8 @@ bool sw_tls_waits(const struct sw_tls *t);
 /** The identity that is ours in it, by its names (`local_id`): known after the handshake; 0: none.
  */
 uint32_t sw_tls_local_id(const struct sw_tls *t);
+/** The domain of ours that it is itself for: see `local_domain`. Likewise. */
+uint32_t sw_tls_local_domain(const struct sw_tls *t);
 
 /** True if we have shown a certificate, in this handshake or in the one whose session it resumes:
  * a server does, a client if it was asked for one and has it. Known after the handshake. */

@@ -98,10 +98,14 @@ void sw_worker_conn_failed(struct sw_worker *w, struct sw_conn *c, enum sw_statu
 /* Phase 3: the step says whose it is; then what came with the handshake's end is read. */
 static void identify(struct sw_worker *w, struct sw_conn *c)
 {
+    struct sw_tls_info info = {0};
+    if (c->tls && !c->flow.outbound)
+        sw_tls_info(c->tls, &info);
     const struct sw_event ev = {.kind = SW_EV_IDENTIFY,
                                 .flow = &c->flow,
                                 .flow_id = c->flow.id,
                                 .domain = sw_conn_domain(c),
+                                .asked = info.server_name,
                                 .server = sw_conn_server(c),
                                 .located = sw_conn_located(c)};
     struct sw_ref ref = c->ref;

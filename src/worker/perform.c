@@ -175,6 +175,8 @@ static enum sw_status dial(struct sw_worker *w, const struct sw_want *want,
                  st == SW_LIMIT ? SW_LIMITED_CONNECTIONS : SW_LIMITED_PEER_CONNECTIONS);
     if (st != SW_OK && want->remote.port)
         no_socket(w, want, st);
+    if (st == SW_OK)
+        sw_conn_is_for(&w->conns, c, want->local_domain);
     bool listed = sw_pool_dialled(w->all->pool, pw, st == SW_OK ? &c->flow : NULL) == SW_OK;
     if (st != SW_OK)
         return st;
@@ -202,8 +204,9 @@ static uint32_t dials_at_once(const struct sw_worker *w, uint32_t peer)
 static enum sw_pool_answer look_for(struct sw_worker *w, const struct sw_want *want,
                                     struct sw_pool_want *pw, struct sw_flow *flow)
 {
-    uint32_t now =
-        want->transport == SW_TLS ? sw_conn_shown_id(&w->conns, want->peer, want->listener) : 0;
+    uint32_t now = want->transport == SW_TLS
+                       ? sw_conn_shown_id(&w->conns, want->peer, want->listener, want->local_domain)
+                       : 0;
     pw->local_id = want->any_of_peer ? want->local_id : now;
     enum sw_pool_answer found = sw_pool_find(w->all->pool, pw, flow);
     if (found != SW_POOL_DIAL || pw->local_id == now || !want->remote.port ||
@@ -221,6 +224,7 @@ void sw_worker_open(struct sw_worker *w, const struct sw_want *want)
         .peer = want->peer,
         .remote = want->remote,
         .prefer = want->prefer,
+        .prefer_local_id = want->local_id,
         .listener = want->listener,
         .worker = w->index,
         .transport = want->transport,
@@ -319,6 +323,8 @@ static void perform_verdict(struct sw_worker *w, const struct sw_action *a)
         return;
     }
     c->flow.proof = a->verdict.proof;
+    if (!c->flow.outbound)
+        sw_conn_is_for(&w->conns, c, a->verdict.local_domain);
     if (!c->load && !sw_conn_count(&w->conns, c, a->verdict.peer, true)) {
         one_too_many(w, c, a->verdict.peer);
         return;

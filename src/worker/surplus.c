@@ -5,9 +5,9 @@
 static bool is_surplus(struct sw_worker *w, const struct sw_conn *c)
 {
     const struct sw_conn_peer *peer = sw_conn_peer_find(&w->conns, c->flow.peer);
+    uint32_t now = sw_conn_shown_id(&w->conns, c->flow.peer, c->flow.listener, c->local_domain);
     return c->listed && peer && c->tls &&
-           sw_pool_is_surplus(w->all->pool, &c->flow, sw_conn_local_id(peer),
-                              w->conf->connections_per_peer);
+           sw_pool_is_surplus(w->all->pool, &c->flow, now, w->conf->connections_per_peer);
 }
 
 /* By default nothing has passed for longer than any transaction can last without a message: those

@@ -1,5 +1,6 @@
 #include "sim/inside.h"
 
+#include "base/local.h"
 #include "sip/edit.h"
 #include <assert.h>
 #include <stdio.h>
@@ -226,6 +227,11 @@ void sim_mail_wait(const struct sim_event *e)
         wait_for(c, e->sender, e->job);
 }
 
+static uint32_t local_id_for(const struct sim_node *n, const struct sw_want *want)
+{
+    return want->transport == SW_TLS ? sw_local_id(n->local_id, 0, want->local_domain) : 0;
+}
+
 static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct sim_node *to,
                                  const struct sw_want *want, uint16_t listener)
 {
@@ -249,7 +255,7 @@ static struct sim_conn *conn_new(struct sim *s, struct sim_worker *from, struct 
         .transport = want->transport,
         .outbound = true,
         .ident = want->transport == SW_TLS ? to->ident : NULL,
-        .local_id = want->transport == SW_TLS ? from->node->local_id : 0,
+        .local_id = local_id_for(from->node, want),
         .order = order,
     };
     c->flow[0].local.port = ephemeral;
@@ -308,15 +314,14 @@ void sim_open_flow(struct sim_worker *w, const struct sw_want *want)
         .peer = want->peer,
         .remote = want->remote,
         .prefer = want->prefer,
+        .prefer_local_id = want->local_id,
         .listener = want->listener,
         .worker = w->index,
         .transport = want->transport,
         .any_of_peer = want->any_of_peer,
         .domain = want->domain_of,
         .alias = want->alias,
-        .local_id = want->any_of_peer           ? want->local_id
-                    : want->transport == SW_TLS ? w->node->local_id
-                                                : 0,
+        .local_id = want->any_of_peer ? want->local_id : local_id_for(w->node, want),
         .limit = w->node->connections,
     };
     int side;

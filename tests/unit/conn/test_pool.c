@@ -408,6 +408,8 @@ static void test_pool_never_mixes_local_identities(void **state)
         assert_dial(w);
         w.local_id = 0;
         assert_dial(w);
+        w.prefer_local_id = 1; /* the dialog was set up over it */
+        assert_found(w, SW_POOL_OPEN, kind ? theirs : ours);
     }
     theirs.id.slot = 12;
     theirs.local_id = 2;
