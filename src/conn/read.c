@@ -119,7 +119,8 @@ static enum sw_status rx_keep(struct sw_conns *s)
         c->part = NULL;
         c->part_n = c->part_cap = 0;
         if (c->part_late)
-            sw_timer_start(&s->timers, &c->timer, s->now_ms + sw_conn_quiet_ms(s, c));
+            sw_timer_start(&s->timers, &c->timer,
+                           (c->flow.crowded ? c->active_ms : s->now_ms) + sw_conn_quiet_ms(s, c));
         c->part_late = false;
         return SW_AGAIN;
     }
@@ -141,6 +142,8 @@ static enum sw_status rx_keep(struct sw_conns *s)
 static void pong(struct sw_conns *s, struct sw_conn *c)
 {
     const struct sw_slice crlf = SW_SLICE("\r\n");
+    if (c->flow.crowded) /* it has the time for one request */
+        return;
     if (sw_conn_send(s, c, &crlf, 1, crlf.n) == SW_OK)
         c->messages_out--;
 }
