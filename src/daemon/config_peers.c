@@ -351,6 +351,7 @@ static void one_peer(struct sw_config_build *b, const struct sw_peer_directive *
     p->reverse = sw_text_is(&d->reverse, "alias")   ? SW_REVERSE_ALIAS
                  : sw_text_is(&d->reverse, "never") ? SW_REVERSE_NEVER
                                                     : SW_REVERSE_FLOW;
+    p->shares_domains = sw_text_is(&d->local_domains, "shared");
     sw_config_reuse(b, d, p, cp);
     p->without_certificate = sw_text_is(&d->without_certificate, "allow");
     if (p->without_certificate)

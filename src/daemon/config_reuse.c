@@ -1,5 +1,5 @@
-/* What `reverse: alias` needs: TLS, a certificate of ours, and on both ways the same names in it.
- */
+/* What `reverse: alias` needs: TLS, a certificate of ours, and on both ways the same names in it;
+ * and whether domains of ours share connections. */
 #include "daemon/config.h"
 
 void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *d,
@@ -9,6 +9,10 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
     const struct sw_tls_identity *shown =
         p->listener < c->proxy.listener_count ? c->conn_listeners[p->listener].tls.identity : NULL;
     const struct sw_tls_identity *ours = cp->tls.identity;
+    if (p->shares_domains && c->d.domains.count > 1)
+        sw_diag_warning(b->diags, d->local_domains.mark,
+                        "local_domains: shared: a connection that was opened for one of `domains` "
+                        "carries requests of the others, which RFC 5923 9.3 forbids");
     if (p->reverse != SW_REVERSE_ALIAS)
         return;
     if (!p->tls) {
@@ -18,6 +22,13 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
         sw_diag_note(b->diags, d->reverse.mark,
                      "reverse: alias: no certificate is shown to the peer, so no connection is "
                      "reused (RFC 5923 9.1; give it an identity)");
+    } else if (p->listener < c->proxy.listener_count &&
+               c->conn_listeners[p->listener].tls.client_cert == SW_CERT_NONE) {
+        sw_diag_note(b->diags, d->reverse.mark,
+                     "reverse: alias: listener \"%s\" asks for no client certificate, so no "
+                     "connection that the peer opens to it is reused (RFC 5923 9.2; "
+                     "client_certificate: request)",
+                     c->conn_listeners[p->listener].name);
     } else if (shown && shown->local_id != ours->local_id) {
         sw_diag_note(
             b->diags, d->reverse.mark,

@@ -92,6 +92,8 @@ static const struct sw_key_def peer_keys[] = {
      false, "refuse|allow", NULL},
     {"reverse", SW_KEY_TEXT, offsetof(struct sw_peer_directive, reverse), false, "flow|alias|never",
      NULL},
+    {"local_domains", SW_KEY_TEXT, offsetof(struct sw_peer_directive, local_domains), false,
+     "separate|shared", NULL},
     {"ping", SW_KEY_DURATION, offsetof(struct sw_peer_directive, ping), false, NULL, NULL},
     {"timeout", SW_KEY_DURATION, offsetof(struct sw_peer_directive, timeout), false, NULL, NULL},
     {"fail_after", SW_KEY_COUNT, offsetof(struct sw_peer_directive, fail_after), false, NULL, NULL},

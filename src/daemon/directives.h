@@ -34,7 +34,8 @@ struct sw_peer_limits_directive {
 struct sw_peer_directive {
     struct sw_mark mark;
     struct sw_text name, identity, trust, verify, purposes, policy, security, dane, sips,
-        sips_contact, listen, without_certificate, reverse, clear_address, asserted_identity;
+        sips_contact, listen, without_certificate, reverse, local_domains, clear_address,
+        asserted_identity;
     struct sw_texts domain, address, transport, source, remove;
     struct sw_number ping, timeout, hide_inside, fail_after, retry_after;
     struct sw_peer_limits_directive limits;

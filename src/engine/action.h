@@ -76,8 +76,8 @@ struct sw_action {
         struct sw_key key; /* FIND, PUBLISH, UNPUBLISH */
         struct {
             struct sw_flow_id flow;
-            uint16_t port;
-        } alias; /* ALIAS */
+            uint16_t port; /* 0: not any more */
+        } alias;           /* ALIAS */
         struct {
             struct sw_flow_id flow;
             uint32_t peer;         /* ADMIT: whose it is */

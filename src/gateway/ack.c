@@ -52,7 +52,7 @@ static void park(struct sw_proxy *p, const struct sw_request *q, const struct sw
         .any_of_peer = t->any_of_peer,
         .alias = t->alias,
         .local_id = t->local_id,
-        .local_domain = sw_local_domain(p->conf, q->m, &q->v->uri),
+        .local_domain = sw_local_domain(p->conf, t->peer, q->m, &q->v->uri),
     };
     struct sw_send *s = NULL;
     bool datagram = t->transport == SW_UDP;
@@ -129,7 +129,7 @@ static uint32_t domain_of(struct sw_proxy *p, const struct sw_event *failed)
     if (!text)
         return 0;
     sw_segs_copy(failed->segs, failed->seg_count, text);
-    return sw_local_domain_of_text(p, sw_slice(text, n));
+    return sw_local_domain_of_text(p, failed->cookie.peer, sw_slice(text, n));
 }
 
 void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)

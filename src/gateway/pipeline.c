@@ -6,6 +6,7 @@
 #include "gateway/reroute.h"
 #include "gateway/response.h"
 #include "gateway/trace.h"
+#include "proxy/alias.h"
 #include "proxy/blame.h"
 #include "proxy/ingress.h"
 #include "proxy/local.h"
@@ -246,6 +247,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
         s = sw_party_found(p->conf, flow, &in, &domain_id);
     else if (in.peer == SW_PEER_VERIFIED)
         domain_id = sw_proxy_domain_id(p->conf, in.got);
+    sw_alias_judge(p, flow, in.peer);
     struct sw_action *a = sw_action_add(p->e->out, s == SW_OK ? SW_ACT_ADMIT : SW_ACT_CLOSE);
     if (!a)
         return;
@@ -258,7 +260,7 @@ static void identify(struct sw_proxy *p, const struct sw_event *ev)
     a->verdict.got = in.got;
     a->verdict.domain_id = domain_id;
     a->verdict.proof = in.peer == SW_PEER_VERIFIED ? SW_PROOF_NAME : SW_PROOF_NONE;
-    a->verdict.local_domain = sw_local_domain_named(p->conf, ev->asked);
+    a->verdict.local_domain = sw_local_domain_named(p->conf, in.peer, ev->asked);
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, in.peer);
     struct sw_peer_state *state = sw_proxy_state(p, peer);
     if (peer)

@@ -93,7 +93,9 @@ static bool leave_for(struct sw_proxy *p, struct sw_send *s, const struct sw_end
 /* An answer is for whom its request was for: over whatever connection. RFC 5923 9.3 */
 static uint32_t local_domain(struct sw_proxy *p, const struct sw_send *s)
 {
-    return s->owner == SW_SEND_ACK ? sw_local_domain_of_text(p, sw_slice(s->bytes, s->n)) : 0;
+    return s->owner == SW_SEND_ACK
+               ? sw_local_domain_of_text(p, s->cookie.peer, sw_slice(s->bytes, s->n))
+               : 0;
 }
 
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,

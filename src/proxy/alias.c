@@ -20,6 +20,15 @@ static bool wants_alias(const struct sw_via *via)
     return sw_param_find(via->params, SW_SLICE("alias"), &x) && !x.value.p;
 }
 
+static void enter(struct sw_proxy *p, const struct sw_flow *flow, uint16_t port)
+{
+    struct sw_action *a = sw_action_add(p->e->out, SW_ACT_ALIAS);
+    if (!a)
+        return;
+    a->alias.flow = flow->id;
+    a->alias.port = port;
+}
+
 /* The address is where it came from, only the port is what it says: nobody takes another's place.
  * The first word of a connection holds, so that a flood of them changes nothing. */
 void sw_alias_read(struct sw_proxy *p, const struct sw_flow *flow, const struct sw_via *via)
@@ -27,9 +36,11 @@ void sw_alias_read(struct sw_proxy *p, const struct sw_flow *flow, const struct 
     if (flow->outbound || flow->transport != SW_TLS || !flow->mutual || !flow->ident ||
         flow->alias_port || !sw_alias_used(sw_proxy_peer(p->conf, flow->peer)) || !wants_alias(via))
         return;
-    struct sw_action *a = sw_action_add(p->e->out, SW_ACT_ALIAS);
-    if (!a)
-        return;
-    a->alias.flow = flow->id;
-    a->alias.port = via->port ? via->port : 5061; /* RFC 5923 8.2 */
+    enter(p, flow, via->port ? via->port : 5061); /* RFC 5923 8.2 */
+}
+
+void sw_alias_judge(struct sw_proxy *p, const struct sw_flow *flow, uint32_t peer)
+{
+    if (flow->alias_port && !sw_alias_used(sw_proxy_peer(p->conf, peer)))
+        enter(p, flow, 0);
 }

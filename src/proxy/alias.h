@@ -22,4 +22,8 @@ bool sw_alias_offered(const struct sw_proxy_conf *c, const struct sw_flow *flow)
  */
 void sw_alias_read(struct sw_proxy *p, const struct sw_flow *flow, const struct sw_via *via);
 
+/** A connection is judged again, and `peer` is whose it is now: an alias that its peer may not have
+ * any more leaves the table. */
+void sw_alias_judge(struct sw_proxy *p, const struct sw_flow *flow, uint32_t peer);
+
 #endif

@@ -158,7 +158,8 @@ static enum sw_status open_flow(struct sw_proxy *p, struct sw_branch *b, enum sw
         .any_of_peer = b->target.any_of_peer,
         .alias = b->target.alias,
         .local_id = b->target.local_id,
-        .local_domain = sw_local_domain(p->conf, &b->fork->msg, &b->fork->vitals.uri),
+        .local_domain =
+            sw_local_domain(p->conf, b->target.peer, &b->fork->msg, &b->fork->vitals.uri),
         .timeout_ms = timeout_ms,
         .dane = b->target.dane,
     };

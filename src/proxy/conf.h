@@ -73,6 +73,7 @@ struct sw_peer_conf {
     bool dane;                /* its server may be believed by TLSA records: RFC 7673 */
     bool hide_inside;         /* what is behind us is hidden from it: docs/hiding.md */
     bool sip_contact;         /* a sips request of it may have a sip Contact */
+    bool shares_domains;      /* its connections are for all domains of ours: proxy/local.h */
     struct sw_endpoint clear_address;
     struct sw_slice retarget; /* HOST or HOST:PORT that takes the place of ours in a Request-URI */
     uint32_t ping_ms;         /* 0: off */

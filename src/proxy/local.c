@@ -29,11 +29,16 @@ static bool is_domain(const struct sw_proxy_conf *c, struct sw_slice lower)
     return false;
 }
 
-uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, struct sw_slice host)
+/* Most of the time they are not, and nothing is parsed. */
+static bool are_told_apart(const struct sw_proxy_conf *c, uint32_t peer)
+{
+    const struct sw_peer_conf *p = c->domain_count > 1 ? sw_proxy_peer(c, peer) : NULL;
+    return c->domain_count > 1 && !(p && p->shares_domains);
+}
+
+static uint32_t id_of(const struct sw_proxy_conf *c, struct sw_slice host)
 {
     char lower[256];
-    if (c->domain_count < 2)
-        return 0;
     if (host.n && host.p[host.n - 1] == '.')
         host.n--;
     if (host.n == 0 || host.n > sizeof(lower))
@@ -44,35 +49,40 @@ uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, struct sw_slice ho
     return is_domain(c, name) ? sw_local_domain_id(name) : 0;
 }
 
+uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, uint32_t peer, struct sw_slice host)
+{
+    return are_told_apart(c, peer) ? id_of(c, host) : 0;
+}
+
 static uint32_t of_row(const struct sw_proxy_conf *c, const struct sw_msg *m, enum sw_hdr_id row)
 {
     struct sw_addr a;
     struct sw_uri u;
     bool named = sw_addr_parse(sw_msg_value(m, row), &a) == SW_OK &&
                  sw_uri_parse(a.uri, &u, NULL) == SW_OK && sw_uri_is_sip(&u);
-    return named ? sw_local_domain_named(c, u.host) : 0;
+    return named ? id_of(c, u.host) : 0;
 }
 
-uint32_t sw_local_domain(const struct sw_proxy_conf *c, const struct sw_msg *m,
+uint32_t sw_local_domain(const struct sw_proxy_conf *c, uint32_t peer, const struct sw_msg *m,
                          const struct sw_uri *uri)
 {
-    if (c->domain_count < 2) /* most of the time: nothing is parsed */
+    if (!are_told_apart(c, peer))
         return 0;
     uint32_t id = of_row(c, m, SW_HDR_FROM);
     if (!id && sw_uri_is_sip(uri))
-        id = sw_local_domain_named(c, uri->host);
+        id = id_of(c, uri->host);
     return id ? id : of_row(c, m, SW_HDR_TO);
 }
 
-uint32_t sw_local_domain_of_text(struct sw_proxy *p, struct sw_slice text)
+uint32_t sw_local_domain_of_text(struct sw_proxy *p, uint32_t peer, struct sw_slice text)
 {
     struct sw_msg m;
     struct sw_uri u;
-    if (p->conf->domain_count < 2)
+    if (!are_told_apart(p->conf, peer))
         return 0;
     struct sw_hdr *hdrs = sw_arena_get(&p->e->scratch, SW_HDRS_MAX * sizeof(*hdrs));
     if (!hdrs || sw_msg_parse(text.p, text.n, hdrs, SW_HDRS_MAX, &m) != SW_OK ||
         sw_uri_parse(sw_msg_uri(&m), &u, NULL) != SW_OK)
         return 0;
-    return sw_local_domain(p->conf, &m, &u);
+    return sw_local_domain(p->conf, peer, &m, &u);
 }

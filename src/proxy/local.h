@@ -10,17 +10,18 @@
 /** What stands for a domain of ours, without regard to case; the same on each node, never 0. */
 uint32_t sw_local_domain_id(struct sw_slice domain);
 
-/** The id of the domain of ours that `host` is; 0: it is none, or we have only one. */
-uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, struct sw_slice host);
+/** The id of the domain of ours that `host` is, for a connection with this peer; 0: it is none, we
+ * have only one, or they are not told apart for it. */
+uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, uint32_t peer, struct sw_slice host);
 
 /**
- * The id of the domain of ours that a request is sent for: that of its sender (From), else that
- * which was asked for it (Request-URI), else that of the called one (To); 0 as above.
+ * The id of the domain of ours that a request to this peer is sent for: that of its sender (From),
+ * else that which was asked for it (Request-URI), else that of the called one (To); 0 as above.
  */
-uint32_t sw_local_domain(const struct sw_proxy_conf *c, const struct sw_msg *m,
+uint32_t sw_local_domain(const struct sw_proxy_conf *c, uint32_t peer, const struct sw_msg *m,
                          const struct sw_uri *uri);
 
 /** The same by the bytes of a request. Uses scratch memory; if that is out, 0. */
-uint32_t sw_local_domain_of_text(struct sw_proxy *p, struct sw_slice text);
+uint32_t sw_local_domain_of_text(struct sw_proxy *p, uint32_t peer, struct sw_slice text);
 
 #endif

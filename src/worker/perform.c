@@ -344,10 +344,10 @@ static void perform_alias(struct sw_worker *w, const struct sw_action *a)
     if (!c || c->state != SW_CONN_OPEN || !c->listed || c->flow.outbound)
         return;
     c->flow.alias_port = a->alias.port;
-    if (sw_pool_put(w->all->pool, &c->flow, true) == SW_OK)
-        sw_attempt_alias(&w->conns, c);
-    else
+    if (sw_pool_put(w->all->pool, &c->flow, true) != SW_OK)
         c->flow.alias_port = 0;
+    else if (c->flow.alias_port)
+        sw_attempt_alias(&w->conns, c);
 }
 
 static void perform(struct sw_worker *w, const struct sw_action *a, const struct sw_event *ev)

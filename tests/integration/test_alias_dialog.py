@@ -1,9 +1,12 @@
 """Requests inside a dialog that the peer began over its connection, with `reverse: alias`: RFC 5923 8.2."""
 
+import time
+
 import pytest
 
 from lab import sip
-from test_alias import Hostile, fixture_sides  # noqa: F401
+from lab.gateway import run
+from test_alias import Hostile, ctl, fixture_sides, rewrite  # noqa: F401
 
 
 class Callee:
@@ -41,3 +44,42 @@ def test_an_ack_goes_where_its_invite_went(sides, pki, params):
         assert there.recv(want=lambda m: m.method == "ACK")["cseq"] == "7 ACK"
         assert params or stream.silent()
     server.close()
+
+
+def alias_of(gw, wanted):
+    """The port of the alias that the other gateway's connection is, once it is that."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        rows = [c for c in ctl(gw, "connections", "other")["connections"] if c["direction"] == "in"]
+        if rows[0]["alias_port"] == wanted:
+            break
+        time.sleep(0.05)
+    return rows[0]["alias_port"]
+
+
+def test_an_alias_ends_with_the_key_that_allowed_it(sides):
+    """A row that no request may use would count when it is asked which connections are surplus. RFC 5923 8.2"""
+    one, two = sides
+    with one.start(two), two.start(one):
+        for _ in range(2):
+            one.send(two)
+            assert alias_of(two.gateway, one.port) == one.port
+            rewrite(two.gateway, "reverse: alias", "reverse: flow")
+            assert alias_of(two.gateway, 0) == 0
+            rewrite(two.gateway, "reverse: flow", "reverse: alias")
+        two.send(one)
+        assert two.opened("out") == 1
+        one.send(two)
+        assert alias_of(two.gateway, one.port) == one.port
+
+
+def test_check_notes_a_listener_that_asks_for_no_certificate(sides):
+    """RFC 5923 9.2: a server MUST ask for one."""
+    one, two = sides
+    allow = "    source: [127.0.0.1/32]\n    without_certificate: allow"
+    for asks, noted in (("none", True), ("request", False)):
+        path = two.folder / f"{asks}.yaml"
+        path.write_text(two.config(one, certificate=asks, peer=allow), encoding="utf-8")
+        checked = run("check", "-c", str(path))
+        assert checked.returncode == 0
+        assert ("asks for no client certificate" in checked.stdout + checked.stderr) == noted

@@ -5,7 +5,7 @@ request on behalf of another domain"."""
 import pytest
 
 from lab import sip
-from lab.gateway import Gateway, free_port
+from lab.gateway import Gateway, free_port, run
 
 BOTH = "URI:sip:two.test,URI:sip:three.test"
 
@@ -13,7 +13,7 @@ BOTH = "URI:sip:two.test,URI:sip:three.test"
 class Virtual:
     """A gateway with two domains in one certificate, a user of both inside, and one.test outside."""
 
-    def __init__(self, pki, folder, reverse="alias", extra=""):
+    def __init__(self, pki, folder, reverse="alias", peer=""):
         self.pki, self.folder = pki, folder
         self.port, self.inside = free_port(), free_port()
         self.user = sip.Udp(free_port())
@@ -31,12 +31,11 @@ listen:
   - {{name: inside, address: "127.0.0.1:{self.inside}", transport: udp}}
 peers:
   - {{name: other, domain: one.test, address: "127.0.0.1:{self.outside.port}", transport: tls, trust: partners,
-     identity: main, reverse: {reverse}, ping: 0}}
+     identity: main, reverse: {reverse}, ping: 0{peer}}}
   - {{name: user, address: "127.0.0.1:{self.user.port}", transport: udp, source: [127.0.0.0/8], ping: 0}}
 routes:
   - {{from: other, to: user}}
   - {{from: user, to: other}}
-{extra}
 """
         self.gateway = None
 
@@ -99,6 +98,17 @@ def test_an_alias_is_for_the_domain_that_was_asked_for(pki, tmp_path):
         v.answered(dialled, m["call-id"])
         v.answered(came, v.ask("three.test")["call-id"])
         assert v.outside.idle()
+
+
+def test_domains_share_connections_where_a_peer_says_so(pki, tmp_path):
+    shared = Virtual(pki, tmp_path, peer=", local_domains: shared")
+    with shared as v:
+        came = v.connect("three.test")
+        for domain in ("two.test", "three.test", "elsewhere.test"):
+            v.answered(came, v.ask(domain)["call-id"])
+        assert v.outside.idle()
+    checked = run("check", "-c", v.gateway.config)
+    assert checked.returncode == 0 and "local_domains: shared" in checked.stderr + checked.stdout
 
 
 def test_a_dialog_stays_on_its_connection(pki, tmp_path):

@@ -23,7 +23,7 @@ static uint32_t domain_of(const struct sw_proxy_conf *c, const char *uri, const 
                  uri, from, to);
     assert_int_equal(sw_msg_parse(text, (size_t)n, hdrs, 16, &m), SW_OK);
     assert_int_equal(sw_uri_parse(sw_msg_uri(&m), &u, NULL), SW_OK);
-    return sw_local_domain(c, &m, &u);
+    return sw_local_domain(c, 0, &m, &u);
 }
 
 static void test_local_domain_is_the_senders_then_the_asked_for(void **state)
