@@ -53,10 +53,23 @@ void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b)
         advance(p, f, b->choice);
 }
 
+/* A call is counted once for a peer, however many of its servers it is tried at. */
+static enum sw_limit_as counted_as(const struct sw_fork *f, uint32_t peer)
+{
+    if (f->exempt)
+        return SW_LIMIT_AS_EXEMPT;
+    for (const struct sw_list *n = f->branches.next; n != &f->branches; n = n->next) {
+        const struct sw_branch *b = SW_CONTAINER(n, struct sw_branch, node);
+        if (b->target.peer == peer && !b->target.locate)
+            return SW_LIMIT_AS_TRIED;
+    }
+    return SW_LIMIT_AS_NEW;
+}
+
 static bool one_has_room(const struct sw_proxy *p, const struct sw_fork *f,
                          const struct sw_target *t, uint32_t at, uint32_t end)
 {
-    while (at < end && !sw_limit_has_room(p, t[at].peer, f->exempt))
+    while (at < end && !sw_limit_has_room(p, t[at].peer, counted_as(f, t[at].peer)))
         at++;
     return at < end;
 }
@@ -199,7 +212,7 @@ bool sw_branch_start(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *ch
     enum sw_status s = SW_LIMIT;
     if (t->locate)
         return sw_branch_locate(p, f, choice, t);
-    if (!sw_limit_to(p, t->peer, f->exempt, &load, &retry_s)) {
+    if (!sw_limit_to(p, t->peer, counted_as(f, t->peer), &load, &retry_s)) {
         f->retry_s = retry_s;
         sw_clear_skipped(choice, t);
         sw_fork_consider(f, 503, NULL, NULL);

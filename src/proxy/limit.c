@@ -40,18 +40,18 @@ static void refused(struct sw_proxy *p, const struct sw_peer_conf *peer, enum sw
 }
 
 /* 0: it may go on and is counted; else the seconds until it may be tried again. */
-static uint16_t enter(struct sw_proxy *p, const struct sw_peer_conf *peer, bool exempt,
+static uint16_t enter(struct sw_proxy *p, const struct sw_peer_conf *peer, enum sw_limit_as as,
                       enum sw_load_way_of way, struct sw_load **out)
 {
     struct sw_load *l = load_of(p, peer);
     const struct sw_peer_limits *most = &peer->limits;
-    if (!sw_load_enter(l, way, exempt ? 0 : most->transactions)) {
+    if (!sw_load_enter(l, way, as == SW_LIMIT_AS_EXEMPT ? 0 : most->transactions)) {
         sw_proxy_count(p, SW_LIMITED_PEER_TRANSACTIONS);
         refused(p, peer, way, "transactions", most->transactions);
         return SW_LIMIT_LATER_S;
     }
     *out = l;
-    if (exempt)
+    if (as != SW_LIMIT_AS_NEW)
         return 0;
     if (!sw_load_take(&l->way[way], most->calls_per_s, p->e->now_ms)) {
         sw_load_leave(out, way);
@@ -68,7 +68,8 @@ bool sw_limit_from(struct sw_proxy *p, const struct sw_request *q, struct sw_loa
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, q->flow->peer);
     *out = NULL;
-    uint16_t retry_s = load_of(p, peer) ? enter(p, peer, sw_limit_exempt(q), SW_LOAD_FROM, out) : 0;
+    enum sw_limit_as as = sw_limit_exempt(q) ? SW_LIMIT_AS_EXEMPT : SW_LIMIT_AS_NEW;
+    uint16_t retry_s = load_of(p, peer) ? enter(p, peer, as, SW_LOAD_FROM, out) : 0;
     if (!retry_s)
         return true;
     sw_refuse(refusal, 503, "Limit Reached", "a limit of the peer", NULL);
@@ -76,23 +77,24 @@ bool sw_limit_from(struct sw_proxy *p, const struct sw_request *q, struct sw_loa
     return false;
 }
 
-bool sw_limit_to(struct sw_proxy *p, uint32_t peer_id, bool exempt, struct sw_load **out,
+bool sw_limit_to(struct sw_proxy *p, uint32_t peer_id, enum sw_limit_as as, struct sw_load **out,
                  uint16_t *retry_s)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, peer_id);
     *out = NULL;
-    *retry_s = load_of(p, peer) ? enter(p, peer, exempt, SW_LOAD_TO, out) : 0;
+    *retry_s = load_of(p, peer) ? enter(p, peer, as, SW_LOAD_TO, out) : 0;
     return !*retry_s;
 }
 
-bool sw_limit_has_room(const struct sw_proxy *p, uint32_t peer_id, bool exempt)
+bool sw_limit_has_room(const struct sw_proxy *p, uint32_t peer_id, enum sw_limit_as as)
 {
     const struct sw_peer_conf *peer = sw_proxy_peer(p->conf, peer_id);
     const struct sw_load *l = load_of(p, peer);
-    if (!l || exempt)
+    if (!l || as == SW_LIMIT_AS_EXEMPT)
         return true;
     const struct sw_load_way *w = &l->way[SW_LOAD_TO];
     return (!peer->limits.transactions ||
             atomic_load_explicit(&w->now, memory_order_relaxed) < peer->limits.transactions) &&
-           sw_load_has_token(w, peer->limits.calls_per_s, p->e->now_ms);
+           (as == SW_LIMIT_AS_TRIED ||
+            sw_load_has_token(w, peer->limits.calls_per_s, p->e->now_ms));
 }

@@ -19,12 +19,19 @@ bool sw_limit_exempt(const struct sw_request *q);
 bool sw_limit_from(struct sw_proxy *p, const struct sw_request *q, struct sw_load **out,
                    struct sw_refusal *refusal);
 
+/* How a request is counted that is to be sent to a peer. */
+enum sw_limit_as {
+    SW_LIMIT_AS_NEW,
+    SW_LIMIT_AS_TRIED, /* it was sent to another server of that peer: it is the same call */
+    SW_LIMIT_AS_EXEMPT /* it is never refused */
+};
+
 /** The same for a request that is to be sent to a peer. `*retry_s`: see SW_LIMIT_SOON_S. */
-bool sw_limit_to(struct sw_proxy *p, uint32_t peer_id, bool exempt, struct sw_load **out,
+bool sw_limit_to(struct sw_proxy *p, uint32_t peer_id, enum sw_limit_as as, struct sw_load **out,
                  uint16_t *retry_s);
 
 /** True if sw_limit_to would let a request pass now. Counts nothing. */
-bool sw_limit_has_room(const struct sw_proxy *p, uint32_t peer_id, bool exempt);
+bool sw_limit_has_room(const struct sw_proxy *p, uint32_t peer_id, enum sw_limit_as as);
 
 /** The header line of a 503, in scratch memory. */
 struct sw_slice sw_limit_retry_after(struct sw_proxy *p, uint16_t seconds);
