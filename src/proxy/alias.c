@@ -10,7 +10,7 @@ bool sw_alias_used(const struct sw_peer_conf *peer)
 bool sw_alias_offered(const struct sw_proxy_conf *c, const struct sw_flow *flow)
 {
     return flow->outbound && flow->transport == SW_TLS && flow->mutual &&
-           sw_alias_used(sw_proxy_peer(c, flow->peer));
+           flow->proof >= SW_PROOF_NAME && sw_alias_used(sw_proxy_peer(c, flow->peer));
 }
 
 /* The parameter has no value; with one it is another's. RFC 5923 7 */

@@ -11,7 +11,8 @@ bool sw_alias_used(const struct sw_peer_conf *peer);
 
 /**
  * True if our Via on requests over this flow says `alias`: we opened it, with TLS, both sides
- * showed a certificate, and the peer has `reverse: alias`. RFC 5923 8.1, 9.1, 9.3
+ * showed a certificate, the peer's proved a name or is its pin, and it has `reverse: alias`.
+ * RFC 5923 8.1, 9.1, 9.3
  */
 bool sw_alias_offered(const struct sw_proxy_conf *c, const struct sw_flow *flow);
 
