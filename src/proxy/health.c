@@ -160,7 +160,10 @@ static void build(struct sw_proxy *p, const struct sw_peer_conf *peer, const str
     sw_buf_u64(b, l->port);
     sw_buf_lit(b, ";branch=");
     sw_owner_put(b, &owner);
-    sw_buf_lit(b, ";rport\r\nMax-Forwards: 70\r\nFrom: ");
+    sw_buf_lit(b, ";rport");
+    if (sw_alias_offered(p->conf, flow)) /* who is asked need not wait for a call: RFC 5923 8.1 */
+        sw_buf_lit(b, ";alias");
+    sw_buf_lit(b, "\r\nMax-Forwards: 70\r\nFrom: ");
     put_host(b, l->host);
     sw_buf_lit(b, ";tag=");
     sw_buf_hex(b, &tag, 8);

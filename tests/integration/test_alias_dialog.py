@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lab import sip
-from lab.gateway import run
+from lab.gateway import Gateway, run
 from test_alias import Hostile, ctl, fixture_sides, rewrite  # noqa: F401
 
 
@@ -94,3 +94,14 @@ def test_no_alias_is_wanted_of_a_server_whose_name_was_not_proved(sides, pki, na
         m = server.accept().recv(want=lambda m: m.method == "MESSAGE")
         assert (";alias" in m["via"]) == (name == "two")
     server.close()
+
+
+def test_a_ping_makes_an_alias_too(sides):
+    """Who cannot be connected to is reached from the moment it is there, not from its first call on. RFC 5923 8.1"""
+    one, two = sides
+    with two.start(one):
+        one.gateway = Gateway(one.folder, one.config(two).replace("ping: 0", "ping: 1s", 1))
+        with one.gateway:
+            two.gateway.wait_event("connection_alias", alias_port=one.port, peer="other")
+            two.send(one)
+            assert (two.opened("out"), two.opened("in"), one.opened("out")) == (0, 1, 1)
