@@ -177,12 +177,22 @@ static size_t routes_size(const struct sw_routes *r)
     return n;
 }
 
-/* What was hidden from the sender is not shown to one from whom it is hidden, too, unless it is
- * that one's own: nobody finds out what a sealed Contact or Path stands for by calling it. */
-static bool tells_another(const struct sw_proxy_conf *c, const struct sw_forward *f)
+/* What was hidden is not shown to one from whom it is hidden, too, whoever calls it, unless it is
+ * that one's own: nobody finds out what a sealed Contact or Path stands for by calling it, or by
+ * letting somebody inside call it. The target is one from whom the inside is hidden. */
+static bool tells_another(const struct sw_forward *f)
 {
-    uint32_t of = f->r->opened_of;
-    return of && of != f->out->peer && sw_hide_wanted(c, f->in->peer);
+    return f->r->opened_of && f->r->opened_of != f->out->peer;
+}
+
+/* The Refer-To that has its say; NULL: none, or rules take it out. */
+static const struct sw_hdr *refer_to(const struct sw_proxy_conf *c, const struct sw_forward *f)
+{
+    const struct sw_hdr *h = sw_msg_hdr(f->m, SW_HDR_REFER_TO);
+    for (uint32_t i = 0; h && f->rewrite && i < f->rewrite->row_count; i++)
+        if (f->rewrite->rows[i] == h - f->m->hdrs)
+            return NULL;
+    return sw_rows_removes(sw_proxy_peer(c, f->out->peer), SW_HDR_REFER_TO) ? NULL : h;
 }
 
 enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena *arena,
@@ -193,10 +203,13 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     size_t cap = ROOM + 2 * ((size_t)f->m->uri_n + sw_rewrite_room(f->rewrite)) +
                  f->v->via.whole.n + routes_size(&r);
     bool hidden = sw_hide_wanted(c, f->out->peer);
-    if (hidden && tells_another(c, f))
+    const struct sw_hdr *refer = refer_to(c, f);
+    if (hidden && tells_another(f))
         return SW_LIMIT_SIZE;
     if (hidden)
         cap += sw_hide_room(f->m);
+    if (refer)
+        cap += SW_HIDE_TEXT_MAX + refer->value_n;
     char *p = sw_arena_get(arena, cap);
     struct sw_buf room = sw_buf(p, cap);
     if (!p)
@@ -211,6 +224,8 @@ enum sw_status sw_forward_render(const struct sw_proxy_conf *c, struct sw_arena 
     if (hidden &&
         (sw_hide_request(c, f->m, f->out, f->in->peer, &room, &edits) != SW_OK || room.full))
         return SW_LIMIT_SIZE;
+    if (refer)
+        sw_unhide_refer_to(c, f->m, f->out->peer, &room, &edits);
     sw_routes_edit(f->m, &r, &room, &edits);
     edit_length(f, &room, &edits);
     if (f->rewrite && f->rewrite->add.n)

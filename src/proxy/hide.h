@@ -120,6 +120,14 @@ SW_MUST_USE enum sw_status sw_hide_response(const struct sw_proxy_conf *c, const
 /** The room that the edits of a message take at most. */
 size_t sw_hide_room(const struct sw_msg *m);
 
+/**
+ * Puts back what a Contact of ours in Refer-To stands for, on the way to a peer (its id) that may
+ * see it; what does not open stays. `room` needs SW_HIDE_TEXT_MAX beside the length of the value.
+ * In hide_refer.c. RFC 3515 2.1
+ */
+void sw_unhide_refer_to(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t to,
+                        struct sw_buf *room, struct sw_edits *edits);
+
 /* Back in, in hide_in.c. */
 
 /**

@@ -185,28 +185,6 @@ static void test_call_goes_on_when_hiding_is_switched_off(void **state)
     tear_down(&x);
 }
 
-/* Attended transfer: who is told of a Contact calls it, from another peer. RFC 5589 7 */
-static void test_contact_may_be_called_by_another_peer(void **state)
-{
-    (void)state;
-    struct scene x;
-    set_up(&x, SW_TLS, true);
-    establish(&x);
-    char text[TEXT_MAX * 2];
-    snprintf(text, sizeof(text),
-             "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.9:5060;branch=z9hG4bKt\r\n"
-             "Max-Forwards: 69\r\nFrom: <sip:c@c.test>;tag=c\r\nTo: <sip:a@a.test>\r\n"
-             "Call-ID: transfer@x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
-             x.target);
-    raw_send(x.pbx, "10.1.0.1:5060", SW_UDP, text);
-    run(&x);
-    /* the route of the PBX leads to the carrier: what matters is whom it is for */
-    assert_int_equal(raw_count(x.carrier, "INVITE sip:phone@10.1.0.77:5070;transport=tcp SIP/2.0"),
-                     1);
-    carrier_answers(&x, "INVITE sip:phone@", 0, "404 Not Found", "");
-    tear_down(&x);
-}
-
 /* More than SW_HIDE_TEXT_MAX of Via, or a Contact that is none: nothing leaves half hidden. */
 static void test_request_that_cannot_be_hidden_gets_500(void **state)
 {
@@ -349,7 +327,6 @@ int main(void)
         cmocka_unit_test(test_response_that_lost_what_was_hidden_does_not_reach_the_inside),
         cmocka_unit_test(test_call_goes_on_under_the_next_key_while_the_old_one_opens),
         cmocka_unit_test(test_call_goes_on_when_hiding_is_switched_off),
-        cmocka_unit_test(test_contact_may_be_called_by_another_peer),
         cmocka_unit_test(test_request_that_cannot_be_hidden_gets_500),
         cmocka_unit_test(test_strict_router_before_us_brings_it_back_too),
         cmocka_unit_test(test_contact_that_was_made_sips_stays_sips),
