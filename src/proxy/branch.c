@@ -115,6 +115,22 @@ static bool demands_tls(const struct sw_branch *b)
            sw_slice_starts_case(b->target.uri, SW_SLICE("sips:"));
 }
 
+/* It cannot be made as it must leave: nothing of it does. */
+static void note_unmade(struct sw_proxy *p, const struct sw_branch *b, enum sw_status status)
+{
+    const struct sw_field fields[] = {
+        sw_field_str("what", "request"),
+        sw_field_str("why", status == SW_LIMIT_SIZE
+                                ? "what is inside cannot be hidden: too long, a Contact is no "
+                                  "address, or what was hidden from this peer would be told to it"
+                            : status == SW_LIMIT_MEMORY ? "limit memory"
+                                                        : "it would need too many changes"),
+        sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
+        sw_field_text("call_id", b->fork->vitals.call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
+}
+
 /* Hands the request to a client transaction over `out`. SW_AGAIN: too large for a datagram, and TCP
  * is to be tried first. */
 static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const struct sw_flow *out)
@@ -137,6 +153,8 @@ static enum sw_status transmit(struct sw_proxy *p, struct sw_branch *b, const st
         .breadth = b->choice->breadth,
     };
     enum sw_status s = sw_forward_render(p->conf, &f->arena, &fw, &x);
+    if (s != SW_OK)
+        note_unmade(p, b, s);
     if (s == SW_OK && out->transport == SW_UDP && b->target.large_over_tcp && !b->over_tcp &&
         x.total > UDP_MAX_BYTES)
         s = SW_AGAIN;
