@@ -20,8 +20,13 @@ static const char *text_of(struct sw_config_build *b, struct sw_slice s)
 }
 
 /* What the gateway writes itself or works by, or what belongs to the body and to the two ends. */
-static bool is_ours(enum sw_hdr_id id)
+static bool is_ours(const struct sw_header_name *header)
 {
+    static const struct sw_slice others[] = {{"Content-Disposition", 19},
+                                             {"MIME-Version", 12},
+                                             {"RAck", 4},
+                                             {"RSeq", 4},
+                                             {"Subscription-State", 18}};
     static const uint8_t ours[] = {SW_HDR_VIA,
                                    SW_HDR_ROUTE,
                                    SW_HDR_RECORD_ROUTE,
@@ -39,8 +44,12 @@ static bool is_ours(enum sw_hdr_id id)
                                    SW_HDR_REQUIRE,
                                    SW_HDR_UNSUPPORTED,
                                    SW_HDR_PATH,
-                                   SW_HDR_SERVICE_ROUTE};
-    return memchr(ours, id, sizeof(ours));
+                                   SW_HDR_SERVICE_ROUTE,
+                                   SW_HDR_EVENT};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (sw_slice_eq_case(header->name, others[i]))
+            return true;
+    return memchr(ours, header->id, sizeof(ours));
 }
 
 static bool is_identity(enum sw_hdr_id id)
@@ -69,7 +78,7 @@ static bool free_header(struct sw_config_build *b, const char *key, const struct
 {
     if (!header_name(b, key, t, name, out))
         return false;
-    if (is_ours((enum sw_hdr_id)out->id))
+    if (is_ours(out))
         sw_diag_error(
             b->diags, t->mark,
             "%s: %s is a header that the gateway or both ends work by: it cannot be added "

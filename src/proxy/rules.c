@@ -49,12 +49,12 @@ static bool separator(char c)
     return c == '-' || c == '.' || c == '(' || c == ')';
 }
 
-/* A number without visual separators; its parameters stay. `s` may stand in `room`. */
+/* A number without visual separators. `s` may stand in `room`. */
 static struct sw_slice digits_only(struct sw_slice s, char *room)
 {
-    size_t n = 0, number = sw_slice_find(s, ';');
+    size_t n = 0;
     for (size_t i = 0; i < s.n; i++)
-        if (i > number || !separator(s.p[i]))
+        if (!separator(s.p[i]))
             room[n++] = s.p[i];
     return n == s.n ? s : sw_slice(room, n);
 }
@@ -73,18 +73,12 @@ struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap)
     struct sw_slice s = tel ? u->host : u->user;
     if (!s.n || s.n > cap)
         return s;
+    bool phone = !tel && is_phone(u);
+    if (phone) /* its parameters are no part of the number, as those of a tel URI: RFC 3966 3 */
+        s = sw_slice(s.p, sw_slice_find(s, ';'));
     if (!tel && memchr(s.p, '%', s.n))
         s = resolve(s, room);
-    return tel || is_phone(u) ? digits_only(s, room) : s;
-}
-
-static bool header_holds(const struct sw_header_match *x, const struct sw_msg *m)
-{
-    for (uint32_t i = 0; i < m->hdr_count; i++)
-        if (sw_row_is(m, &m->hdrs[i], &x->header) &&
-            (!x->value.p || sw_slice_glob(x->value, sw_hdr_value(m, &m->hdrs[i]))))
-            return true;
-    return false;
+    return tel || phone ? digits_only(s, room) : s;
 }
 
 static bool source_holds(const struct sw_rule_match *x, const struct sw_endpoint *remote)
@@ -102,7 +96,7 @@ const char *sw_rules_mismatch(const struct sw_rule_match *x, const struct sw_req
     if (!source_holds(x, &q->flow->remote))
         return "source";
     for (uint32_t i = 0; i < x->header_count; i++)
-        if (!header_holds(&x->headers[i], q->m))
+        if (!sw_header_holds(&x->headers[i], q->m))
             return "header";
     if (x->user.code && sw_pattern_search(&x->user, user, group) == SW_PEER_MISSING)
         return "user_regex";
@@ -164,6 +158,8 @@ static struct sw_slice new_user(struct sw_proxy *p, const struct sw_rule_set *se
     } else {
         sw_rewrite_user(&out, set->prefix);
         sw_rewrite_user(&out, rest);
+        if (out.n && is_phone(&q->v->uri)) /* parameters of the number stay: RFC 3261 19.1.6 */
+            sw_buf_slice(&out, sw_slice_from(q->v->uri.user, sw_slice_find(q->v->uri.user, ';')));
     }
     return text.full || out.full ? (struct sw_slice){NULL, 0} : sw_buf_view(&out);
 }

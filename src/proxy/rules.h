@@ -33,11 +33,15 @@ struct sw_rule_set {
 
 /**
  * The user part as rules see it, or the number of a tel URI: escapes of characters that need none
- * are resolved, the others have capital digits, and a number, also with user=phone, has no visual
- * separators. What differs from the text is written to `room` of `cap` bytes; nothing may be
- * longer: it would be taken as it stands. RFC 3261 19.1.4, RFC 3966 4
+ * are resolved, the others have capital digits, and a number, also with user=phone, has neither
+ * visual separators nor parameters. What differs from the text is written to `room` of `cap` bytes;
+ * nothing may be longer: it would be taken as it stands. RFC 3261 19.1.4, RFC 3966 4
  */
 struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap);
+
+/** True if one of the message's rows of that name has the value, or one of the values of a header
+ * that is a list. White space of any length, folded or not, is one space. RFC 3261 7.3.1, 7.3.3 */
+bool sw_header_holds(const struct sw_header_match *match, const struct sw_msg *m);
 
 /** NULL if all holds, or the key that differs. A user part of which the pattern cannot say it
  * counts as one that matches, so that nobody gets past a rule by making it hard: see

@@ -196,7 +196,8 @@ MISTAKES = [
     (f"set: {{remove: [{name}]}}, to: pbx", name + "]", f"set.remove: {name} is a header that the gateway or both ends")
     for name in ("Via", "v", "Route", "record-route", "From", "f", "To", "t", "Call-ID", "i", "CSeq", "Contact", "m",
                  "Max-Forwards", "Max-Breadth", "Content-Length", "l", "Content-Type", "c", "Content-Encoding", "e",
-                 "Proxy-Require", "Require", "Unsupported", "Path", "Service-Route")]
+                 "Proxy-Require", "Require", "Unsupported", "Path", "Service-Route", "Event", "o", "RSeq", "rack",
+                 "Subscription-State", "Content-Disposition", "MIME-version")]
 
 
 @pytest.mark.parametrize("keys,value,message", MISTAKES)

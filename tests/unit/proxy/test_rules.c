@@ -47,7 +47,10 @@ static void test_rules_see_a_user_part_without_needless_escapes(void **state)
         {"tel:+49-30(12).3", "+4930123"},
         {"tel:+49;phone-context=x", "+49"},
         {"sip:+49-(900).1@b;user=phone", "+499001"},
-        {"sip:+49-900-1;phone-context=a-b.c@b;User=Phone", "+499001;phone-context=a-b.c"},
+        {"sip:+49-900-1;phone-context=a-b.c@b;User=Phone", "+499001"}, /* as a tel URI's */
+        {"sip:+49-900%3B1;ext=2@b;User=Phone", "+49900%3B1"},
+        {"sip:;ext=2@b;user=phone", ""},
+        {"sip:+49-900-1;ext=2@b", "+49-900-1;ext=2"}, /* all of it is the user: RFC 3261 19.1.1 */
         {"sips:+49%2d9001@b;user=phone", "+499001"},
         {"sip:a-b.c@b;user=ip", "a-b.c"},
         {"sip:a-b.c@b?user=phone", "a-b.c"},
@@ -94,6 +97,25 @@ static void test_rules_match_number_header_and_source(void **state)
     match.header_count = 2; /* RFC 3261 7.3.3: compact names are the same header */
     assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: gold\r\n"), 480);
     assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: gold\r\ns: x\r\n"), 0);
+    /* RFC 3261 7.3.1: folded or not, white space is one space, and rows of a list are one list */
+    headers[0].value = SW_SLICE("*gold inc*");
+    headers[1].header = (struct sw_header_name){{"Supported", 9}, SW_HDR_SUPPORTED};
+    headers[1].value = SW_SLICE("timer");
+    match.header_count = 1;
+    assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: gold\r\n \t Inc\r\n"), 0);
+    assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: a gold\tinc\r\n  b\r\n"), 0);
+    assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: goldinc\r\n"), 480);
+    assert_int_equal(from_carrier("sip:+4930123@b", "X-Tenant: gold\r\nX-Tenant: inc\r\n"), 480);
+    match.headers = headers + 1;
+    assert_int_equal(from_carrier("sip:+4930123@b", "Supported: 100rel ,\r\n timer\r\n"), 0);
+    assert_int_equal(from_carrier("sip:+4930123@b", "k: TIMER,path\r\n"), 0);
+    assert_int_equal(from_carrier("sip:+4930123@b", "k: a\r\nSupported: b, timer\r\n"), 0);
+    assert_int_equal(from_carrier("sip:+4930123@b", "k: timers,\r\n"), 480);
+    assert_int_equal(from_carrier("sip:+4930123@b", "X-Supported: timer\r\n"), 480);
+    headers[1].header = (struct sw_header_name){{"Warning", 7}, SW_HDR_WARNING};
+    assert_int_equal(from_carrier("sip:+4930123@b", "Warning: 399 a \"x, timer, y\"\r\n"), 480);
+    assert_int_equal(from_carrier("sip:+4930123@b", "Warning: 399 a \"\\\", timer\"\r\n"), 480);
+    assert_int_equal(from_carrier("sip:+4930123@b", "Warning: 399 a \"\\\\\", timer\r\n"), 0);
     match.header_count = 0;
     match.sources = &net;
     match.source_count = 1;
@@ -155,6 +177,11 @@ static void test_rules_set_user_and_host(void **state)
         {"sip:+4930123@b.test", NULL, 64, NULL, NULL, "", 484},
         {"sip:+4930123@b.test", NULL, 64, "1", NULL, "sip:1@b.test", 0},
         {"tel:+49-30-123;ext=7", NULL, 3, "0", NULL, "tel:030123;ext=7", 0},
+        {"sip:+49-30-123;ext=7-1:pw@b.test;user=phone", NULL, 3, "0", NULL,
+         "sip:030123;ext=7-1:pw@b.test;user=phone", 0},
+        {"sip:+49-30-123;ext=7@b.test;user=phone", "+1", 0, NULL, NULL,
+         "sip:+1;ext=7@b.test;user=phone", 0},
+        {"sip:+49301;ext=7@b.test;user=phone", NULL, 6, NULL, NULL, "", 484},
         {"tel:+49-30-123;phone-context=x.test", NULL, 0, NULL, "pbx.test",
          "sip:+49-30-123;phone-context=x.test@pbx.test;user=phone", 0},
         {"tel:+4930123", NULL, 0, "x", NULL, "", 500},
