@@ -7,6 +7,8 @@
 
 struct asked {
     const char *path, *uri, *method, *from;
+    const char *headers[SW_EXPLAIN_HEADERS_MAX + 1]; /* one too many is told */
+    uint32_t header_count;
     bool json;
 };
 
@@ -14,9 +16,11 @@ static bool read_arguments(int argc, char **argv, struct asked *a)
 {
     *a = (struct asked){.method = "INVITE"};
     for (int i = 1; i < argc; i++) {
+        bool header = strcmp(argv[i], "--header") == 0 && a->header_count <= SW_EXPLAIN_HEADERS_MAX;
         const char **value = strcmp(argv[i], "-c") == 0         ? &a->path
                              : strcmp(argv[i], "--from") == 0   ? &a->from
                              : strcmp(argv[i], "--method") == 0 ? &a->method
+                             : header                           ? &a->headers[a->header_count]
                                                                 : NULL;
         if (value && i + 1 < argc)
             *value = argv[++i];
@@ -26,6 +30,7 @@ static bool read_arguments(int argc, char **argv, struct asked *a)
             return false;
         else
             a->uri = argv[i];
+        a->header_count += header;
     }
     return true;
 }
@@ -45,6 +50,11 @@ static const char *wrong_argument(const struct asked *a)
             return "--method is no name of a method";
     if (!*a->method || strcmp(a->method, "ACK") == 0 || strcmp(a->method, "CANCEL") == 0)
         return "--method is a request of its own: ACK and CANCEL follow another one";
+    if (a->header_count > SW_EXPLAIN_HEADERS_MAX)
+        return "--header stands more than 32 times";
+    for (uint32_t i = 0; i < a->header_count; i++)
+        if (sw_explain_header_wrong(a->headers[i]))
+            return sw_explain_header_wrong(a->headers[i]);
     return NULL;
 }
 
@@ -110,11 +120,13 @@ int sw_cmd_explain(int argc, char **argv)
     x->path = a.path;
     x->uri = a.uri;
     x->method = a.method;
+    memcpy(x->headers, a.headers, sizeof(x->headers));
+    x->header_count = a.header_count;
     if (!sw_explain_open(x)) {
         sw_diags_print(&x->diags, stderr, false);
     } else if (!ask_for(x, a.from)) {
         code = sw_cmd_usage("explain", "--from is a peer's name, verified, nobody, or an address "
-                                       "(and URI and method fit into 8 KiB)");
+                                       "(and URI, method and headers fit into 8 KiB)");
     } else {
         sw_explain_run(x);
         code = told(x, a.json);

@@ -7,7 +7,7 @@
 #include "daemon/snapshot.h"
 #include <jansson.h>
 
-enum { SW_EXPLAIN_QUESTIONS_MAX = 256 };
+enum { SW_EXPLAIN_QUESTIONS_MAX = 256, SW_EXPLAIN_HEADERS_MAX = 32 };
 
 /* What the DNS was asked, and what came. */
 struct sw_explain_question {
@@ -42,6 +42,8 @@ struct sw_explain_result {
 
 struct sw_explain {
     const char *path, *uri, *method;
+    const char *headers[SW_EXPLAIN_HEADERS_MAX]; /* "NAME: VALUE", beside those of its own */
+    uint32_t header_count;
     bool chosen; /* nobody said where the request comes from */
     struct sw_diags diags;
     struct sw_snapshot *snapshot;
@@ -64,6 +66,12 @@ struct sw_explain {
     struct sw_explain_question questions[SW_EXPLAIN_QUESTIONS_MAX];
     uint32_t question_count;
 };
+
+/** NULL, or what is wrong with a line of --header. */
+const char *sw_explain_header_wrong(const char *line);
+
+/** True if --header gives one of this kind. */
+bool sw_explain_has_header(const struct sw_explain *x, enum sw_hdr_id id);
 
 /** Loads the configuration and asks the running gateway what it has. False: see x->diags. */
 bool sw_explain_open(struct sw_explain *x);

@@ -1,6 +1,7 @@
 /* What `sipward explain` found out, as one document. */
 #include "cmd/explain.h"
 #include "proxy/ingress.h"
+#include "proxy/sips.h"
 
 #include <stdio.h>
 
@@ -249,15 +250,18 @@ static json_t *targets(struct sw_explain *x)
 
 /* ---- the verdicts ---- */
 
-static json_t *sips(const struct sw_explain *x)
+static json_t *sips(struct sw_explain *x)
 {
     const struct sw_explain_result *r = &x->result;
+    struct sw_request q;
     bool is = strncasecmp(x->uri, "sips:", 5) == 0, clear = false;
+    bool route = !is && sw_explain_request(x, &q) && sw_request_needs_tls(&q); /* RFC 5630 5.1.1 */
     for (uint32_t i = 0; i < r->hops; i++)
         clear |= !sw_transport_secure((enum sw_transport)r->hop[i].target.transport);
-    return json_pack("{s:b, s:s}", "demanded", is, "verdict",
+    return json_pack("{s:b, s:s}", "demanded", is || route, "verdict",
                      !r->hops ? "the request goes nowhere"
                      : is     ? "TLS is demanded on each hop, and every target has it"
+                     : route  ? "TLS is demanded by the next Route, and every target has it"
                      : clear  ? "not demanded: a target without TLS is used"
                               : "not demanded, and every target has TLS");
 }

@@ -169,21 +169,48 @@ static void flow_from(struct sw_explain *x, const struct sw_peer_conf *peer, uin
                                    : (struct sw_flow_id){.instance = 1, .generation = 1};
 }
 
+/* A row, unless --header gives it. */
+static void put_row(struct sw_buf *b, const struct sw_explain *x, enum sw_hdr_id id,
+                    const char *row)
+{
+    if (!sw_explain_has_header(x, id)) {
+        sw_buf_str(b, row);
+        sw_buf_lit(b, "\r\n");
+    }
+}
+
 /* The request as text, as x->flow brings it. */
 static bool write_request(struct sw_explain *x)
 {
-    char ip[SW_ENDPOINT_TEXT_MAX];
+    enum { ROW_MAX = sizeof(x->text) + 64 };
+    char ip[SW_ENDPOINT_TEXT_MAX], row[ROW_MAX];
     sw_endpoint_text(&x->flow.remote, ip);
     struct sw_slice via = sw_transport_via((enum sw_transport)x->flow.transport);
+    struct sw_buf b = sw_buf(x->text, sizeof(x->text) - 1);
     const char *s = strncasecmp(x->uri, "sips:", 5) == 0 ? "s" : "";
-    int n = snprintf(x->text, sizeof(x->text),
-                     "%s %s SIP/2.0\r\nVia: SIP/2.0/%.*s %s;branch=z9hG4bK-explain;rport\r\n"
-                     "Max-Forwards: 70\r\nFrom: <sip%s:explain@%s>;tag=explain\r\nTo: <%s>\r\n"
-                     "Call-ID: explain\r\nCSeq: 1 %s\r\nContact: <sip%s:explain@%s>\r\n"
-                     "Content-Length: 0\r\n\r\n",
-                     x->method, x->uri, SW_SLICE_ARG(via), ip, s, ip, x->uri, x->method, s, ip);
-    x->text_n = n > 0 ? (size_t)n : 0;
-    return x->text_n && x->text_n < sizeof(x->text);
+    sw_buf_str(&b, x->method);
+    sw_buf_char(&b, ' ');
+    sw_buf_str(&b, x->uri);
+    snprintf(row, sizeof(row), " SIP/2.0\r\nVia: SIP/2.0/%.*s %s;branch=z9hG4bK-explain;rport\r\n",
+             SW_SLICE_ARG(via), ip);
+    sw_buf_str(&b, row);
+    put_row(&b, x, SW_HDR_MAX_FORWARDS, "Max-Forwards: 70");
+    snprintf(row, sizeof(row), "From: <sip%s:explain@%s>;tag=explain", s, ip);
+    put_row(&b, x, SW_HDR_FROM, row);
+    snprintf(row, sizeof(row), "To: <%s>", x->uri);
+    put_row(&b, x, SW_HDR_TO, row);
+    snprintf(row, sizeof(row), "Call-ID: explain\r\nCSeq: 1 %s\r\n", x->method);
+    sw_buf_str(&b, row);
+    snprintf(row, sizeof(row), "Contact: <sip%s:explain@%s>", s, ip);
+    put_row(&b, x, SW_HDR_CONTACT, row);
+    for (uint32_t i = 0; i < x->header_count; i++) {
+        sw_buf_str(&b, x->headers[i]);
+        sw_buf_lit(&b, "\r\n");
+    }
+    sw_buf_lit(&b, "Content-Length: 0\r\n\r\n");
+    x->text_n = b.n;
+    x->text[b.n] = 0;
+    return !b.full;
 }
 
 bool sw_explain_from(struct sw_explain *x, const struct sw_peer_conf *peer, uint32_t otherwise)

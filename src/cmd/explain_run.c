@@ -143,6 +143,17 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
     h->conn[b.n] = 0;
 }
 
+/* What the other side will have proved: sw_ingress_proof. */
+static uint8_t proof_of(const struct sw_explain *x, const struct sw_want *want)
+{
+    const struct sw_peer_conf *p = sw_proxy_peer(&x->snapshot->config.proxy, want->peer);
+    if (!sw_transport_secure((enum sw_transport)want->transport))
+        return SW_PROOF_NONE;
+    if (p && p->pin_count)
+        return SW_PROOF_PIN;
+    return p && p->verify == SW_VERIFY_CHAIN ? SW_PROOF_CHAIN : SW_PROOF_NAME;
+}
+
 static void open_one(struct run *r, const struct sw_want *want)
 {
     struct sw_explain_result *a = &r->x->result;
@@ -158,6 +169,7 @@ static void open_one(struct run *r, const struct sw_want *want)
         .peer = want->peer,
         .listener = want->listener,
         .transport = want->transport,
+        .proof = proof_of(r->x, want),
         .outbound = true,
     };
     if (h && !r->refuse)
@@ -193,6 +205,15 @@ static void take_warning(struct sw_explain_result *a, const char *bytes)
         snprintf(a->warning, sizeof(a->warning), "%.*s", (int)strcspn(row + 11, "\r"), row + 11);
 }
 
+/* A request leaves for one of the places: it could be made. */
+static bool leaves(const struct sw_explain_result *a)
+{
+    for (uint32_t i = 0; i < a->hops; i++)
+        if (a->hop[i].bytes)
+            return true;
+    return false;
+}
+
 /* A response is the answer; a request is what would leave, and then fails to, so that the next
  * place is tried. */
 static void send_one(struct run *r, const struct sw_send_act *send)
@@ -204,7 +225,7 @@ static void send_one(struct run *r, const struct sw_send_act *send)
         return;
     if (strncmp(bytes, "SIP/2.0 ", 8) == 0) {
         unsigned status = (unsigned)strtoul(bytes + 8, NULL, 10);
-        if (status >= 200 && !a->status && !a->hops) {
+        if (status >= 200 && !a->status && !leaves(a)) {
             a->status = status;
             snprintf(a->reason, sizeof(a->reason), "%.*s", (int)strcspn(bytes + 12, "\r"),
                      bytes + 12);
@@ -243,9 +264,10 @@ static void send_one(struct run *r, const struct sw_send_act *send)
 
 static void note_one(struct sw_explain_result *a, const struct sw_note_act *note)
 {
-    bool refused =
-        strcmp(note->event, "request_refused") == 0 || strcmp(note->event, "location_failed") == 0;
-    if (a->why || a->hops || (!refused && strcmp(note->event, "message_malformed") != 0))
+    bool refused = strcmp(note->event, "request_refused") == 0 ||
+                   strcmp(note->event, "location_failed") == 0 ||
+                   strcmp(note->event, "message_lost") == 0;
+    if (a->why || leaves(a) || (!refused && strcmp(note->event, "message_malformed") != 0))
         return;
     for (uint32_t i = 0; i < note->count; i++) {
         const struct sw_field *f = &note->fields[i];
@@ -308,5 +330,7 @@ void sw_explain_run(struct sw_explain *x)
             memcpy(branch, "bK-EXPLAIN", 10);
         run(x, true);
     }
+    if (!leaves(a)) /* for no place can it be made, such as what cannot be hidden */
+        a->hops = 0;
     a->done = a->hops || (a->status >= 200 && a->status < 300);
 }

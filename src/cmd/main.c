@@ -72,7 +72,7 @@ static const struct sw_cmd commands[] = {
      "Exit: 0 all phases passed and OPTIONS was answered; 1 a phase failed, which is named; 2 the\n"
      "arguments, or a file that they name, are wrong.\n",
      sw_cmd_probe, false},
-    {"explain", "-c FILE URI [--from SOURCE] [--method M] [--json]",
+    {"explain", "-c FILE URI [--from SOURCE] [--method M] [--header H ...] [--json]",
      "say where a request would go, and why, without sending anything",
      "Lets the gateway's own code decide on a request for URI, and sends nothing: who the sender\n"
      "is, which route takes it, and for each place in turn its transport, address, listener, the\n"
@@ -85,6 +85,8 @@ static const struct sw_cmd commands[] = {
      "                  certificate; verified: a proved domain that is no peer's; nobody. Without\n"
      "                  it: the first peer whose request goes somewhere\n"
      "  --method M      INVITE without\n"
+     "  --header H      NAME: VALUE, a header that it has beside those that it must have, or in\n"
+     "                  place of its Max-Forwards, From, To or Contact; 32 times at most\n"
      "  --json          one JSON object; `request` is what would leave\n"
      "\n"
      "A gateway that runs with this configuration is asked, at its admin.socket, for its\n"

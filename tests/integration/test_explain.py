@@ -200,6 +200,13 @@ def test_explain_for_people(scene):
     (["sip:a@b", "--method", "ACK"], "ACK and CANCEL"),
     (["sip:a@b", "--method", "A B"], "no name of a method"),
     (["sip:" + "a" * 9000 + "@b"], "fit into 8 KiB"),
+    (["sip:a@b", "--header"], "lacks its value"),
+    (["sip:a@b", "--header", "X-A"], "--header is NAME: VALUE"),
+    (["sip:a@b", "--header", "X A: b"], "--header is NAME: VALUE"),
+    (["sip:a@b", "--header", "X: a\r\nVia: b"], "one header each"),
+    (["sip:a@b", "--header", "i: b"], "cannot be Call-ID"),
+    (["sip:a@b"] + ["--header", "X: 1"] * 33, "more than 32 times"),
+    (["sip:a@b", "--header", "X: " + "a" * 9000], "fit into 8 KiB"),
 ])
 def test_explain_refuses_what_it_cannot_ask(scene, args, words):
     out = run("explain", "-c", written(scene), *args)
