@@ -120,13 +120,23 @@ SW_MUST_USE enum sw_status sw_hide_response(const struct sw_proxy_conf *c, const
 /** The room that the edits of a message take at most. */
 size_t sw_hide_room(const struct sw_msg *m);
 
+/* What somebody hands on, in hide_told.c. `to` is the id of who is to get it: it is told if the
+ * inside is not hidden from it, or if it is the one whose it is. */
+
 /**
- * Puts back what a Contact of ours in Refer-To stands for, on the way to a peer (its id) that may
- * see it; what does not open stays. `room` needs SW_HIDE_TEXT_MAX beside the length of the value.
- * In hide_refer.c. RFC 3515 2.1
+ * Puts back what a Contact of ours in Refer-To stands for; what does not open stays. `room` needs
+ * SW_HIDE_TEXT_MAX beside the length of the value. RFC 3515 2.1
  */
 void sw_unhide_refer_to(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t to,
                         struct sw_buf *room, struct sw_edits *edits);
+
+/** The same for the Contacts of a response. `room` needs no more than the message has. */
+void sw_unhide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t to,
+                        struct sw_buf *room, struct sw_edits *edits);
+
+/** The same for one URI of it. False: it is no sealed Contact. */
+bool sw_unhide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m, uint32_t to,
+                       struct sw_slice uri, struct sw_buf *room, struct sw_edits *edits);
 
 /* Back in, in hide_in.c. */
 
@@ -174,7 +184,7 @@ bool sw_hide_marked(const struct sw_via *via, uint64_t loop);
 SW_MUST_USE enum sw_status sw_unhide_via(const struct sw_proxy_conf *c, const struct sw_via *via,
                                          char bytes[SW_HIDE_TEXT_MAX], struct sw_slice *items);
 
-/** Puts back what a response from `peer` brings: Via, Record-Route, Contact, Path. `*why`: static
+/** Puts back what a response from `peer` brings: Via, Record-Route, Path. `*why`: static
  * text of what does not hold. */
 SW_MUST_USE enum sw_status sw_unhide_response(const struct sw_proxy_conf *c, uint32_t peer,
                                               const struct sw_msg *m, const struct sw_vitals *v,

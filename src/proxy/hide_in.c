@@ -253,29 +253,6 @@ static enum sw_status unhide_record_route(const struct sw_proxy_conf *c, uint32_
     return SW_AGAIN;
 }
 
-/* A registrar lists what was registered, and a redirection may name it: RFC 3261 10.2.4, 8.1.3.4.
- * One that does not open is not of this key, and is left as it is. */
-static void unhide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *m,
-                            struct sw_buf *room, struct sw_edits *edits)
-{
-    char bytes[SW_HIDE_TEXT_MAX];
-    struct sw_values values = sw_values(m, SW_HDR_CONTACT);
-    struct sw_slice text;
-    struct sw_addr a;
-    struct sw_uri u;
-    struct sw_param x;
-    uint32_t of;
-    while (sw_values_addr(&values, &a) == SW_OK) {
-        size_t from = room->n;
-        if (!own_uri(c, a.uri, SW_HIDE_PARAM_CONTACT, &u, &x) ||
-            sw_hide_get(c, SW_HIDE_CONTACT, sw_slice("", 0), x.value, bytes, &text) != SW_OK ||
-            !sw_hide_owner(&text, &of))
-            continue;
-        sw_buf_slice(room, text);
-        sw_edit_add(edits, (size_t)(a.uri.p - m->p), a.uri.n, since(room, from));
-    }
-}
-
 static void unhide_paths(const struct sw_proxy_conf *c, const struct sw_msg *m, struct sw_buf *room,
                          struct sw_edits *edits)
 {
@@ -302,7 +279,6 @@ enum sw_status sw_unhide_response(const struct sw_proxy_conf *c, uint32_t peer,
         *why = "what our Record-Route hides does not hold";
         return SW_DENIED_SEAL;
     }
-    unhide_contacts(c, m, room, edits);
     unhide_paths(c, m, room, edits);
     return SW_OK;
 }

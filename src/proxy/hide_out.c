@@ -164,6 +164,7 @@ static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct 
                                     const struct sw_flow *side, uint32_t of, struct sw_buf *room,
                                     struct sw_edits *edits)
 {
+    bool response = !sw_msg_is_request(m); /* it may hand on one that is sealed */
     struct sw_values values = sw_values(m, SW_HDR_CONTACT);
     struct sw_addr a;
     enum sw_status s;
@@ -171,7 +172,8 @@ static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct 
     if (h && !sw_hdr_next(m, h) && sw_slice_eq(sw_hdr_value(m, h), SW_SLICE("*")))
         return SW_OK; /* RFC 3261 10.2.2 */
     while ((s = sw_values_addr(&values, &a)) == SW_OK)
-        if (!hide_contact(c, m, side, of, &a, room, edits))
+        if (!(response && sw_unhide_contact(c, m, side->peer, a.uri, room, edits)) &&
+            !hide_contact(c, m, side, of, &a, room, edits))
             return SW_LIMIT;
     return s == SW_AGAIN ? SW_OK : SW_LIMIT; /* what cannot be read cannot be hidden */
 }

@@ -121,8 +121,12 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
     size_t total, count;
     sw_edits_init(&edits);
     drop_via(m, &edits);
-    if (sw_hide_wanted(p->conf, s->peer))
+    if (sw_hide_wanted(p->conf, s->peer)) {
         hide(p, s, m, v, from, &edits);
+    } else if (sw_hide_in_via(&v->via)) { /* from one that is shown sealed Contacts */
+        struct sw_buf room = sw_engine_buf(p->e, m->n);
+        sw_unhide_contacts(p->conf, m, s->peer, &room, &edits);
+    }
     if (extra.n)
         sw_edit_add(&edits, m->blank_at, 0, extra);
     if (!v->has_length && sw_transport_reliable((enum sw_transport)s->transport)) {

@@ -27,6 +27,7 @@ static struct raw *set_up_three(struct scene *x, bool hidden, bool back)
     conf_route(k, "carrier", "pbx", NULL);
     conf_route(k, "pbx", "carrier", NULL)->domain = back ? SW_SLICE("b.test") : SW_SLICE("*");
     conf_route(k, "pbx", "pbx", NULL);
+    conf_route(k, "third", "carrier", NULL);
     gate_start(&x->gate, x->sim, "gate", 1, "example.test", 17);
     x->carrier = raw_new(x->sim, "carrier", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
@@ -166,6 +167,44 @@ static void test_contact_is_not_opened_for_whom_it_is_hidden_from(void **state)
     tear_down(&x);
 }
 
+static void third_calls(struct scene *x, struct raw *third, const char *uri, unsigned n)
+{
+    char text[TEXT_MAX * 2];
+    snprintf(text, sizeof(text),
+             "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.8:5060;branch=z9hG4bKt%u\r\n"
+             "Max-Forwards: 69\r\nFrom: <sip:c@c.test>;tag=c\r\nTo: <sip:a@a.test>\r\n"
+             "Call-ID: third@x\r\nCSeq: %u INVITE\r\nContact: <sip:me@third.test>\r\n"
+             "Content-Length: 0\r\n\r\n",
+             uri, n, n);
+    raw_send(third, "10.1.0.1:5060", SW_UDP, text);
+    run(x);
+}
+
+/* A redirection to a sealed Contact keeps whose it is: nobody becomes its owner by handing it on.
+ */
+static void test_redirection_to_a_sealed_contact_opens_it_for_nobody(void **state)
+{
+    (void)state;
+    struct scene x;
+    char contact[TEXT_MAX + 64], target[TEXT_MAX], route[TEXT_MAX];
+    struct raw *third = set_up_three(&x, true, true);
+    establish(&x);
+    third_calls(&x, third, "sip:b@b.test", 1);
+    snprintf(contact, sizeof(contact), "Contact: <%s>;q=0.5, <sip:d@d.test>\r\n", x.target);
+    carrier_answers(&x, "INVITE", 1, "302 Moved Temporarily", contact);
+    const struct raw_message *m = raw_nth(third, "SIP/2.0 302", 0);
+    assert_non_null(m);
+    learn(m, true, target, route);
+    assert_string_equal(target, x.target);
+
+    third_calls(&x, third, target, 2);
+    assert_int_equal(raw_count(x.carrier, "INVITE"), 2);
+    assert_int_equal(raw_count(third, "SIP/2.0 500 Cannot Be Hidden"), 1);
+    for (unsigned i = 0; i < x.carrier->count; i++)
+        assert_false(names_inside(x.carrier->got[i].text));
+    tear_down(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_refer_to_stays_sealed_for_another_from_whom_it_is_hidden),
         cmocka_unit_test(test_contact_may_be_called_by_another_peer),
         cmocka_unit_test(test_contact_is_not_opened_for_whom_it_is_hidden_from),
+        cmocka_unit_test(test_redirection_to_a_sealed_contact_opens_it_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
