@@ -132,8 +132,23 @@ static bool names_system(struct sw_slice uri)
            sw_slice_starts_case(uri, SW_SLICE("sips:"));
 }
 
-/* A URI of ours in place of theirs; the parameters of the header stay. False: it is a URI that
- * nobody could call, and would name the inside. RFC 3261 20.10 */
+/* Registrars of the SER family write the address that a binding came from into its Contact, as
+ * ";received=": of what came by us that is a listener inside. What stands before it is copied, and
+ * `*end` moves behind it. */
+static void drop_received(const struct sw_addr *a, struct sw_buf *room, const char **end)
+{
+    struct sw_param x;
+    if (!sw_param_find(a->params, SW_SLICE("received"), &x))
+        return;
+    const char *at = x.whole.p;
+    while (*at != ';')
+        at--;
+    sw_buf_put(room, *end, (size_t)(at - *end));
+    *end = x.whole.p + x.whole.n;
+}
+
+/* A URI of ours in place of theirs; the other parameters of the header stay. False: it is a URI
+ * that nobody could call, and would name the inside. RFC 3261 20.10 */
 static bool hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
                          const struct sw_flow *side, uint32_t of, const struct sw_addr *a,
                          struct sw_buf *room, struct sw_edits *edits)
@@ -156,7 +171,9 @@ static bool hide_contact(const struct sw_proxy_conf *c, const struct sw_msg *m,
     sw_hide_put(room, c, SW_HIDE_CONTACT, sw_slice("", 0), sw_buf_view(&sealed));
     if (bare)
         sw_buf_char(room, '>');
-    sw_edit_add(edits, (size_t)(a->uri.p - m->p), a->uri.n, since(room, from));
+    const char *end = a->uri.p + a->uri.n;
+    drop_received(a, room, &end);
+    sw_edit_add(edits, (size_t)(a->uri.p - m->p), (size_t)(end - a->uri.p), since(room, from));
     return true;
 }
 

@@ -132,6 +132,25 @@ static void test_sealed_values_are_not_opened_for_another_from_whom_they_are_hid
     tear_down(&x);
 }
 
+/* The address that a binding came from: RFC 3261 10.3 lets a registrar add such a parameter. */
+static void test_received_of_a_binding_does_not_leave(void **state)
+{
+    (void)state;
+    struct scene x;
+    set_up(&x, SW_UDP, true);
+    from_carrier(&x, "REGISTER", "sip:example.test", THEIRS, "", 1);
+    pbx_answers(&x, "REGISTER", 0, "200 OK", "",
+                "Contact: <sip:far@192.0.2.77>;q=1 ; received=\"sip:10.1.0.1:5060\";expires=9, "
+                "sip:b@192.0.2.78;Received=10.1.0.77, <sip:c@h>;expires=8\r\n");
+    const struct raw_message *ok = raw_nth(x.carrier, "SIP/2.0 200", 0);
+    assert_non_null(ok);
+    assert_false(names_inside(ok->text));
+    assert_null(strcasestr(strstr(ok->text, "Contact:"), "received"));
+    assert_non_null(strstr(ok->text, ">;q=1 ;expires=9, <sip:"));
+    assert_non_null(strstr(ok->text, ">;expires=8\r\n"));
+    tear_down(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_star_does_not_cover_another_contact),
         cmocka_unit_test(test_answer_with_a_contact_that_is_no_valid_uri_does_not_leave),
         cmocka_unit_test(test_short_contact_comes_back),
+        cmocka_unit_test(test_received_of_a_binding_does_not_leave),
         cmocka_unit_test(test_sealed_values_are_not_opened_for_another_from_whom_they_are_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
