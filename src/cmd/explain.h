@@ -119,6 +119,10 @@ void sw_explain_avoid_domain(struct sw_explain *x, const struct sw_dns_question 
 void sw_explain_peer(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p);
 void sw_explain_print_peer(const json_t *target);
 
+/** Puts in what of the request's headers is not told to it (`p` NULL: no peer), by trust and by its
+ * `remove`. */
+void sw_explain_passing(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p);
+
 /** Puts what a route's rules ask and set into its row. */
 void sw_explain_rules(json_t *route, const struct sw_route_directive *d);
 

@@ -232,6 +232,7 @@ static json_t *target(struct sw_explain *x, uint32_t i)
     else if (t->transport == SW_TLS && h->domain[0])
         put_strangers(o, c, h);
     put_dane(o, h);
+    sw_explain_passing(o, x, p);
     if (p)
         sw_explain_peer(o, x, p);
     if (h->avoided)

@@ -1,5 +1,6 @@
 /* What a target's peer is configured with, as far as it decides what is sent there and when. */
 #include "cmd/explain.h"
+#include "proxy/asserted.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,26 @@ static json_t *limits(const struct sw_peer_limits *l)
     return o;
 }
 
+/* By sender, receiver and the Privacy of the request, whether it has one or not. RFC 3325 5, 7 */
+static const char *asserted_verdict(const struct sw_explain *x, const struct sw_peer_conf *to)
+{
+    const struct sw_peer_conf *from = sw_proxy_peer(&x->snapshot->config.proxy, x->flow.peer);
+    if (!sw_asserted_goes(&x->msg, from, to))
+        return "passes";
+    return from && from->asserted_identity == SW_ASSERTED_TRUST
+               ? "is removed: by Privacy, or since it is withheld here"
+               : "is removed: the sender is not trusted with it";
+}
+
+void sw_explain_passing(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p)
+{
+    json_t *names = json_array();
+    for (uint32_t i = 0; p && i < p->remove_count; i++)
+        json_array_append_new(names, json_stringn(p->remove[i].name.p, p->remove[i].name.n));
+    json_object_set_new(target, "p_asserted_identity", json_string(asserted_verdict(x, p)));
+    json_object_set_new(target, "remove", names);
+}
+
 void sw_explain_peer(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p)
 {
     static const char *const reverse[] = {"flow", "alias", "never"};
@@ -63,6 +84,18 @@ static void print_place(const json_t *t)
     putchar('\n');
 }
 
+static void print_passing(const json_t *t)
+{
+    const json_t *names = json_object_get(t, "remove"), *name;
+    size_t i;
+    printf("   %-12s P-Asserted-Identity %s\n", "identity",
+           json_string_value(json_object_get(t, "p_asserted_identity")));
+    json_array_foreach(names, i, name)
+        printf("%s%s", i ? ", " : "   removes      ", json_string_value(name));
+    if (i)
+        putchar('\n');
+}
+
 void sw_explain_print_peer(const json_t *t)
 {
     static const char *const keys[] = {"reverse", "asserted_identity"};
@@ -70,6 +103,7 @@ void sw_explain_print_peer(const json_t *t)
     const char *key;
     int n = 0;
     print_place(t);
+    print_passing(t);
     if (!l)
         return;
     printf("   %-12s", "limits");

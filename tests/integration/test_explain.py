@@ -155,7 +155,7 @@ def test_explain_tells_the_warning_of_a_480(scene):
 
 
 def test_explain_tells_what_a_peer_is_configured_with(scene):
-    more = "    hide_inside: on\n    asserted_identity: trust\n    reverse: never\n" \
+    more = "    hide_inside: on\n    asserted_identity: trust\n    reverse: never\n    remove: [X-A, X-B]\n" \
            "    limits: {calls_per_second: 7, transactions: 9}"
     routes = "  - {from: pbx, to: [{peer: carrier, weight: 3, order: 2}], choose: weight}\n"
     config = written(scene, carrier=more, routes=routes)
@@ -166,7 +166,8 @@ def test_explain_tells_what_a_peer_is_configured_with(scene):
     text = [" ".join(line.split()) for line in
             run("explain", "-c", config, "sip:bob@example.test", "--from", "pbx").stdout.splitlines()]
     for line in ("in the list order 2, weight 3", "limits calls_per_second 7, transactions 9", "hide_inside on",
-                 "reverse never", "asserted_identity trust"):
+                 "reverse never", "asserted_identity trust", "removes X-A, X-B",
+                 "identity P-Asserted-Identity is removed: the sender is not trusted with it"):
         assert line in text
     [t] = explain(written(scene), "sip:bob@example.test", "--from", "pbx")[1]["targets"]
     assert (t["limits"], t["hide_inside"], t["reverse"], t["asserted_identity"], t["weight"]) == (

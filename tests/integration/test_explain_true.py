@@ -165,7 +165,10 @@ def test_explain_is_true_of_sips(scene, uri, carrier, routes, headers):
     (TRUST, TRUST, "P-Asserted-Identity: <sip:a@b>, <sip:c@d>, <http://x>, \"d, e\" <tel:+1>\r\n"),
 ])
 def test_explain_is_true_of_identities(scene, carrier, pbx, headers):
-    as_explained(scene, "sip:bob@example.test", "carrier", headers=headers, carrier=carrier, pbx=pbx)
+    x = as_explained(scene, "sip:bob@example.test", "carrier", headers=headers, carrier=carrier, pbx=pbx)
+    [t] = x["targets"]
+    assert (t["p_asserted_identity"] == "passes") == ("P-Asserted-Identity:" in t["request"])
+    assert t["remove"] == (["X-Internal"] if "remove" in pbx else [])
 
 
 @pytest.mark.parametrize("method, headers", [
