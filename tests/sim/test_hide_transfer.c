@@ -91,6 +91,35 @@ static void test_refer_to_names_the_inside_again(void **state)
     tear_down(&x);
 }
 
+/* Where both sides are hidden from each other, each gets back its own. */
+static void test_refer_to_gives_each_side_its_own(void **state)
+{
+    (void)state;
+    struct scene x;
+    char rows[TEXT_MAX / 4 * 3], target[TEXT_MAX], route[TEXT_MAX];
+    set_up_three(&x, true, true);
+    x.gate.conf.peers[1].hide_inside = true;
+    establish(&x);
+    learn(raw_nth(x.pbx, "SIP/2.0 200", 0), true, target, route);
+    assert_null(strstr(target, "192.0.2.77"));
+    snprintf(rows, sizeof(rows), "%.2048sRefer-To: <%.2048s%s>\r\n%s",
+             strstr(route, "<sip:10.1.0.1") - 7, target, REPLACES, OURS);
+    from_pbx(&x, "REFER", target, rows, ";tag=raw", 12);
+    const struct raw_message *m = raw_nth(x.carrier, "REFER sip:far@192.0.2.77", 0);
+    assert_non_null(m);
+    assert_non_null(
+        strstr(m->text, "Refer-To: <sip:far@192.0.2.77;transport=tls" REPLACES ">\r\n"));
+    assert_false(names_inside(m->text));
+    carrier_answers(&x, "REFER", 0, "202 Accepted", "");
+    /* to its own side it is told as well, to the other one it is not */
+    refer(&x, x.target, x.route, "Refer-To", x.target, REPLACES, 13);
+    m = raw_nth(x.pbx, "REFER", 0);
+    assert_non_null(m);
+    assert_non_null(strstr(m->text, "<sip:phone@10.1.0.77:5070;transport=tcp" REPLACES ">"));
+    pbx_answers(&x, "REFER", 0, "202 Accepted", "", "");
+    tear_down(&x);
+}
+
 /* Rules that take the row out go before. */
 static void test_refer_to_that_a_peer_is_not_told_goes(void **state)
 {
@@ -209,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refer_to_names_the_inside_again),
+        cmocka_unit_test(test_refer_to_gives_each_side_its_own),
         cmocka_unit_test(test_refer_to_that_a_peer_is_not_told_goes),
         cmocka_unit_test(test_refer_to_stays_sealed_for_another_from_whom_it_is_hidden),
         cmocka_unit_test(test_contact_may_be_called_by_another_peer),
