@@ -11,7 +11,10 @@ enum { TEXT_MAX = 8192 };
 static const struct sw_slice domain = {"example.test", 12};
 static struct sw_listener_conf listener = {
     .host = {"sip.example.test", 16}, .port = 5061, .transport = SW_TLS};
-static struct sw_proxy_conf conf = {.domains = &domain,
+static struct sw_peer_conf peer = {.name = {"p", 1}, .id = 7}; /* it may see what is opened */
+static struct sw_proxy_conf conf = {.peers = &peer,
+                                    .peer_count = 1,
+                                    .domains = &domain,
                                     .domain_count = 1,
                                     .listeners = &listener,
                                     .listener_count = 1,
@@ -84,6 +87,11 @@ static void response(struct sw_slice text)
     must(s == SW_OK || s == SW_DENIED_SEAL); /* the seal in it is none of ours */
     if (s == SW_OK && !room.full)
         render(&m, &edits);
+    room.n = 0;
+    sw_edits_init(&edits);
+    sw_unhide_contacts(&conf, &m, peer.id, &room, &edits);
+    must(edits.count == 1 || text.n < SW_HIDE_OWNER_BYTES + sizeof("sip:a"));
+    render(&m, &edits);
 }
 
 /* A request to a Contact that hides the text, by a Path that hides it too. */
@@ -105,7 +113,9 @@ static void request(struct sw_slice text)
     sw_buf_lit(
         &b, " SIP/2.0\r\nVia: SIP/2.0/TLS b;branch=z9hG4bKa\r\nRoute: <sip:example.test;lr;sw=P");
     seal(&b, SW_HIDE_PATH, SW_SLICE(""), text);
-    sw_buf_lit(&b, ">\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\n"
+    sw_buf_lit(&b, ">\r\nRefer-To: <sip:example.test;method=X;sc=");
+    seal(&b, SW_HIDE_CONTACT, SW_SLICE(""), text);
+    sw_buf_lit(&b, "?Replaces=a>\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\n"
                    "CSeq: 1 MESSAGE\r\n\r\n");
     if (b.full)
         return;
@@ -117,6 +127,11 @@ static void request(struct sw_slice text)
     must(s == SW_OK || s == SW_DENIED_SEAL);
     if (s == SW_OK && !room.full)
         render(&m, &edits);
+    room.n = 0;
+    sw_edits_init(&edits);
+    sw_unhide_refer_to(&conf, &m, peer.id, &room, &edits);
+    must(edits.count == 1 || text.n < SW_HIDE_OWNER_BYTES + sizeof("sip:a"));
+    render(&m, &edits);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
