@@ -88,12 +88,26 @@ static void take_targets(struct sw_explain *x)
         (void)add_hop(x, &f->targets[i]);
 }
 
+/* What is too large for a datagram goes to the same place over TCP. RFC 3261 18.1.1 */
+static struct sw_explain_hop *over_tcp(struct sw_explain_result *a,
+                                       const struct sw_endpoint *remote, uint32_t peer)
+{
+    struct sw_explain_hop *h = hop_of(a, remote, peer, SW_UDP);
+    if (!h || h->bytes || !h->target.large_over_tcp)
+        return NULL;
+    if (!h->target.clear) /* that is seen when nobody takes our connections: back to UDP */
+        h->target.transport = SW_TCP;
+    return h;
+}
+
 /* A place that is being tried, known already or not. */
 static struct sw_explain_hop *tried_hop(struct sw_explain *x, const struct sw_endpoint *remote,
                                         uint32_t peer, uint8_t transport)
 {
     struct sw_explain_hop *h = hop_of(&x->result, remote, peer, transport);
     const struct sw_fork *f = context_of(x);
+    if (!h && transport == SW_TCP)
+        h = over_tcp(&x->result, remote, peer);
     for (struct sw_list *n = f ? f->branches.next : NULL; !h && f && n != &f->branches;
          n = n->next) {
         const struct sw_branch *b = SW_CONTAINER(n, struct sw_branch, node);

@@ -194,3 +194,32 @@ def test_explain_is_true_of_hiding(scene, method, headers, target):
 ])
 def test_explain_is_true_of_groups(scene, routes, answers):
     as_explained(scene, "sip:bob@example.test", "carrier", answers=answers, routes=f"  - {{from: carrier, {routes}}}\n")
+
+
+def test_explain_is_true_of_what_is_too_large_for_a_datagram(scene):
+    """RFC 3261 18.1.1: over TCP, to the same place; that is one target, and its connection is told."""
+    port, header = free_port(), f"X-Long: {'x' * 1400}\r\n"
+    big = f"  - {{name: big, address: '127.0.0.1:{port}', transport: [udp, tcp], source: [192.0.2.7], ping: 0}}\n"
+    with scene.gateway(pbx=big, routes="  - {from: carrier, to: [big, pbx]}\n") as gw:
+        server = sip.Server(port=port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        for more, transports in (("", ["udp", "udp"]), (header, ["tcp", "udp"])):
+            _, x = explain(gw.config, "sip:bob@example.test", "--from", "carrier", "--method", "MESSAGE",
+                           *(["--header", more[:-2]] if more else []))
+            assert [(t["peer"], t["transport"]) for t in x["targets"]] == list(zip(("big", "pbx"), transports))
+        c.send(incoming(x, header))
+        s = server.accept()
+        m = s.recv()
+        assert shape(m.raw.decode()) == shape(x["targets"][0]["request"])
+        assert x["targets"][0]["connection"] == "a new one is opened"
+        s.send(sip.response(m, 200))
+        assert c.final().status == 200
+        _, x = explain(gw.config, "sip:bob@example.test", "--from", "carrier", "--method", "MESSAGE", "--header", header[:-2])
+        assert "is used" in x["targets"][0]["connection"]
+
+
+def test_explain_tells_one_place_in_the_clear_however_long_the_request_is(scene):
+    clear = f"    security: best-effort\n    clear_address: 127.0.0.1:{free_port()}"
+    _, x = explain(written(scene, carrier=clear), "sip:bob@example.test", "--from", "pbx", "--header",
+                   f"X-Long: {'x' * 1400}")
+    assert [(t["transport"], "request" in t) for t in x["targets"]] == [("tls", True), ("udp", True)]
