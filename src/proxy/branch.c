@@ -83,6 +83,22 @@ bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
             one_has_room(p, f, f->targets, f->target_next, f->target_count));
 }
 
+/* It cannot be made as it must leave: nothing of it does. */
+static void note_unmade(struct sw_proxy *p, const struct sw_branch *b, enum sw_status status)
+{
+    const struct sw_field fields[] = {
+        sw_field_str("what", "request"),
+        sw_field_str("why", status == SW_LIMIT_SIZE
+                                ? "what is inside cannot be hidden: too long, a Contact is no "
+                                  "address, or what was hidden from this peer would be told to it"
+                            : status == SW_LIMIT_MEMORY ? "limit memory"
+                                                        : "it would need too many changes"),
+        sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
+        sw_field_text("call_id", b->fork->vitals.call_id),
+    };
+    sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
+}
+
 static const struct sw_peer_conf *peer_of(const struct sw_proxy *p, const struct sw_branch *b)
 {
     return sw_proxy_peer(p->conf, b->target.peer);
@@ -113,22 +129,6 @@ static bool demands_tls(const struct sw_branch *b)
 {
     return sw_tls_is_demanded(&b->fork->vitals, b->fork->routes) ||
            sw_slice_starts_case(b->target.uri, SW_SLICE("sips:"));
-}
-
-/* It cannot be made as it must leave: nothing of it does. */
-static void note_unmade(struct sw_proxy *p, const struct sw_branch *b, enum sw_status status)
-{
-    const struct sw_field fields[] = {
-        sw_field_str("what", "request"),
-        sw_field_str("why", status == SW_LIMIT_SIZE
-                                ? "what is inside cannot be hidden: too long, a Contact is no "
-                                  "address, or what was hidden from this peer would be told to it"
-                            : status == SW_LIMIT_MEMORY ? "limit memory"
-                                                        : "it would need too many changes"),
-        sw_field_text("peer", sw_proxy_peer_name(p, b->target.peer)),
-        sw_field_text("call_id", b->fork->vitals.call_id),
-    };
-    sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
 }
 
 /* Hands the request to a client transaction over `out`. SW_AGAIN: too large for a datagram, and TCP
