@@ -9,7 +9,11 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
     const struct sw_tls_identity *shown =
         p->listener < c->proxy.listener_count ? c->conn_listeners[p->listener].tls.identity : NULL;
     const struct sw_tls_identity *ours = cp->tls.identity;
-    if (p->shares_domains && c->d.domains.count > 1)
+    if (p->shares_domains && !p->tls)
+        sw_diag_warning(b->diags, d->local_domains.mark,
+                        "local_domains: has no effect on a peer without TLS: its connections are "
+                        "for all `domains`");
+    else if (p->shares_domains && c->d.domains.count > 1)
         sw_diag_warning(b->diags, d->local_domains.mark,
                         "local_domains: shared: a connection that was opened for one of `domains` "
                         "carries requests of the others, which RFC 5923 9.3 forbids");

@@ -109,6 +109,13 @@ def test_domains_share_connections_where_a_peer_says_so(pki, tmp_path):
         assert v.outside.idle()
     checked = run("check", "-c", v.gateway.config)
     assert checked.returncode == 0 and "local_domains: shared" in checked.stderr + checked.stdout
+    for old, new, code, said in (
+            ("shared", "together", 2, 'local_domains: "together" is not known (separate|shared)'),
+            ("transport: udp, source", "transport: udp, local_domains: shared, source", 0, "has no effect on a peer")):
+        path = tmp_path / "wrong.yaml"
+        path.write_text(shared.config.replace(old, new, 1), encoding="utf-8")
+        checked = run("check", "-c", str(path))
+        assert checked.returncode == code and said in checked.stderr + checked.stdout
 
 
 def test_a_dialog_stays_on_its_connection(pki, tmp_path):
