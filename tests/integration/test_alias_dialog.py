@@ -12,10 +12,10 @@ from test_alias import Hostile, ctl, fixture_sides, rewrite  # noqa: F401
 class Callee:
     """The user of `side` in a call that `peer` began over its own connection."""
 
-    def __init__(self, side, stream, sent_by, params):
+    def __init__(self, side, stream, sent_by, params, host):
         self.side = side
         stream.send(sip.request("INVITE", f"sip:bob@{side.name}.test", sent_by=sent_by + params,
-                                contact=f"<sip:alice@{sent_by};transport=tls>"))
+                                contact=f"<sip:alice@{host};transport=tls>"))
         self.invite = side.user.recv(want=lambda m: m.method == "INVITE")
         side.user.send(sip.response(self.invite, 200, headers=f"Contact: <sip:bob@127.0.0.1:{side.user_port}>"))
         assert stream.final().status == 200
@@ -27,14 +27,15 @@ class Callee:
                                         call_id=self.invite["call-id"], to_tag=";tag=t1"), port=self.side.inside)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "one.test"])
 @pytest.mark.parametrize("params", ["", ";alias"])
-def test_an_ack_goes_where_its_invite_went(sides, pki, params):
+def test_an_ack_goes_where_its_invite_went(sides, pki, params, host):
     """Without `alias` the connection carries no request of ours, not even the ACK of a 2xx."""
     one, two = sides
     server = sip.Server(*pki.domain("one", "one.test"), ca=pki.ca(), port=one.port)
     with two.start(one):
         stream = Hostile(two, pki, "one").stream
-        callee = Callee(two, stream, f"127.0.0.1:{one.port}", params)
+        callee = Callee(two, stream, f"127.0.0.1:{one.port}", params, f"{host}:{one.port}")
         callee.ask("INVITE", 7)
         there = stream if params else server.accept()
         again = there.recv(want=lambda m: m.method == "INVITE")
