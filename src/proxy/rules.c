@@ -59,6 +59,17 @@ static struct sw_slice digits_only(struct sw_slice s, char *room)
     return n == s.n ? s : sw_slice(room, n);
 }
 
+/* The plus of a number is not escaped, RFC 3966 3: who receives "%2B" all the same reads it so. `s`
+ * stands in `room`. */
+static struct sw_slice plus(struct sw_slice s, char *room)
+{
+    if (!sw_slice_starts_case(s, SW_SLICE("%2B")))
+        return s;
+    room[0] = '+';
+    memmove(room + 1, s.p + 3, s.n - 3);
+    return sw_slice(room, s.n - 2);
+}
+
 /* "user=phone": the user part is a telephone-subscriber. RFC 3261 19.1.1 */
 static bool is_phone(const struct sw_uri *u)
 {
@@ -78,6 +89,8 @@ struct sw_slice sw_rules_user(const struct sw_uri *u, char *room, size_t cap)
         s = sw_slice(s.p, sw_slice_find(s, ';'));
     if (!tel && memchr(s.p, '%', s.n))
         s = resolve(s, room);
+    if (phone)
+        s = plus(s, room);
     return tel || phone ? digits_only(s, room) : s;
 }
 

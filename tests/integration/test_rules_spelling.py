@@ -16,6 +16,7 @@ ROUTES = r"""
     ("sip:+49800123@example.test", "", 604),
     ("tel:+49-800.123;ext=1", "", 604),
     ("sip:+49-800.123;ext=1@example.test;user=phone", "", 604),  # RFC 3966 3: the same number
+    ("sip:%2B49800123@example.test;user=phone", "", 604),        # no number has it escaped: RFC 3966 3
     ("sip:+49-40.123;ext=1-2@example.test;user=phone", "", "sip:040123;ext=1-2@"),
     ("sip:bob@example.test", "Supported: 100rel, timer\r\n", 486),  # RFC 3261 7.3.1
     ("sip:bob@example.test", "k: 100rel ,timer\r\n", 486),

@@ -48,6 +48,8 @@ static void test_rules_see_a_user_part_without_needless_escapes(void **state)
         {"tel:+49;phone-context=x", "+49"},
         {"sip:+49-(900).1@b;user=phone", "+499001"},
         {"sip:+49-900-1;phone-context=a-b.c@b;User=Phone", "+499001"}, /* as a tel URI's */
+        {"sip:%2b49-%39;x=%2B@b;user=phone", "+499"}, /* RFC 3966 3: not to be escaped */
+        {"sip:4%2b9@b;user=phone", "4%2B9"},
         {"sip:+49-900%3B1;ext=2@b;User=Phone", "+49900%3B1"},
         {"sip:;ext=2@b;user=phone", ""},
         {"sip:+49-900-1;ext=2@b", "+49-900-1;ext=2"}, /* all of it is the user: RFC 3261 19.1.1 */
