@@ -36,6 +36,7 @@ static void scene_init_hidden(struct scene *x, bool hide)
     k->peers[0].hide_inside = hide;
     conf_route(k, "caller", "target", NULL);
     conf_route(k, "pbx", "target", NULL);
+    conf_route(k, "target", "caller", NULL);
     gate_start(&x->gate, x->sim, "gate", 1, "example.test", 9);
     x->caller = raw_new(x->sim, "caller", "10.0.0.9:5061", SW_TLS);
     x->pbx = raw_new(x->sim, "pbx", "10.1.0.9:5060", SW_UDP);
@@ -245,6 +246,44 @@ static void test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by(vo
     }
 }
 
+/* "A registrar MUST accept a binding to a SIPS Contact header field only if all the appropriate
+ * URIs are of the SIPS scheme [...] all the Path header fields": RFC 5630 5.2; so does what hides
+ * them. */
+static void test_sips_path_that_is_hidden_stays_sips(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rows, *start;
+    } rows[] = {
+        {"Path: <sips:edge.inside;lr>\r\n", "<sips:sip.example.test:5061;lr;sw=P"},
+        {"Path: <sips:edge.inside;lr>, <sips:proxy.inside;lr>\r\n",
+         "<sips:sip.example.test:5061;lr;sw=P"},
+        {"Path: <sip:edge.inside;lr>\r\n", "<sip:sip.example.test:5061;transport=tls;lr;sw=P"},
+        {"Path: <sips:edge.inside;lr>\r\nPath: <sip:proxy.inside;lr>\r\n",
+         "<sip:sip.example.test:5061;transport=tls;lr;sw=P"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene x;
+        scene_init_hidden(&x, true);
+        send(&x, x.target, "REGISTER", "sips:registrar.test", rows[i].rows, 0, 1);
+        const struct raw_message *m = raw_nth(x.caller, "REGISTER", 0);
+        assert_non_null(m);
+        starts_with(raw_header(m, "Path"), rows[i].start);
+        assert_null(strstr(m->text, ".inside"));
+        raw_answer(x.caller, m, "200 OK", "");
+        /* and a call by it goes there */
+        char route[1024];
+        snprintf(route, sizeof(route), "Route: %s\r\n", raw_header(m, "Path"));
+        send(&x, x.caller, "MESSAGE", "sip:a@phone.inside", route, 0, 2);
+        m = raw_nth(x.target, "MESSAGE sip:a@phone.inside", 0);
+        assert_non_null(m);
+        starts_with(raw_header(m, "Route"),
+                    rows[i].start[4] == 's' ? "<sips:edge.inside;lr>" : "<sip");
+        raw_answer(x.target, m, "200 OK", "");
+        gate_finish(&x.gate);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_sips_route_to_us_must_come_over_tls),
         cmocka_unit_test(test_sips_answer_goes_to_a_proved_name_only),
         cmocka_unit_test(test_sips_route_of_an_ack_leads_to_a_proved_name_only),
+        cmocka_unit_test(test_sips_path_that_is_hidden_stays_sips),
         cmocka_unit_test(test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
