@@ -100,8 +100,8 @@ void sw_ack_forward(struct sw_proxy *p, struct sw_request *q)
         return;
     }
     sw_clear_left(p, q->m, q->v, &out);
-    /* the dialog's own connection, if whatever its peer opened will do: one that must be an alias is
-     * looked up. RFC 5923 8.2 */
+    /* the dialog's own connection, if whatever its peer opened will do: one that must be an alias
+     * is looked up. RFC 5923 8.2 */
     if (t->transport == SW_UDP ? !t->locate : t->prefer.generation != 0 && t->any_of_peer)
         sw_engine_send(p->e, &out.id, &out.remote, x.segs, x.count, x.total, &cookie);
     else
