@@ -25,7 +25,6 @@ static const struct {
      * 6.2, RFC 8375; what the hosts file has of them is kept */
     {"local-zone:", "test. transparent"},
     {"local-zone:", "home.arpa. transparent"},
-    {"outgoing-range:", "256"}, /* the library's 16 would let a few silent servers stop all */
     {"outgoing-num-tcp:", "16"},
     {"num-queries-per-thread:", "4096"},
     /* a server that was silent is asked again soon: it is often the only one, and while it counts
@@ -37,9 +36,22 @@ static const struct {
     {"val-bogus-ttl:", "30"},
 };
 
-static int set_options(struct ub_ctx *ub)
+/* A socket for each question that is under way: with less of them, and the library has 16, names
+ * whose servers are silent keep all others waiting. */
+static int set_sockets(struct ub_ctx *ub, const struct sw_dns_conf *c)
 {
-    int e = 0;
+    enum { LEAST = 256, VALIDATION = 64 };
+    char text[24];
+    struct sw_buf b = sw_buf(text, sizeof(text));
+    uint32_t n = c->questions_max + VALIDATION;
+    sw_buf_u64(&b, n < LEAST ? LEAST : n);
+    sw_buf_char(&b, '\0');
+    return ub_ctx_set_option(ub, "outgoing-range:", text);
+}
+
+static int set_options(struct ub_ctx *ub, const struct sw_dns_conf *c)
+{
+    int e = set_sockets(ub, c);
     for (size_t i = 0; e == 0 && i < sizeof(options) / sizeof(options[0]); i++)
         e = ub_ctx_set_option(ub, options[i].name, options[i].value);
     return e;
@@ -91,7 +103,7 @@ struct sw_dns_context *sw_dns_context_new(const struct sw_dns_conf *c, sw_dns_do
     x->ub = ub_ctx_create();
     int e = x->ub ? ub_ctx_debugout(x->ub, NULL) : UB_NOMEM; /* the log is ours */
     if (e == 0)
-        e = set_options(x->ub);
+        e = set_options(x->ub, c);
     if (e == 0)
         e = set_servers(x->ub, c);
     if (e == 0)

@@ -290,6 +290,17 @@ def test_names_that_nobody_answers_take_no_others_along(tmp_path):
             assert asker.answer("gw.example.test A")[0] == "ok"
 
 
+def test_as_many_questions_as_may_be_in_flight_are_under_way(tmp_path):
+    """limits.dns_questions: those that nobody answers keep none waiting as long as there are less of them."""
+    with Dns(tmp_path, {"example.test": ZONE}) as dns:
+        relay = Relay(dns.port, b"silence")
+        with Asker(dns, server=f"127.0.0.1:{relay.port}", timeout_ms=1500, questions=1000) as asker:
+            for n in range(3):
+                rows = asker.answers(*(f"n{i}.{n}.silence.many.example.test A" for i in range(300)))
+                assert [v[1] for _, v in rows] == ["peer_timeout"] * 300  # the library asks for them still
+            assert asker.answer("gw.example.test A")[0] == "ok"
+
+
 def test_a_server_that_answers_takes_the_place_of_silent_and_absent_ones(tmp_path):
     with Dns(tmp_path, {"example.test": ZONE}, name="one") as dns, Dns(tmp_path, {"example.test": ZONE}, name="two") as silent:
         silent.silence()
