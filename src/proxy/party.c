@@ -67,10 +67,7 @@ enum sw_status sw_party_found(const struct sw_proxy_conf *c, const struct sw_flo
 
 uint32_t sw_party_domain_of(const struct sw_peer_conf *peer, struct sw_slice name)
 {
-    for (uint32_t i = 0; peer && peer->tls && i < peer->domain_count; i++)
-        if (sw_domain_eq(peer->domains[i], name))
-            return i + 1;
-    return 0;
+    return peer && peer->tls ? sw_peer_domain(peer, name) : 0;
 }
 
 uint32_t sw_party_located(const struct sw_peer_conf *peer, struct sw_slice name,
