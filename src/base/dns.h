@@ -26,7 +26,8 @@ struct sw_dns_question {
 /* What came of a question. CNAMEs are followed by then. */
 struct sw_dns_answer {
     enum sw_status status; /* SW_OK; SW_PEER_NO_NAME; SW_PEER_DNS: servers fail or are silent;
-                            * SW_DENIED_BOGUS: DNSSEC says that it is forged */
+                            * SW_DENIED_BOGUS: DNSSEC says that it is forged;
+                            * SW_DENIED_UNSIGNED: only what is signed is used, and it is not */
     bool secure;    /* signed from the root or a trust anchor down, and valid: RFC 4035 4.3 */
     uint32_t ttl_s; /* of this answer, also of one that says no */
     uint16_t count; /* records; SW_OK with 0: the name has none of that type */

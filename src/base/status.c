@@ -35,6 +35,8 @@ const char *sw_status_name(enum sw_status s)
         return "denied_purpose";
     case SW_DENIED_BOGUS:
         return "denied_bogus";
+    case SW_DENIED_UNSIGNED:
+        return "denied_unsigned";
     case SW_LIMIT:
         return "limit";
     case SW_LIMIT_MEMORY:

@@ -31,6 +31,7 @@ enum sw_status {
     SW_DENIED_SEAL = 0x302,     /* a sealed value does not hold */
     SW_DENIED_PURPOSE = 0x303,  /* the certificate is not made for this use */
     SW_DENIED_BOGUS = 0x304,    /* a DNS answer is not what its owner signed */
+    SW_DENIED_UNSIGNED = 0x305, /* a DNS answer is not signed, and must be */
     SW_LIMIT = 0x400,           /* a named limit */
     SW_LIMIT_MEMORY = 0x401,    /* the allocator gave nothing */
     SW_LIMIT_SIZE = 0x402,      /* larger than allowed */

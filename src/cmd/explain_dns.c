@@ -110,7 +110,9 @@ static const char *outcome(const struct sw_dns_answer *a)
     case SW_PEER_NO_NAME:
         return "the name does not exist";
     case SW_DENIED_BOGUS:
-        return "refused: not what its owner signed, or not signed where dnssec: require";
+        return "refused: not what its owner signed";
+    case SW_DENIED_UNSIGNED:
+        return "refused: not signed, and dns.dnssec is require";
     default:
         return "the name servers fail or are silent";
     }

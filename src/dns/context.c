@@ -184,8 +184,8 @@ static struct sw_dns_answer read_result(struct sw_dns_context *x, const struct u
         return failure(SW_PEER_DNS, SW_DNS_TTL_FAILED_S);
     }
     if (x->dnssec == SW_DNSSEC_REQUIRE && !r->secure) {
-        *why = "it is not signed, and dns.dnssec is require";
-        return failure(SW_DENIED_BOGUS, ttl_of(r, SW_DNS_TTL_BOGUS_S));
+        *why = "it is not signed, or no anchor covers it, and dns.dnssec is require";
+        return failure(SW_DENIED_UNSIGNED, ttl_of(r, SW_DNS_TTL_BOGUS_S));
     }
     if (r->rcode == RCODE_NO_NAME)
         a.status = SW_PEER_NO_NAME;

@@ -68,15 +68,18 @@ static void answer_all(struct query *q, const struct sw_dns_answer *a, enum sw_s
 
 static void say(const struct sw_dns_question *q, const struct sw_dns_answer *a, const char *why)
 {
-    bool bogus = a->status == SW_DENIED_BOGUS;
+    bool bogus = sw_status_class(a->status) == SW_CLASS_DENIED;
     SW_LOG(SW_LEVEL_WARN, bogus ? "dns_bogus" : "dns_failed", sw_field_str("name", q->name),
            sw_field_str("type", sw_dns_type_name(q->type)), sw_field_str("why", why ? why : ""),
            sw_field_str("help",
-                        bogus ? "nothing is believed of it: is it forged, are its signatures out "
-                                "of date, does dns.anchor not fit? a resolver that drops "
-                                "signatures needs other dns.servers, or dns.dnssec: off"
-                              : "do the servers of dns.servers, or of the system, answer this "
-                                "question?"));
+                        a->status == SW_DENIED_UNSIGNED
+                            ? "its owner must sign the zone, and its parent vouch for that; "
+                              "otherwise dns.dnssec: opportunistic"
+                        : bogus ? "nothing is believed of it: is it forged, are its signatures out "
+                                  "of date, does dns.anchor not fit? a resolver that drops "
+                                  "signatures needs other dns.servers, or dns.dnssec: off"
+                                : "do the servers of dns.servers, or of the system, answer this "
+                                  "question?"));
 }
 
 static bool ask_anew(struct sw_flight *f, struct query *q, const struct sw_dns_answer *a);
@@ -89,7 +92,7 @@ static void answered(struct sw_dns_call *call, const struct sw_dns_answer *a, co
         drop_query(f, q);
         return;
     }
-    if (a->status == SW_PEER_DNS || a->status == SW_DENIED_BOGUS)
+    if (a->status == SW_PEER_DNS || sw_status_class(a->status) == SW_CLASS_DENIED)
         say(&q->question, a, why);
     answer_all(q, a, SW_OK);
     drop_query(f, q);

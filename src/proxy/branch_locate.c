@@ -94,6 +94,22 @@ static struct sw_number_answer not_this_way(unsigned end, bool needs_tls)
     return (struct sw_number_answer){"Domain Has No SIP Server", 404, 0};
 }
 
+/* An answer that is not believed: nobody is accused who only did not sign. RFC 4035 5.5 */
+static struct sw_number_answer disbelieved(const struct sw_location *x)
+{
+    bool forged = x->forged, bare = false;
+    for (int i = 0; i < x->locate->step_count; i++) {
+        forged |= x->locate->step[i].status == SW_DENIED_BOGUS;
+        bare |= x->locate->step[i].status == SW_DENIED_UNSIGNED;
+    }
+    for (int i = 0; x->number && i < x->number->asked; i++) {
+        forged |= x->number->status[i] == SW_DENIED_BOGUS;
+        bare |= x->number->status[i] == SW_DENIED_UNSIGNED;
+    }
+    return bare && !forged ? (struct sw_number_answer){"DNS Answer Not Signed", 503, 0}
+                           : sw_number_unfit(SW_NUMBER_FORGED);
+}
+
 /* What the sender is told. That a peer of ours is not found is our fault. RFC 3261 16.9, 21.4.5 */
 static struct sw_number_answer failure_of(const struct sw_fork *f, const struct sw_location *x,
                                           bool peer)
@@ -105,7 +121,7 @@ static struct sw_number_answer failure_of(const struct sw_fork *f, const struct 
         return sw_number_unfit((enum sw_number_fit)x->unfit);
     unsigned end = number ? x->number->end : x->locate->end;
     if (end == (number ? (unsigned)SW_ENUM_BOGUS : (unsigned)SW_LOCATE_BOGUS))
-        return sw_number_unfit(SW_NUMBER_FORGED);
+        return disbelieved(x);
     if (end == (number ? (unsigned)SW_ENUM_SILENT : (unsigned)SW_LOCATE_SILENT))
         return sw_number_unfit(SW_NUMBER_SILENT);
     if (peer)

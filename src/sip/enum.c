@@ -194,13 +194,16 @@ static void follow(struct sw_enum *x)
             return;
         x->note = "a record leads in a circle, or through too many names";
     }
-    bool silent = false, bogus = false;
+    bool silent = false, bogus = false, denied = false;
     for (int i = 0; i < x->asked; i++) {
-        bogus |= sw_status_class((enum sw_status)x->status[i]) == SW_CLASS_DENIED;
+        denied |= sw_status_class((enum sw_status)x->status[i]) == SW_CLASS_DENIED;
+        bogus |= x->status[i] == SW_DENIED_BOGUS;
         silent |= x->status[i] != SW_OK && x->status[i] != SW_PEER_NO_NAME;
     }
-    if (bogus)
-        finish(x, SW_ENUM_BOGUS, "DNSSEC says that an answer was forged");
+    if (denied)
+        finish(x, SW_ENUM_BOGUS,
+               bogus ? "DNSSEC says that an answer was forged"
+                     : "an answer is not signed, and only signed ones are used");
     else if (silent)
         finish(x, SW_ENUM_SILENT, "the name servers fail or do not answer");
     else

@@ -20,7 +20,7 @@ enum sw_enum_end {
     SW_ENUM_FOUND,     /* `uri` is a sip or sips URI */
     SW_ENUM_NO_NUMBER, /* the number is not there, or has no SIP service */
     SW_ENUM_SILENT,    /* name servers fail */
-    SW_ENUM_BOGUS,     /* an answer was forged: DNSSEC */
+    SW_ENUM_BOGUS,     /* an answer was forged, or is not signed and must be: DNSSEC */
 };
 
 /* A record that leads somewhere: to a URI, or to another name. */

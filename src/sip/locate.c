@@ -148,16 +148,19 @@ static bool failed(const struct sw_locate_step *s, enum sw_status_class class)
 /* "the client" knows that nothing is there only if everybody said so. */
 static void conclude_without(struct sw_locate *x)
 {
-    bool exists = false, silent = false, bogus = false, large = false;
+    bool exists = false, silent = false, bogus = false, denied = false, large = false;
     for (int i = 0; i < x->step_count; i++) {
         const struct sw_locate_step *s = &x->step[i];
-        bogus |= failed(s, SW_CLASS_DENIED);
+        denied |= failed(s, SW_CLASS_DENIED);
+        bogus |= s->status == SW_DENIED_BOGUS;
         large |= s->status == SW_LIMIT_SIZE;
         silent |= s->status != SW_OK && s->status != SW_PEER_NO_NAME;
         exists |= s->status == SW_OK;
     }
-    if (bogus)
-        finish(x, SW_LOCATE_BOGUS, "DNSSEC says that an answer was forged");
+    if (denied)
+        finish(x, SW_LOCATE_BOGUS,
+               bogus ? "DNSSEC says that an answer was forged"
+                     : "an answer is not signed, and only signed ones are used");
     else if (silent)
         finish(x, SW_LOCATE_SILENT,
                large ? "its servers have more TLSA records than are kept, so none is believed"

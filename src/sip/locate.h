@@ -52,7 +52,7 @@ enum sw_locate_end {
     SW_LOCATE_NO_NAME, /* the domain does not exist */
     SW_LOCATE_NOT_THERE, /* it exists, and has no server for this */
     SW_LOCATE_SILENT,    /* name servers fail: it may be there */
-    SW_LOCATE_BOGUS,     /* an answer was forged: DNSSEC */
+    SW_LOCATE_BOGUS,     /* an answer was forged, or is not signed and must be: DNSSEC */
 };
 
 /* A question and what came of it. */

@@ -27,6 +27,9 @@ static void put_outcome(struct sw_buf *b, const struct sw_locate_step *s)
     case SW_DENIED_BOGUS:
         sw_buf_lit(b, "forged: DNSSEC does not hold");
         return;
+    case SW_DENIED_UNSIGNED:
+        sw_buf_lit(b, "not signed, and it must be");
+        return;
     case SW_AGAIN:
         sw_buf_str(b, s->asked ? "not answered yet" : "not asked");
         return;

@@ -69,7 +69,7 @@ static void count(struct sw_worker *w, const struct sw_mail *m, const struct sw_
         sw_count_many(w->counters, SW_LIMITED_MAILBOX, lost);
     if (m->status == SW_LIMIT)
         sw_count(w->counters, SW_LIMITED_DNS_QUESTIONS);
-    if (a->status == SW_DENIED_BOGUS)
+    if (sw_status_class(a->status) == SW_CLASS_DENIED)
         sw_count(w->counters, SW_COUNT_DNS_BOGUS);
     else if (a->status == SW_PEER_DNS)
         sw_count(w->counters, SW_COUNT_DNS_FAILED);

@@ -156,7 +156,8 @@ def test_forged_answers_are_never_used(dns, mode):
 def test_require_uses_nothing_that_is_not_signed(dns):
     with Asker(dns, "require", dns.anchor) as asker:
         for question in ("www.plain.test A", "far.example.test A", "nope.plain.test A", "island.example.test A"):
-            assert asker.answer(question)[0] == "denied_bogus", question
+            assert asker.answer(question)[0] == "denied_unsigned", question
+        assert asker.answer("broken.example.test A")[0] == "denied_bogus"
         assert asker.answer("nothing.example.test A")[0] == "peer_no_name"
 
 
@@ -164,7 +165,7 @@ def test_without_an_anchor_nothing_is_secure(dns):
     with Asker(dns, "opportunistic") as asker:
         assert asker.answer("example.test A")[:3] == ("ok", "ok", False)
     with Asker(dns, "require") as asker:
-        assert asker.answer("example.test A")[0] == "denied_bogus"
+        assert asker.answer("example.test A")[0] == "denied_unsigned"
 
 
 def test_signatures_out_of_date_are_bogus(tmp_path):
@@ -383,7 +384,7 @@ def test_without_servers_those_of_the_system_are_asked_and_its_hosts_file(tmp_pa
     assert out.returncode == 0 and not out.stderr, out.stderr
     found = re.findall(r"(\w+)\.example\.test A (\w+) .*?\|?([\d.]*)\n", out.stdout)
     used = [("gw", "ok", "192.0.2.2"), ("here", "ok", "192.0.2.99")]
-    assert [x[:2] for x in found] == [x[:2] for x in used] * 2 + [("gw", "denied_bogus"), ("here", "denied_bogus")]
+    assert [x[:2] for x in found] == [x[:2] for x in used] * 2 + [("gw", "denied_unsigned"), ("here", "denied_unsigned")]
     assert all(f"|{x[2]}\n" in out.stdout for x in used)
 
 

@@ -200,7 +200,9 @@ def test_unsigned_peer_is_refused_if_dnssec_is_required(scene):
     zones = {"test": "x A 127.0.0.1", "peer.test": carrier_zone(scene, carrier.port)}
     with Lab(scene, zones, signed=["test"], dnssec="require") as lab:
         lab.send()
-        assert lab.pbx.final().status == 500
+        assert lab.pbx.final().line == "SIP/2.0 500 DNS Answer Not Signed"
+        why = lab.gw.wait_event("location_failed")[0]["why"]
+        assert "an answer is not signed, and only signed ones are used" in why and "forged" not in why
         assert carrier.idle()
 
 

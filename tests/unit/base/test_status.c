@@ -29,6 +29,7 @@ static const struct {
     {SW_DENIED_SEAL, SW_CLASS_DENIED, "denied_seal"},
     {SW_LIMIT_PEER, SW_CLASS_LIMIT, "limit_peer"},
     {SW_DENIED_BOGUS, SW_CLASS_DENIED, "denied_bogus"},
+    {SW_DENIED_UNSIGNED, SW_CLASS_DENIED, "denied_unsigned"},
     {SW_LIMIT, SW_CLASS_LIMIT, "limit"},
     {SW_LIMIT_MEMORY, SW_CLASS_LIMIT, "limit_memory"},
     {SW_LIMIT_SIZE, SW_CLASS_LIMIT, "limit_size"},
