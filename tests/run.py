@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-PEERS = str(2 * int(JOBS))  # integration tests at once: they wait more than they work
+PEERS = str(3 * int(JOBS))  # integration tests at once: they wait more than they work
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "30")
 
 VARIANTS = {
