@@ -136,7 +136,7 @@ struct sw_conn {
     bool halfopen;          /* it counts among the handshakes of its source */
     uint8_t renegotiations; /* that the peer asked for and that were told */
     uint8_t watched;        /* enum sw_loop_want, as the loop was told last */
-    uint32_t local_domain;  /* which of our domains it is for; 0: none in particular */
+    uint32_t local_domain;  /* which of our domains it is for: base/local.h; 0: none */
     uint32_t this_second;   /* messages taken in `second` */
     int64_t second;
     uint64_t users;    /* a bit per worker (modulo 64) that sent over it: told when it closes */
@@ -274,7 +274,7 @@ const struct sw_conn_peer *sw_conn_peer_find(const struct sw_conns *s, uint32_t 
 const struct sw_tls_identity *sw_conn_identity(const struct sw_conn_peer *peer);
 
 /** The id, as in struct sw_flow, of a connection from that listener to a peer, or to one who is
- * none, for one of our domains (0: none in particular). */
+ * none, for one of our domains: base/local.h. */
 uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener,
                           uint32_t domain);
 

@@ -26,14 +26,19 @@ const struct sw_tls_identity *sw_conn_identity(const struct sw_conn_peer *peer)
     return peer ? peer->tls.identity : NULL;
 }
 
+static const struct sw_tls_identity *shown(const struct sw_conns *s, uint32_t peer,
+                                           uint16_t listener)
+{
+    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
+    if (p)
+        return p->tls.identity;
+    return listener < s->conf.listener_count ? s->conf.listeners[listener].out.identity : NULL;
+}
+
 uint32_t sw_conn_shown_id(const struct sw_conns *s, uint32_t peer, uint16_t listener,
                           uint32_t domain)
 {
-    const struct sw_conn_peer *p = sw_conn_peer_find(s, peer);
-    const struct sw_tls_identity *id = p ? p->tls.identity
-                                       : listener < s->conf.listener_count
-                                           ? s->conf.listeners[listener].out.identity
-                                           : NULL;
+    const struct sw_tls_identity *id = shown(s, peer, listener);
     return sw_local_id(id ? id->local_id : 0, id ? id->local_domain : 0, domain);
 }
 
@@ -41,11 +46,12 @@ void sw_conn_is_for(const struct sw_conns *s, struct sw_conn *c, uint32_t domain
 {
     if (!c->tls) /* nothing is proved on it: it is nobody's connection but the gateway's */
         return;
-    c->local_domain = domain;
-    c->flow.local_id =
-        c->flow.outbound
-            ? sw_conn_shown_id(s, c->flow.peer, c->flow.listener, domain)
-            : sw_local_id(sw_tls_local_id(c->tls), sw_tls_local_domain(c->tls), domain);
+    const struct sw_tls_identity *out =
+        c->flow.outbound ? shown(s, c->flow.peer, c->flow.listener) : NULL;
+    uint32_t id = c->flow.outbound ? (out ? out->local_id : 0) : sw_tls_local_id(c->tls),
+             own = c->flow.outbound ? (out ? out->local_domain : 0) : sw_tls_local_domain(c->tls);
+    c->local_domain = domain ? domain : own;
+    c->flow.local_id = sw_local_id(id, own, domain);
 }
 
 static enum sw_status dial(struct sw_conns *s, const struct sw_flow *flow,

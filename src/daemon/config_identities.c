@@ -128,15 +128,16 @@ static uint32_t local_id_of(const struct sw_tls_identity *id)
     return sum ? sum : 1;
 }
 
-/* Connections with it that are for no other domain of ours are for this one. RFC 5923 9.3 */
+/* Connections with it that are for no domain of ours in particular are for this one, the first of
+ * `domains` that it has: the names of a certificate come in any order. RFC 5923 9.3 */
 static uint32_t local_domain_of(const struct sw_texts *domains, const struct sw_tls_identity *id)
 {
     struct sw_ident *ident = id->chain.count ? sw_ident_new(id->chain.c[0], NULL, 0) : NULL;
     struct sw_slice domain;
     uint32_t found = 0;
-    for (uint32_t i = 0; ident && i < ident->name_count && !found; i++)
-        for (size_t k = 0; sw_domain_identity(ident, i, &domain) && k < domains->count; k++)
-            if (sw_domain_eq(domains->t[k].s, domain))
+    for (size_t k = 0; ident && k < domains->count && !found; k++)
+        for (uint32_t i = 0; i < ident->name_count; i++)
+            if (sw_domain_identity(ident, i, &domain) && sw_domain_eq(domains->t[k].s, domain))
                 found = sw_local_domain_id(domains->t[k].s);
     sw_ident_free(ident);
     return found;

@@ -35,7 +35,7 @@ struct sw_want {
     bool alias;        /* one whose peer takes requests for `remote` over it will do: RFC 5923 */
     uint32_t local_id; /* our identity on `prefer`, and with any_of_peer on any; else it is the
                         * peer's one of now */
-    uint32_t local_domain;  /* which of our domains it is for, as sw_local_domain; 0: none */
+    uint32_t local_domain;  /* which of our domains it is for: base/local.h */
     uint32_t timeout_ms;    /* 0: the executor's own limits */
     struct sw_slice domain; /* the name that was looked up, and must be proved: that of one who is
                              * no peer, or the peer's domain number `domain_of`; empty: any of the

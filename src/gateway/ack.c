@@ -127,7 +127,7 @@ static uint32_t domain_of(struct sw_proxy *p, const struct sw_event *failed)
     size_t n = sw_segs_total(failed->segs, failed->seg_count);
     char *text = p->conf->domain_count > 1 ? sw_arena_get(&p->e->scratch, n + 1) : NULL;
     if (!text)
-        return 0;
+        return sw_local_domain_none(p->conf, failed->cookie.peer);
     sw_segs_copy(failed->segs, failed->seg_count, text);
     return sw_local_domain_of_text(p, failed->cookie.peer, sw_slice(text, n));
 }
@@ -143,7 +143,7 @@ void sw_parked_again(struct sw_proxy *p, const struct sw_event *failed)
         .transport = k->transport,
         .any_of_peer = true,
         .local_id = k->local_id,
-        .local_domain = response ? 0 : domain_of(p, failed),
+        .local_domain = response ? sw_local_domain_none(p->conf, k->peer) : domain_of(p, failed),
     };
     if (needs_records(p, failed)) {
         struct sw_send *s = sw_send_keep(p->e, SW_SEND_ACK, failed);

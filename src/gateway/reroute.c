@@ -95,7 +95,7 @@ static uint32_t local_domain(struct sw_proxy *p, const struct sw_send *s)
 {
     return s->owner == SW_SEND_ACK
                ? sw_local_domain_of_text(p, s->cookie.peer, sw_slice(s->bytes, s->n))
-               : 0;
+               : sw_local_domain_none(p->conf, s->cookie.peer);
 }
 
 static bool open_at(struct sw_proxy *p, struct sw_send *s, const struct sw_endpoint *remote,

@@ -2,6 +2,7 @@
 
 #include "proxy/alias.h"
 #include "proxy/blame.h"
+#include "proxy/local.h"
 #include "proxy/party.h"
 
 #include "engine/send.h"
@@ -215,6 +216,7 @@ static void ask_at(struct sw_proxy *p, struct sw_ping *ping, struct sw_endpoint 
                            .listener = peer->listener,
                            .transport = (uint8_t)t,
                            .alias = sw_alias_used(peer),
+                           .local_domain = sw_local_domain_none(p->conf, peer->id),
                            .dane = dane};
     if (!peer->address_count && peer->domain_count) /* what was located: RFC 5922 4 */
         sw_party_want(p->conf, peer->domains[0], &want);

@@ -7,16 +7,21 @@
 #include "proxy/proxy.h"
 #include "sip/check.h"
 
-/** What stands for a domain of ours, without regard to case; the same on each node, never 0. */
+/** What stands for a domain of ours, without regard to case; the same on each node, neither 0 nor
+ * SW_LOCAL_SHARED. */
 uint32_t sw_local_domain_id(struct sw_slice domain);
 
-/** The id of the domain of ours that `host` is, for a connection with this peer; 0: it is none, we
- * have only one, or they are not told apart for it. */
+/** What a connection with this peer is for that is for no domain of ours in particular: 0, or
+ * SW_LOCAL_SHARED where they share connections. */
+uint32_t sw_local_domain_none(const struct sw_proxy_conf *c, uint32_t peer);
+
+/** The id of the domain of ours that `host` is, for a connection with this peer; if it is none, or
+ * we have only one, 0 or SW_LOCAL_SHARED as above. */
 uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, uint32_t peer, struct sw_slice host);
 
 /**
  * The id of the domain of ours that a request to this peer is sent for: that of its sender (From),
- * else that which was asked for it (Request-URI), else that of the called one (To); 0 as above.
+ * else that which was asked for it (Request-URI), else that of the called one (To); else as above.
  */
 uint32_t sw_local_domain(const struct sw_proxy_conf *c, uint32_t peer, const struct sw_msg *m,
                          const struct sw_uri *uri);

@@ -12,7 +12,7 @@
 struct sw_tls_identity {
     uint32_t id;           /* stable, not 0 */
     uint32_t local_id;     /* equal for those whose certificates have the same names; 0: none */
-    uint32_t local_domain; /* the first domain of ours in it, as sw_local_domain_id; 0: none */
+    uint32_t local_domain; /* the first of `domains` in it, as sw_local_domain_id; 0: none */
     const char *name;      /* in the configuration; NULL: has none */
     struct sw_certs chain; /* leaf first */
     struct sw_key *key;

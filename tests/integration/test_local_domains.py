@@ -2,6 +2,9 @@
 one certificate: RFC 5923 9.3, "P1 MUST NOT open a connection on behalf of one domain and reuse it to send a new
 request on behalf of another domain"."""
 
+import re
+import time
+
 import pytest
 
 from lab import sip
@@ -13,12 +16,12 @@ BOTH = "URI:sip:two.test,URI:sip:three.test"
 class Virtual:
     """A gateway with two domains in one certificate, a user of both inside, and one.test outside."""
 
-    def __init__(self, pki, folder, reverse="alias", peer=""):
+    def __init__(self, pki, folder, reverse="alias", peer="", san=BOTH):
         self.pki, self.folder = pki, folder
         self.port, self.inside = free_port(), free_port()
         self.user = sip.Udp(free_port())
         self.outside = sip.Server(*pki.domain("one", "one.test"), ca=pki.ca())
-        pem, key = pki.leaf("both", san=BOTH)
+        pem, key = pki.leaf("both", san=san)
         self.config = f"""
 domains: [two.test, three.test]
 workers: 1
@@ -61,6 +64,19 @@ routes:
         connection.send(sip.response(m, 200))
         assert self.user.final().status == 200
         return m
+
+    def domains(self, domains):
+        """A reload with these."""
+        with open(self.gateway.config, encoding="utf-8") as f:
+            text = f.read()
+        with open(self.gateway.config, "w", encoding="utf-8") as f:
+            f.write(re.sub(r"domains: \[.*\]", f"domains: {domains}", text, count=1))
+        assert run("ctl", "-s", f"{self.gateway.folder}/sipward.sock", "reload").returncode == 0
+        end = time.monotonic() + 20
+        while '"configurations_in_use":1' not in run("ctl", "-s", f"{self.gateway.folder}/sipward.sock", "--json",
+                                                     "status").stdout.replace(" ", ""):
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
     def connect(self, server_name):
         """one.test opens a connection and wants requests over it."""
@@ -152,3 +168,20 @@ def test_a_cancel_whose_connection_is_gone_opens_one_for_the_same_domain(pki, tm
         cancel = again.recv(want=lambda m: m.method == "CANCEL")
         assert cancel["call-id"] == invite["call-id"]
         assert two.silent()
+
+
+@pytest.mark.parametrize("before, after", [("two three", "first three two"), ("three", "two three")])
+def test_a_domain_that_is_added_gets_no_connection_of_another(pki, tmp_path, before, after):
+    """What is open stays for the domain that it was opened for, and goes on for that one."""
+    def names(text):
+        return [f"{x}.test" for x in text.split()]
+    with Virtual(pki, tmp_path, san=f"URI:sip:first.test,{BOTH}") as v:
+        opened = {}
+        for domains in (before, after):
+            v.domains(f"[{', '.join(names(domains))}]")
+            for domain in names(domains):
+                m = v.ask(domain)
+                if domain not in opened:
+                    opened[domain] = v.outside.accept()
+                v.answered(opened[domain], m["call-id"])
+        assert v.outside.idle()

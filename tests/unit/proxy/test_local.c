@@ -52,15 +52,42 @@ static void test_local_domain_of_one_is_none(void **state)
                      0);
 }
 
-static void test_local_id_of_the_certificates_own_domain_is_its_id(void **state)
+static void test_local_id_of_none_is_that_of_the_certificates_own_domain(void **state)
 {
     (void)state;
-    assert_int_equal(sw_local_id(7, 5, 0), 7);
-    assert_int_equal(sw_local_id(7, 5, 5), 7);
-    assert_int_not_equal(sw_local_id(7, 5, 6), 7);
+    assert_int_equal(sw_local_id(7, 5, 0), sw_local_id(7, 5, 5));
+    assert_int_not_equal(sw_local_id(7, 5, 6), sw_local_id(7, 5, 5));
     assert_int_not_equal(sw_local_id(7, 5, 6), sw_local_id(7, 5, 8));
     assert_int_not_equal(sw_local_id(7, 5, 7), 0); /* 0 is "no identity" */
     assert_int_not_equal(sw_local_id(0, 0, 6), 0);
+    assert_int_equal(sw_local_id(0, 0, 0), 0);
+}
+
+/* What is open is for the same domain after a reload, whatever the identity is itself for then. */
+static void test_local_id_does_not_depend_on_the_other_domains(void **state)
+{
+    (void)state;
+    assert_int_equal(sw_local_id(7, 5, 6), sw_local_id(7, 9, 6));
+    assert_int_equal(sw_local_id(7, 5, 0), sw_local_id(7, 9, 5));
+    assert_int_not_equal(sw_local_id(7, 5, 0), sw_local_id(7, 9, 0));
+}
+
+static void test_local_domains_that_share_connections_are_none(void **state)
+{
+    (void)state;
+    struct sw_peer_conf peer = {.id = 3, .shares_domains = true};
+    struct sw_proxy_conf c = conf;
+    uint16_t by_id[] = {0};
+    c.peers = &peer;
+    c.by_id = by_id;
+    c.peer_count = 1;
+    assert_int_equal(sw_local_domain_named(&c, 3, SW_SLICE("two.test")), SW_LOCAL_SHARED);
+    assert_int_equal(sw_local_domain_none(&c, 3), SW_LOCAL_SHARED);
+    assert_int_equal(sw_local_id(7, 5, SW_LOCAL_SHARED), sw_local_id(7, 9, SW_LOCAL_SHARED));
+    peer.shares_domains = false;
+    assert_int_equal(sw_local_domain_named(&c, 3, SW_SLICE("two.test")),
+                     sw_local_domain_id(SW_SLICE("two.test")));
+    assert_int_equal(sw_local_domain_none(&c, 3), 0);
 }
 
 int main(void)
@@ -68,7 +95,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_local_domain_is_the_senders_then_the_asked_for),
         cmocka_unit_test(test_local_domain_of_one_is_none),
-        cmocka_unit_test(test_local_id_of_the_certificates_own_domain_is_its_id),
+        cmocka_unit_test(test_local_id_of_none_is_that_of_the_certificates_own_domain),
+        cmocka_unit_test(test_local_id_does_not_depend_on_the_other_domains),
+        cmocka_unit_test(test_local_domains_that_share_connections_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
