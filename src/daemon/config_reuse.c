@@ -17,6 +17,14 @@ void sw_config_reuse(struct sw_config_build *b, const struct sw_peer_directive *
         sw_diag_warning(b->diags, d->local_domains.mark,
                         "local_domains: shared: a connection that was opened for one of `domains` "
                         "carries requests of the others, which RFC 5923 9.3 forbids");
+    else if (p->tls && d->limits.connections.v > 0 &&
+             (uint64_t)d->limits.connections.v < c->d.domains.count)
+        sw_diag_warning(
+            b->diags, d->limits.connections.mark,
+            "limits.connections: %lld on peer \"%s\" is less than the %zu `domains`, each "
+            "of which has TLS connections of its own (RFC 5923 9.3): requests of those "
+            "that come later are refused (raise it, or local_domains: shared)",
+            (long long)d->limits.connections.v, d->name.s.p, c->d.domains.count);
     if (p->reverse != SW_REVERSE_ALIAS)
         return;
     if (!p->tls) {

@@ -134,6 +134,24 @@ def test_domains_share_connections_where_a_peer_says_so(pki, tmp_path):
         assert checked.returncode == code and said in checked.stderr + checked.stdout
 
 
+def test_a_limit_of_connections_has_room_for_each_domain_or_check_says_so(pki, tmp_path):
+    """The domain that comes second is refused, as long as the connection of the first one stays."""
+    narrow = Virtual(pki, tmp_path, peer=", limits: {connections: 1}")
+    with narrow as v:
+        m = v.ask("two.test")
+        two = v.outside.accept()
+        v.answered(two, m["call-id"])
+        v.ask("three.test")
+        assert v.user.final().status in (500, 503)
+    for old, new, warned in (("", "", True), ("connections: 1", "connections: 2", False),
+                             ("limits:", "local_domains: shared, limits:", False)):
+        path = tmp_path / "narrow.yaml"
+        path.write_text(narrow.config.replace(old, new, 1), encoding="utf-8")
+        checked = run("check", "-c", str(path))
+        assert checked.returncode == 0
+        assert ("limits.connections: 1 on peer \"other\" is less than" in checked.stderr + checked.stdout) == warned
+
+
 def test_a_dialog_stays_on_its_connection(pki, tmp_path):
     """What is asked inside it is no new request, whatever domain its callee has."""
     with Virtual(pki, tmp_path) as v:
