@@ -21,6 +21,7 @@ struct sw_explain_hop {
     struct sw_target target;
     bool reuses;  /* `conn`: "0.3.1" */
     bool waits;   /* it is being dialled */
+    bool full;    /* limits.connections of the peer is reached: none is opened */
     bool avoided; /* it failed lately */
     char conn[32];
     char domain[SW_DNS_NAME_MAX]; /* what one that is no peer must prove */
@@ -118,6 +119,10 @@ void sw_explain_avoid_domain(struct sw_explain *x, const struct sw_dns_question 
  * route's list, limits, what is hidden from it, what of it is reused, RFC 3325. */
 void sw_explain_peer(json_t *target, const struct sw_explain *x, const struct sw_peer_conf *p);
 void sw_explain_print_peer(const json_t *target);
+
+/** True if the peer with this id has as many connections of ours as its limits.connections allows.
+ */
+bool sw_explain_is_full(const struct sw_explain *x, uint32_t peer);
 
 /** Puts in what of the request's headers is not told to it (`p` NULL: no peer), by trust and by its
  * `remove`. */

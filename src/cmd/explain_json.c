@@ -177,6 +177,8 @@ static const char *connection(const struct sw_explain *x, const struct sw_explai
         return "this open one is used";
     if (h->waits)
         return "this one, which is being opened, is waited for";
+    if (h->full)
+        return "none: limits.connections of the peer is reached, and the next target is tried";
     return x->asked ? "a new one is opened" : "a new one, unless the gateway has one by then";
 }
 

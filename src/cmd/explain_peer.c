@@ -39,6 +39,23 @@ static json_t *limits(const struct sw_peer_limits *l)
     return o;
 }
 
+bool sw_explain_is_full(const struct sw_explain *x, uint32_t peer)
+{
+    const struct sw_peer_conf *p = sw_proxy_peer(&x->snapshot->config.proxy, peer);
+    const json_t *row;
+    uint32_t count = 0;
+    size_t i;
+    json_array_foreach(x->connections, i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "peer")),
+                   *direction = json_string_value(json_object_get(row, "direction")),
+                   *state = json_string_value(json_object_get(row, "state"));
+        count += p && name && direction && state && strcmp(direction, "out") == 0 &&
+                 strcmp(state, "closing") != 0 && sw_slice_eq(p->name, sw_slice_str(name));
+    }
+    return p && p->limits.connections && count >= p->limits.connections;
+}
+
 /* By sender, receiver and the Privacy of the request, whether it has one or not. RFC 3325 5, 7 */
 static const char *asserted_verdict(const struct sw_explain *x, const struct sw_peer_conf *to)
 {

@@ -150,6 +150,7 @@ static void look_for(struct sw_explain *x, const struct sw_want *want, struct sw
     enum sw_pool_answer answer = sw_pool_find(x->pool, &pw, &flow);
     h->reuses = answer == SW_POOL_OPEN;
     h->waits = answer == SW_POOL_WAIT;
+    h->full = answer == SW_POOL_DIAL && sw_explain_is_full(x, want->peer);
     if (answer == SW_POOL_DIAL && sw_pool_dialled(x->pool, &pw, NULL) != SW_OK)
         return;
     if (answer != SW_POOL_DIAL)

@@ -143,6 +143,10 @@ def test_a_limit_of_connections_has_room_for_each_domain_or_check_says_so(pki, t
         v.answered(two, m["call-id"])
         v.ask("three.test")
         assert v.user.final().status in (500, 503)
+        for domain, said in (("two", "this open one is used"), ("three", "limits.connections of the peer is reached")):
+            x = run("explain", "-c", v.gateway.config, "--from", "user", "sip:bob@one.test", "--header",
+                    f"From: <sip:alice@{domain}.test>")
+            assert said in x.stdout, x.stdout
     for old, new, warned in (("", "", True), ("connections: 1", "connections: 2", False),
                              ("limits:", "local_domains: shared, limits:", False)):
         path = tmp_path / "narrow.yaml"
