@@ -3,6 +3,7 @@
 #include "cmd/ask.h"
 #include "cmd/explain.h"
 #include "proxy/ingress.h"
+#include "proxy/party.h"
 #include "sys/clock.h"
 
 #include <stdlib.h>
@@ -21,6 +22,22 @@ static const char *text_of(const json_t *row, const char *key)
 static uint32_t number_of(const json_t *row, const char *key)
 {
     return (uint32_t)json_integer_value(json_object_get(row, key));
+}
+
+/* What one that we connected to was looked up by, and has proved: a domain that is no peer's, or
+ * which of a peer's. A connection to an address, or of a pin, goes for all of the peer's: 0. */
+static void take_domain(const struct sw_config *c, const json_t *row, struct sw_flow *f)
+{
+    struct sw_slice name = sw_slice_str(text_of(row, "server_name"));
+    const struct sw_peer_conf *peer = sw_proxy_peer(&c->proxy, f->peer);
+    if (!f->outbound || f->transport != SW_TLS || !name.n)
+        return;
+    if (!peer && strcmp(text_of(row, "peer"), "verified") == 0) {
+        f->peer = SW_PEER_VERIFIED;
+        f->domain_id = sw_proxy_domain_id(&c->proxy, name);
+    } else if (peer && !peer->address_count && strcmp(text_of(row, "verify"), "domain") == 0) {
+        f->domain_id = sw_party_domain_of(peer, name);
+    }
 }
 
 /* A row of `ctl connections` as the entry that the gateway has in its own directory. */
@@ -42,6 +59,7 @@ static bool flow_of(const struct sw_config *c, const json_t *row, struct sw_flow
                          .alias_port = (uint16_t)number_of(row, "alias_port"),
                          .local_id = number_of(row, "local_id"),
                          .order = number_of(row, "order")};
+    take_domain(c, row, f);
     return sw_endpoint_parse(sw_slice_str(text_of(row, "remote")), 0, &f->remote);
 }
 

@@ -140,3 +140,29 @@ def test_explain_is_true_of_peers_that_are_down(scene, why):
         assert shape(m.raw.decode()) == shape(x["targets"][0]["request"])
         spare.send(sip.response(m, 200))
         assert c.final().status == 200
+
+
+def test_explain_is_true_of_what_is_open(scene):
+    """Of a peer with two domains, and of one who is no peer: only a connection that proved the name."""
+    pem, key = scene.pki.leaf("both", san="URI:sip:peer.test,URI:sip:second.test")
+    carrier, other = serve(scene, {"cert": pem, "key": key, "ca": scene.ca}), elsewhere(scene)
+    zone = f"_sips._tcp SRV 1 0 {carrier.port} one.hoster.test."
+    lab = Lab(scene, {"peer.test": zone, "second.test": zone, **{k: v for k, v in zones(
+        scene, carrier, other).items() if k in ("hoster.test", "other.test")}}, "  - {from: pbx, to: dns}\n")
+    with open(lab.gw.config, encoding="utf-8") as file:
+        text = file.read().replace("domain: peer.test", "domain: [peer.test, second.test]")
+    with open(lab.gw.config, "w", encoding="utf-8") as file:
+        file.write(text)
+    with lab:
+        opened = {}
+        for domain in ("peer.test", "second.test", "other.test", "second.test", "other.test", "peer.test"):
+            _, x = explain(lab.gw.config, f"sip:bob@{domain}", "--from", "pbx", "--method", "MESSAGE")
+            said = "this open one is used" if domain in opened else "a new one is opened"
+            assert x["targets"][0]["connection"] == said, domain
+            lab.send(uri=f"sip:bob@{domain}")
+            if domain not in opened:
+                opened[domain] = (other if domain == "other.test" else carrier).accept()
+            s = opened[domain]
+            s.send(sip.response(s.recv(), 200))
+            assert lab.pbx.final().status == 200
+        assert carrier.idle() and other.idle()
