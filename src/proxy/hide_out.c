@@ -14,6 +14,8 @@ size_t sw_hide_room(const struct sw_msg *m)
         for (uint32_t i = 0; i < h->value_n; i++)
             contacts += m->p[h->value + i] == ',';
     }
+    if (contacts > SW_EDITS_MAX) /* more are not written, however many commas a message has */
+        contacts = SW_EDITS_MAX;
     return 2 * (size_t)m->body_at + contacts * OURS + FIXED;
 }
 
@@ -137,14 +139,28 @@ static bool names_system(struct sw_slice uri)
  * `*end` moves behind it. */
 static void drop_received(const struct sw_addr *a, struct sw_buf *room, const char **end)
 {
+    struct sw_lex l = sw_lex(a->params);
     struct sw_param x;
-    if (!sw_param_find(a->params, SW_SLICE("received"), &x))
-        return;
-    const char *at = x.whole.p;
-    while (*at != ';')
-        at--;
-    sw_buf_put(room, *end, (size_t)(at - *end));
-    *end = x.whole.p + x.whole.n;
+    while (sw_param_next(&l, &x) == SW_OK) {
+        if (!sw_slice_eq_case(x.name, SW_SLICE("received")))
+            continue;
+        const char *at = x.whole.p;
+        while (*at != ';')
+            at--;
+        sw_buf_put(room, *end, (size_t)(at - *end));
+        *end = x.whole.p + x.whole.n;
+    }
+}
+
+/* A sealed Contact that is handed on: its URI is cared for, and names nobody. */
+static void told_contact(const struct sw_msg *m, const struct sw_addr *a, struct sw_buf *room,
+                         struct sw_edits *edits)
+{
+    const char *uri_end = a->uri.p + a->uri.n, *end = uri_end;
+    size_t from = room->n;
+    drop_received(a, room, &end);
+    if (end != uri_end)
+        sw_edit_add(edits, (size_t)(uri_end - m->p), (size_t)(end - uri_end), since(room, from));
 }
 
 /* A URI of ours in place of theirs; the other parameters of the header stay. False: it is a URI
@@ -188,10 +204,14 @@ static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct 
     const struct sw_hdr *h = sw_msg_hdr(m, SW_HDR_CONTACT);
     if (h && !sw_hdr_next(m, h) && sw_slice_eq(sw_hdr_value(m, h), SW_SLICE("*")))
         return SW_OK; /* RFC 3261 10.2.2 */
-    while ((s = sw_values_addr(&values, &a)) == SW_OK)
-        if (!(response && sw_unhide_contact(c, m, side->peer, a.uri, room, edits)) &&
-            !hide_contact(c, m, side, of, &a, room, edits))
+    while ((s = sw_values_addr(&values, &a)) == SW_OK) {
+        if (edits->full) /* no work for what does not leave */
             return SW_LIMIT;
+        if (response && sw_unhide_contact(c, m, side->peer, a.uri, room, edits))
+            told_contact(m, &a, room, edits);
+        else if (!hide_contact(c, m, side, of, &a, room, edits))
+            return SW_LIMIT;
+    }
     return s == SW_AGAIN ? SW_OK : SW_LIMIT; /* what cannot be read cannot be hidden */
 }
 

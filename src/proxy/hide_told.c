@@ -92,7 +92,7 @@ void sw_unhide_contacts(const struct sw_proxy_conf *c, const struct sw_msg *m, u
 {
     struct sw_values values = sw_values(m, SW_HDR_CONTACT);
     struct sw_addr a;
-    while (sw_values_addr(&values, &a) == SW_OK)
+    while (!edits->full && sw_values_addr(&values, &a) == SW_OK)
         (void)sw_unhide_contact(c, m, to, a.uri, room, edits);
 }
 

@@ -140,7 +140,8 @@ static void test_received_of_a_binding_does_not_leave(void **state)
     set_up(&x, SW_UDP, true);
     from_carrier(&x, "REGISTER", "sip:example.test", THEIRS, "", 1);
     pbx_answers(&x, "REGISTER", 0, "200 OK", "",
-                "Contact: <sip:far@192.0.2.77>;q=1 ; received=\"sip:10.1.0.1:5060\";expires=9, "
+                "Contact: <sip:far@192.0.2.77>;q=1 ; received=\"sip:10.1.0.1:5060\";expires=9"
+                ";RECEIVED=10.1.0.9, "
                 "sip:b@192.0.2.78;Received=10.1.0.77, <sip:c@h>;expires=8\r\n");
     const struct raw_message *ok = raw_nth(x.carrier, "SIP/2.0 200", 0);
     assert_non_null(ok);

@@ -219,12 +219,15 @@ static void test_redirection_to_a_sealed_contact_opens_it_for_nobody(void **stat
     struct raw *third = set_up_three(&x, true, true);
     establish(&x);
     third_calls(&x, third, "sip:b@b.test", 1);
-    snprintf(contact, sizeof(contact), "Contact: <%s>;q=0.5, <sip:d@d.test>\r\n", x.target);
+    snprintf(contact, sizeof(contact),
+             "Contact: <%s>;received=\"sip:10.0.0.1:5061\";q=0.5, <sip:d@d.test>\r\n", x.target);
     carrier_answers(&x, "INVITE", 1, "302 Moved Temporarily", contact);
     const struct raw_message *m = raw_nth(third, "SIP/2.0 302", 0);
     assert_non_null(m);
     learn(m, true, target, route);
     assert_string_equal(target, x.target);
+    assert_null(strstr(m->text, "received=\"")); /* our listener that the carrier's side sees */
+    assert_non_null(strstr(m->text, ">;q=0.5, "));
 
     third_calls(&x, third, target, 2);
     assert_int_equal(raw_count(x.carrier, "INVITE"), 2);

@@ -246,9 +246,29 @@ static void test_record_route_in_one_row_keeps_what_is_the_peers(void **state)
     assert_null(strstr(s, "10.1.0."));
 }
 
+/* Commas cost the sender one byte each. More Contacts than changes are no reason to work on all. */
+static void test_room_for_contacts_is_limited_however_many_are_listed(void **state)
+{
+    (void)state;
+    enum { CONTACTS = 3000 };
+    char *text = calloc(1, CONTACTS * 8 + 1024);
+    assert_non_null(text);
+    size_t n = (size_t)sprintf(text, HEAD "Contact: sip:a");
+    for (int i = 0; i < CONTACTS; i++)
+        n += (size_t)sprintf(text + n, ",sip:a");
+    memcpy(text + n, "\r\n\r\n", 5);
+    struct message x;
+    message(&x, text);
+    assert_in_range(sw_hide_room(&x.m), 1, 65536 + 2 * x.m.body_at);
+    message_free(&x);
+    assert_null(shown(text));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_room_for_contacts_is_limited_however_many_are_listed),
         cmocka_unit_test(test_text_opens_with_its_kind_and_context_only),
         cmocka_unit_test(test_forged_and_truncated_text_is_refused),
         cmocka_unit_test(test_older_key_opens_and_unknown_key_does_not),
