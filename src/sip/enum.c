@@ -27,10 +27,10 @@ bool sw_enum_number(const struct sw_uri *u, char out[SW_ENUM_NUMBER_MAX + 1])
     if (sw_uri_is_sip(u) && (!sw_uri_param_find(u, SW_SLICE("user"), &phone) ||
                              !sw_slice_eq_case(phone.value, SW_SLICE("phone"))))
         return false;
-    text.n = sw_slice_find(text, ';');   /* telephone-subscriber: its parameters go */
-    if (text.n == 0 || text.p[0] != '+') /* "%2B" is another user: 19.1.4, as for routes */
+    text.n = sw_slice_find(text, ';'); /* telephone-subscriber: its parameters go */
+    /* with user=phone "%2B" is the plus, as for routes: docs/rules.md */
+    if (text.n == 0 || take_letter(&text) != '+')
         return false;
-    text = sw_slice_from(text, 1);
     out[n++] = '+';
     while (text.n) {
         char c = take_letter(&text);

@@ -62,7 +62,10 @@ static void test_enum_reads_global_numbers(void **state)
     assert_null(number("sip:alice@example.test;user=phone"));
     /* letters written as their codes: RFC 3261 19.1.4 */
     assert_string_equal(number("sip:+49%33%30%2d1@example.test;user=phone"), "+49301");
-    assert_null(number("sip:%2B4930@example.test;user=phone"));
+    assert_string_equal(number("sip:%2B4930@example.test;user=phone"),
+                        "+4930"); /* as routes see it */
+    assert_string_equal(number("sip:%2b49%2E30;isub=1@example.test;user=phone"), "+4930");
+    assert_null(number("sip:%2B4930@example.test"));
     assert_null(number("sip:+49%0030@example.test;user=phone"));
 }
 
