@@ -47,6 +47,7 @@ static void put_back(struct sw_gateway *g, struct sw_request *q, struct sw_slice
         sw_routes_read(g->proxy.conf, q->m, q->v, q->r);
         q->r->opened_of = was.opened_of;
         q->r->opened_sips = was.opened_sips;
+        q->r->opened_sip = was.opened_sip;
         q->r->first_sips |= was.first_sips;
         return;
     }

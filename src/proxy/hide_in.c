@@ -57,9 +57,11 @@ static enum sw_status unhide_uri(const struct sw_proxy_conf *c, const struct sw_
     size_t n = sw_slice_find(text, '?'), colon = sw_slice_find(text, ':');
     if (colon >= n)
         return SW_DENIED_SEAL; /* only what is a sip or sips URI is hidden */
-    /* neither more nor less than what it is called by; a sips one over TLS all the same: RFC 5630
-     * 4.1, 5.3 */
-    q->r->opened_sips = u.scheme == SW_SCHEME_SIP && sw_slice_starts_case(text, SW_SLICE("sips:"));
+    /* neither more nor less than what it is called by; a sips one over TLS all the same, and a sip
+     * one not by sips: RFC 5630 4.1, 5.3 */
+    bool sips = sw_slice_starts_case(text, SW_SLICE("sips:"));
+    q->r->opened_sips = sips && u.scheme == SW_SCHEME_SIP;
+    q->r->opened_sip = !sips && u.scheme == SW_SCHEME_SIPS;
     sw_buf_str(room, u.scheme == SW_SCHEME_SIPS ? "sips" : "sip");
     sw_buf_put(room, text.p + colon, n - colon);
     sw_edit_add(edits, (size_t)(uri.p - m->p), uri.n, since(room, from));

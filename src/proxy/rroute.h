@@ -20,6 +20,7 @@ struct sw_routes {
     uint32_t count;     /* of `value` */
     uint32_t opened_of; /* the peer whose sealed Contact or Path was put back; 0: none was */
     bool opened_sips;   /* that Contact is a sips URI, and is called by a sip one */
+    bool opened_sip;    /* or the other way round */
     char letter;        /* which side our top value faced: 'a', 'b', or 's' for both */
     bool changed;       /* the rows must be written anew */
     bool ours;          /* at least one value was ours */

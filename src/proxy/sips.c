@@ -126,6 +126,11 @@ bool sw_sips_sender(struct sw_proxy *p, const struct sw_request *q, struct sw_re
     bool is_sips = sw_request_is_sips(q), in_dialog = q->side >= 0;
     if (is_sips && !consistent(p, q, from, out))
         return false;
+    /* "MUST NOT forward the request to the URI indicated in the Contact"; what ends or refreshes a
+     * dialog of which it is the target passes: RFC 5630 5.3 */
+    if (q->r->opened_sip && q->v->to_tag.n == 0)
+        return refuse_380(p, q, "a sips request for a hidden Contact that is a sip URI",
+                          "the sender must call the Contact as it is, by sip", out);
     if (q->r->first_sips && !sw_transport_secure((enum sw_transport)q->flow->transport))
         return sw_refuse(out, 400, "SIPS Needs TLS On Each Hop",
                          "the Route to us is a sips URI, and the request came without TLS",

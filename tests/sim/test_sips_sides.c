@@ -246,6 +246,40 @@ static void test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by(vo
     }
 }
 
+/* "had registered previously using a SIP Contact header field [...] MUST NOT forward the request":
+ * RFC 5630 5.3. Outside of the dialog, where nothing is left half done by a refusal. */
+static void test_sips_call_to_a_hidden_sip_contact_is_480(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *contact, *by, *leaves;
+    } rows[] = {
+        {"sip:bob@10.0.0.8", "sips", NULL},
+        {"sip:bob@10.0.0.8", "sip", "MESSAGE sip:bob@10.0.0.8 "},
+        {"sips:bob@10.0.0.8", "sips", "MESSAGE sips:bob@10.0.0.8 "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene x;
+        char uri[1024];
+        scene_init_hidden(&x, true);
+        establish(&x, x.caller, "sip:bob@example.test", "", rows[i].contact);
+        const char *sc = strchr(raw_header(raw_nth(x.caller, "SIP/2.0 200", 0), "Contact"), ':');
+        snprintf(uri, sizeof(uri), "%s%.*s", rows[i].by, (int)strcspn(sc, ">"), sc);
+        send(&x, x.caller, "MESSAGE", uri, "", 0, 2);
+        const struct raw_message *m = raw_nth(x.target, "MESSAGE", 0);
+        assert_int_equal(m != NULL, rows[i].leaves != NULL);
+        if (m) {
+            starts_with(m->text, rows[i].leaves);
+            raw_answer(x.target, m, "200 OK", "");
+        } else {
+            m = raw_nth(x.caller, "SIP/2.0 480", 0);
+            assert_non_null(m);
+            starts_with(raw_header(m, "Warning"), "380 ");
+        }
+        gate_finish(&x.gate);
+    }
+}
+
 /* "A registrar MUST accept a binding to a SIPS Contact header field only if all the appropriate
  * URIs are of the SIPS scheme [...] all the Path header fields": RFC 5630 5.2; so does what hides
  * them. */
@@ -293,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_sips_route_of_an_ack_leads_to_a_proved_name_only),
         cmocka_unit_test(test_sips_path_that_is_hidden_stays_sips),
         cmocka_unit_test(test_sips_contact_that_is_hidden_keeps_the_scheme_it_is_called_by),
+        cmocka_unit_test(test_sips_call_to_a_hidden_sip_contact_is_480),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
