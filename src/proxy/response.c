@@ -88,30 +88,29 @@ static void drop_via(const struct sw_msg *m, struct sw_edits *edits)
         sw_edit_add(edits, h->at, h->end - h->at, sw_slice("", 0));
 }
 
-/* Memory is out: a final response is lost, and nobody waits for it any more. */
-static void give_up(struct sw_proxy *p, struct sw_server *s, unsigned status)
+/* It cannot be made as it must leave: a final response is lost, and nobody waits for it any more.
+ */
+static void give_up(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
+                    const struct sw_vitals *v, const char *why)
 {
-    if (status >= 200 && !s->answered)
-        sw_server_free(p->e, s);
-}
-
-/* What answers is hidden from a peer with `hide_inside`, or the response does not leave. */
-static void hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_msg *m,
-                 const struct sw_vitals *v, uint32_t from, struct sw_edits *edits)
-{
-    const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
-    struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
-    if (sw_hide_response(p->conf, m, v, &in, from, &room, edits) == SW_OK)
-        return;
-    edits->full = true;
     const struct sw_field fields[] = {
         sw_field_number("status", m->status),
-        sw_field_str("why",
-                     "what is inside cannot be hidden: too long, or a Contact is no address"),
+        sw_field_str("why", why),
         sw_field_text("peer", sw_proxy_peer_name(p, s->peer)),
         sw_field_text("call_id", v->call_id),
     };
     sw_engine_note(p->e, SW_LEVEL_WARN, "message_lost", fields, 4);
+    if (m->status >= 200 && !s->answered)
+        sw_server_free(p->e, s);
+}
+
+/* What answers is hidden from a peer with `hide_inside`, or the response does not leave. */
+static bool hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_msg *m,
+                 const struct sw_vitals *v, uint32_t from, struct sw_edits *edits)
+{
+    const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
+    struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
+    return sw_hide_response(p->conf, m, v, &in, from, &room, edits) == SW_OK;
 }
 
 void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct sw_msg *m,
@@ -122,7 +121,11 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
     sw_edits_init(&edits);
     drop_via(m, &edits);
     if (sw_hide_wanted(p->conf, s->peer)) {
-        hide(p, s, m, v, from, &edits);
+        if (!hide(p, s, m, v, from, &edits)) {
+            give_up(p, s, m, v,
+                    "what is inside cannot be hidden: too long, or a Contact is no address");
+            return;
+        }
     } else if (sw_hide_in_via(&v->via)) { /* from one that is shown sealed Contacts */
         struct sw_buf room = sw_engine_buf(p->e, m->n);
         sw_unhide_contacts(p->conf, m, s->peer, &room, &edits);
@@ -141,7 +144,7 @@ void sw_response_forward(struct sw_proxy *p, struct sw_server *s, const struct s
     struct sw_slice *segs = sw_arena_get(&p->e->scratch, (2 * edits.count + 1) * sizeof(*segs));
     count = segs ? sw_edits_render(&edits, sw_slice(m->p, m->n), segs, &total) : 0;
     if (!count) {
-        give_up(p, s, m->status);
+        give_up(p, s, m, v, segs ? "it would need too many changes" : "limit memory");
         return;
     }
     sw_proxy_count(p, SW_COUNT_RESPONSES);

@@ -45,3 +45,19 @@ def test_nobody_has_a_contact_opened_by_calling_with_it(scene):
         gw.stop()
         call.carrier.wait_closed()
         assert b"10.9.8.7" not in call.carrier.data and b"BYE" not in call.carrier.data
+
+
+@pytest.mark.parametrize("rows", [48, 49], ids=["fits", "one too many"])
+def test_response_that_needs_too_many_changes_is_told_in_the_log(scene, rows):
+    """Its Via is one of the 48: docs/rules.md "What a route sets"."""
+    with scene.gateway(carrier="    remove: [X-Inside]\n") as gw:
+        pbx = sip.Udp(scene.pbx_port)
+        c = sip.tls(scene.outside, **scene.carrier_tls())
+        c.send(sip.request("MESSAGE"))
+        request = pbx.recv(want=lambda m: m.method == "MESSAGE")
+        pbx.send(sip.response(request, 200, headers="X-Inside: 1\r\nX-Else: 2\r\n" * (rows - 1)))
+        if rows == 48:
+            assert c.final().line == "SIP/2.0 200 OK"
+        else:
+            [lost] = gw.wait_event("message_lost")
+            assert (lost["status"], lost["peer"], lost["why"]) == (200, "carrier", "it would need too many changes")
