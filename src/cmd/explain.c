@@ -45,6 +45,8 @@ static const char *wrong_argument(const struct asked *a)
     for (const char *p = a->uri; *p; p++)
         if ((unsigned char)*p <= ' ' || (unsigned char)*p == 127)
             return "a URI has neither spaces nor control characters";
+    if (!sw_explain_is_utf8(a->uri))
+        return "the URI is no UTF-8";
     for (const char *p = a->method; *p; p++)
         if (!sw_ch(*p, SW_CH_TOKEN))
             return "--method is no name of a method";

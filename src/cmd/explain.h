@@ -68,6 +68,9 @@ struct sw_explain {
     uint32_t question_count;
 };
 
+/** True if it can stand in a JSON document, as all of SIP can. RFC 3261 7 */
+bool sw_explain_is_utf8(const char *text);
+
 /** NULL, or what is wrong with a line of --header. */
 const char *sw_explain_header_wrong(const char *line);
 

@@ -9,6 +9,13 @@ static struct sw_slice name_of(const char *line)
     return sw_slice_trim(sw_slice(s.p, sw_slice_find(s, ':')));
 }
 
+bool sw_explain_is_utf8(const char *text)
+{
+    json_t *x = json_string(text);
+    json_decref(x);
+    return x != NULL;
+}
+
 const char *sw_explain_header_wrong(const char *line)
 {
     struct sw_slice name = name_of(line);
@@ -18,6 +25,8 @@ const char *sw_explain_header_wrong(const char *line)
     for (const char *p = line; *p; p++)
         if (((unsigned char)*p < ' ' && *p != '\t') || (unsigned char)*p == 127)
             return "--header has a line end or another control character: one header each";
+    if (!sw_explain_is_utf8(line))
+        return "--header is no UTF-8";
     switch (sw_hdr_find(name)) {
     case SW_HDR_CALL_ID:
     case SW_HDR_CSEQ:

@@ -201,6 +201,8 @@ def test_explain_for_people(scene):
     (["sip:a@b", "--method", "ACK"], "ACK and CANCEL"),
     (["sip:a@b", "--method", "A B"], "no name of a method"),
     (["sip:" + "a" * 9000 + "@b"], "fit into 8 KiB"),
+    (["--json", b"sip:\xff@b"], "the URI is no UTF-8"),
+    (["--json", "sip:a@b", "--header", b"X: \xff\xfe"], "--header is no UTF-8"),
     (["sip:a@b", "--header"], "lacks its value"),
     (["sip:a@b", "--header", "X-A"], "--header is NAME: VALUE"),
     (["sip:a@b", "--header", "X A: b"], "--header is NAME: VALUE"),
