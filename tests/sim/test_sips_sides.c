@@ -126,6 +126,41 @@ static void test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works(void
     gate_finish(&x.gate);
 }
 
+/* The same where one of the sides is not to see the other: the row that it is shown stands for
+ * both. docs/hiding.md */
+static void test_sips_route_of_a_side_without_tls_works_when_hidden(void **state)
+{
+    (void)state;
+    for (int hides = 1; hides < 3; hides++) { /* the PBX, the target */
+        struct scene x;
+        scene_init(&x);
+        x.gate.conf.peers[hides].hide_inside = true;
+        x.gate.conf.proxy.hides = true;
+        establish(&x, x.pbx, "sip:bob@example.test", "Route: <sips:next.test;lr>\r\n",
+                  "sip:bob@10.0.0.8");
+        starts_with(x.routes, "Route: <sip:10.1.0.1:5060;lr;");
+        starts_with(x.back, "Route: <sips:sip.example.test:5061;lr;");
+        assert_int_equal(strstr(x.routes, "sip.example.test") == NULL, hides == 1);
+        assert_int_equal(strstr(x.back, "10.1.0.1") == NULL, hides == 2);
+        char to[1024], from[1024];
+        const char *c = strchr(raw_header(raw_nth(x.pbx, "SIP/2.0 200", 0), "Contact"), '<') + 1;
+        snprintf(to, sizeof(to), "%.*s", (int)strcspn(c, ">"), c);
+        c = strchr(raw_header(raw_nth(x.target, "INVITE", 0), "Contact"), '<') + 1;
+        snprintf(from, sizeof(from), "%.*s", (int)strcspn(c, ">"), c);
+        send(&x, x.pbx, "ACK", to, x.routes, 1, 1);
+        assert_int_equal(raw_count(x.target, "ACK sip:bob@10.0.0.8"), 1);
+        send(&x, x.target, "INFO", from, x.back, 2, 7);
+        assert_true(raw_count(x.pbx, "INFO sip:x@10.1.0.9") >= 1); /* UDP repeats it */
+        raw_answer(x.pbx, raw_nth(x.pbx, "INFO", 0), "200 OK", "");
+        send(&x, x.pbx, "BYE", to, x.routes, 1, 2);
+        const struct raw_message *m = raw_nth(x.target, "BYE sip:bob@10.0.0.8", 0);
+        assert_non_null(m);
+        assert_int_equal(m->flow.transport, SW_TLS);
+        raw_answer(x.target, m, "200 OK", "");
+        gate_finish(&x.gate);
+    }
+}
+
 /* "the topmost Route header field entry is a SIPS URI with the lr parameter, the UAC MUST send the
  * request over TLS": RFC 5630 5.1.1. What stands behind our value is for our own next hop. */
 static void test_sips_route_to_us_must_come_over_tls(void **state)
@@ -322,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works),
+        cmocka_unit_test(test_sips_route_of_a_side_without_tls_works_when_hidden),
         cmocka_unit_test(test_sips_route_to_us_must_come_over_tls),
         cmocka_unit_test(test_sips_answer_goes_to_a_proved_name_only),
         cmocka_unit_test(test_sips_route_of_an_ack_leads_to_a_proved_name_only),
