@@ -11,29 +11,37 @@ static bool may_see(const struct sw_proxy_conf *c, uint32_t peer, uint32_t of)
     return sw_proxy_peer(c, peer) && (peer == of || !sw_hide_wanted(c, peer));
 }
 
-/* What the sender put behind our parameters, such as method. */
-static void put_params(struct sw_buf *room, const struct sw_uri *ours)
+/* The method that the sender wants. Nothing else is taken over: by maddr, in whatever spelling, who
+ * is referred would send what he is told to somebody else. RFC 3261 19.1.1, 19.1.4 */
+static void put_method(struct sw_buf *room, const struct sw_uri *ours)
 {
-    struct sw_lex l = sw_lex(ours->params);
     struct sw_param x;
-    while (sw_uri_param_next(&l, &x) == SW_OK) {
-        if (sw_slice_eq_case(x.name, SW_HIDE_PARAM_CONTACT) ||
-            sw_slice_eq_case(x.name, SW_SLICE("transport")))
-            continue;
-        sw_buf_char(room, ';');
-        sw_buf_slice(room, x.whole);
-    }
+    if (!sw_uri_param_find(ours, SW_SLICE("method"), &x))
+        return;
+    sw_buf_char(room, ';');
+    sw_buf_slice(room, x.whole);
 }
 
-/* Headers of both, such as Replaces. RFC 3891 6.1 */
+/* Headers of both, such as Replaces; a Route, or a name that hides what it is, does as maddr. RFC
+ * 3891 6.1, RFC 3261 19.1.5 */
 static void put_headers(struct sw_buf *room, struct sw_slice theirs, struct sw_slice added)
 {
-    if (theirs.n || added.n)
-        sw_buf_char(room, '?');
-    sw_buf_slice(room, theirs);
-    if (theirs.n && added.n)
-        sw_buf_char(room, '&');
-    sw_buf_slice(room, added);
+    char before = '?';
+    if (theirs.n) {
+        sw_buf_char(room, before);
+        sw_buf_slice(room, theirs);
+        before = '&';
+    }
+    while (added.n) {
+        struct sw_slice one = sw_slice(added.p, sw_slice_find(added, '&'));
+        struct sw_slice name = sw_slice(one.p, sw_slice_find(one, '='));
+        if (!sw_slice_eq_case(name, SW_SLICE("Route")) && sw_slice_find(name, '%') == name.n) {
+            sw_buf_char(room, before);
+            sw_buf_slice(room, one);
+            before = '&';
+        }
+        added = sw_slice_from(added, one.n + 1);
+    }
 }
 
 static void put_uri(struct sw_buf *room, const struct sw_uri *ours, struct sw_slice text)
@@ -45,7 +53,7 @@ static void put_uri(struct sw_buf *room, const struct sw_uri *ours, struct sw_sl
     } else {
         sw_buf_put(room, text.p, n);
     }
-    put_params(room, ours);
+    put_method(room, ours);
     put_headers(room, sw_slice_from(text, n + 1), ours->headers);
 }
 

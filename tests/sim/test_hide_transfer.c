@@ -91,6 +91,30 @@ static void test_refer_to_names_the_inside_again(void **state)
     tear_down(&x);
 }
 
+/* Parameters that say where a request goes would have those inside send what they are told to
+ * whoever wrote them: RFC 3261 19.1.1. Letters may be written as their codes: 19.1.4 */
+static void test_refer_to_leads_nowhere_else(void **state)
+{
+    (void)state;
+    static const char *const routes[] = {"", "&Route=%3Csip:203.0.113.9%3E", "&r%6Fute=x&rOUTE=y"};
+    static const char *const behind[] = {";maddr=203.0.113.9", ";m%61ddr=203.0.113.9", ";lr;ttl=1",
+                                         ";x;maddr=evil.test", ";user=phone;x=y"};
+    struct scene x;
+    set_up_three(&x, true, true);
+    establish(&x);
+    for (unsigned i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+        char more[128];
+        snprintf(more, sizeof(more), "%s;Method=INVITE%s%s", behind[i], REPLACES, routes[i % 3]);
+        refer(&x, x.target, x.route, "Refer-To", x.target, more, 10 + i);
+        const struct raw_message *m = raw_nth(x.pbx, "REFER", i);
+        assert_non_null(m);
+        assert_non_null(strstr(
+            m->text, "<sip:phone@10.1.0.77:5070;transport=tcp;Method=INVITE" REPLACES ">;x=y\r\n"));
+        pbx_answers(&x, "REFER", i, "202 Accepted", "", "");
+    }
+    tear_down(&x);
+}
+
 /* Where both sides are hidden from each other, each gets back its own. */
 static void test_refer_to_gives_each_side_its_own(void **state)
 {
@@ -241,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refer_to_names_the_inside_again),
+        cmocka_unit_test(test_refer_to_leads_nowhere_else),
         cmocka_unit_test(test_refer_to_gives_each_side_its_own),
         cmocka_unit_test(test_refer_to_that_a_peer_is_not_told_goes),
         cmocka_unit_test(test_refer_to_stays_sealed_for_another_from_whom_it_is_hidden),
