@@ -1,6 +1,7 @@
 #include "proxy/hide.h"
 
 #include "base/base64.h"
+#include "proxy/sips.h"
 #include "sip/build.h"
 
 /* What is sealed grows by a third and the tag, and what it stands in is ours: a host of at most 255
@@ -215,20 +216,9 @@ static enum sw_status hide_contacts(const struct sw_proxy_conf *c, const struct 
     return s == SW_AGAIN ? SW_OK : SW_LIMIT; /* what cannot be read cannot be hidden */
 }
 
-/* A registrar takes a sips Contact with sips in all of Path only, and a Service-Route of sips URIs
- * lets no sip request through. RFC 5630 5.2 */
-static bool all_sips(const struct sw_msg *m, enum sw_hdr_id id)
-{
-    struct sw_values values = sw_values(m, id);
-    struct sw_addr a;
-    enum sw_status s;
-    while ((s = sw_values_addr(&values, &a)) == SW_OK)
-        if (!sw_slice_starts_case(a.uri, SW_SLICE("sips:")))
-            return false;
-    return s == SW_AGAIN;
-}
-
-/* Path and Service-Route: one value of ours for all. RFC 3327 5.2, RFC 3608 5 */
+/* Path and Service-Route: one value of ours for all. A registrar takes a sips Contact with sips in
+ * all of Path only, and a Service-Route of sips URIs lets no sip request through. RFC 3327 5.2,
+ * RFC 3608 5, RFC 5630 5.2 */
 static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enum sw_hdr_id id,
                       const struct sw_flow *side, uint32_t of, struct sw_buf *room,
                       struct sw_edits *edits)
@@ -247,8 +237,8 @@ static void hide_path(const struct sw_proxy_conf *c, const struct sw_msg *m, enu
     room->full |= sealed.full;
     sw_buf_slice(room, sw_hdr_name(m, h));
     sw_buf_lit(room, ": <");
-    sw_record_route_uri_put(room, &c->listeners[side->listener], side->transport, all_sips(m, id),
-                            'P', sw_buf_view(&sealed));
+    sw_record_route_uri_put(room, &c->listeners[side->listener], side->transport,
+                            sw_sips_all(m, id), 'P', sw_buf_view(&sealed));
     sw_buf_lit(room, ">\r\n");
     sw_edit_add(edits, h->at, 0, since(room, from));
     drop_rows(m, id, edits);

@@ -73,11 +73,9 @@ static bool contact_is_a_target(enum sw_method m)
     return m == SW_INVITE || m == SW_SUBSCRIBE || m == SW_NOTIFY || m == SW_REFER || m == SW_UPDATE;
 }
 
-/* "If the Request-URI [...] contains a SIPS URI, the Contact header field MUST contain a SIPS URI
- * as well." RFC 3261 8.1.1.8 */
-static bool contact_is_sips(const struct sw_msg *m)
+bool sw_sips_all(const struct sw_msg *m, enum sw_hdr_id id)
 {
-    struct sw_values values = sw_values(m, SW_HDR_CONTACT);
+    struct sw_values values = sw_values(m, id);
     struct sw_addr a;
     enum sw_status s;
     while ((s = sw_values_addr(&values, &a)) == SW_OK)
@@ -88,7 +86,9 @@ static bool contact_is_sips(const struct sw_msg *m)
 
 bool sw_sips_contact_fits(const struct sw_msg *m)
 {
-    return !contact_is_a_target((enum sw_method)m->method) || contact_is_sips(m);
+    /* "If the Request-URI [...] contains a SIPS URI, the Contact header field MUST contain a SIPS
+     * URI as well." RFC 3261 8.1.1.8 */
+    return !contact_is_a_target((enum sw_method)m->method) || sw_sips_all(m, SW_HDR_CONTACT);
 }
 
 /* The request's own URIs fit together, and it came over TLS. */

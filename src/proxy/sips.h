@@ -31,6 +31,9 @@ static inline bool sw_request_is_sips(const struct sw_request *q)
  */
 bool sw_sips_sender(struct sw_proxy *p, const struct sw_request *q, struct sw_refusal *out);
 
+/** True if each value of a header is a sips URI, and can be read. */
+bool sw_sips_all(const struct sw_msg *m, enum sw_hdr_id id);
+
 /** True if a request may have a sips Request-URI as far as its Contact is concerned. RFC 3261
  * 8.1.1.8, RFC 5630 5.1.1.2 */
 bool sw_sips_contact_fits(const struct sw_msg *m);
