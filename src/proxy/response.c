@@ -1,5 +1,6 @@
 #include "proxy/response.h"
 
+#include "proxy/fork.h"
 #include "proxy/hide.h"
 #include "proxy/rows.h"
 #include "sip/build.h"
@@ -104,12 +105,35 @@ static void give_up(struct sw_proxy *p, struct sw_server *s, const struct sw_msg
         sw_server_free(p->e, s);
 }
 
+/* "The Via header field values in the response MUST equal the Via header field values in the
+ * request": what stands behind them is of somebody inside. RFC 3261 8.2.6.2 */
+static void drop_further_vias(const struct sw_msg *request, const struct sw_msg *m,
+                              struct sw_edits *edits)
+{
+    struct sw_values asked = sw_values(request, SW_HDR_VIA), told = sw_values(m, SW_HDR_VIA);
+    struct sw_via via, last;
+    if (sw_values_via(&told, &last) != SW_OK) /* ours */
+        return;
+    while (sw_values_via(&asked, &via) == SW_OK)
+        if (sw_values_via(&told, &last) != SW_OK)
+            return;
+    const char *at = last.whole.p + last.whole.n;
+    const char *end = m->p + told.hdr->value + told.hdr->value_n;
+    if (at < end)
+        sw_edit_add(edits, (size_t)(at - m->p), (size_t)(end - at), sw_slice("", 0));
+    for (const struct sw_hdr *h = sw_hdr_next(m, told.hdr); h; h = sw_hdr_next(m, h))
+        sw_edit_add(edits, h->at, h->end - h->at, sw_slice("", 0));
+}
+
 /* What answers is hidden from a peer with `hide_inside`, or the response does not leave. */
 static bool hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_msg *m,
                  const struct sw_vitals *v, uint32_t from, struct sw_edits *edits)
 {
     const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
     struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
+    const struct sw_fork *f = s->user;
+    if (f)
+        drop_further_vias(&f->msg, m, edits);
     return sw_hide_response(p->conf, m, v, &in, from, &room, edits) == SW_OK;
 }
 

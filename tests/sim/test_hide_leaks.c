@@ -152,6 +152,31 @@ static void test_received_of_a_binding_does_not_leave(void **state)
     tear_down(&x);
 }
 
+/* A system inside that puts itself into the Via of its answer. RFC 3261 8.2.6.2 */
+static void test_via_that_the_inside_adds_to_its_answer_does_not_leave(void **state)
+{
+    (void)state;
+    static const char *const added[] = {
+        "Via: SIP/2.0/UDP core.inside;branch=z9hG4bKx\r\nServer: x\r\n"
+        "v: SIP/2.0/UDP 10.1.0.9, SIP/2.0/TCP edge.inside\r\n",
+        "Server: x\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene x;
+        set_up(&x, SW_UDP, true);
+        from_carrier(&x, "INVITE", "sip:b@example.test", THEIRS, "", 1);
+        pbx_answers(&x, "INVITE", 0, "180 Ringing", "", added[i]);
+        pbx_answers(&x, "INVITE", 0, "486 Busy Here", "", added[i]);
+        for (int k = 0; k < 2; k++) {
+            const struct raw_message *m = raw_nth(x.carrier, k ? "SIP/2.0 486" : "SIP/2.0 180", 0);
+            assert_non_null(m);
+            assert_false(names_inside(m->text));
+            assert_non_null(strstr(m->text, "Via: SIP/2.0/TLS 192.0.2.9;branch=z9hG4bKf\r\n"));
+            assert_non_null(strstr(m->text, "Server: x\r\n"));
+        }
+        tear_down(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_star_does_not_cover_another_contact),
         cmocka_unit_test(test_answer_with_a_contact_that_is_no_valid_uri_does_not_leave),
         cmocka_unit_test(test_short_contact_comes_back),
+        cmocka_unit_test(test_via_that_the_inside_adds_to_its_answer_does_not_leave),
         cmocka_unit_test(test_received_of_a_binding_does_not_leave),
         cmocka_unit_test(test_sealed_values_are_not_opened_for_another_from_whom_they_are_hidden),
     };
