@@ -16,6 +16,7 @@ struct sw_server {
     uint32_t local_id;
     uint32_t peer;
     uint16_t listener;
+    uint16_t vias; /* values of the request, if no others may be in its answers; 0: any */
     uint8_t transport;
     uint8_t method;
     struct sw_txn txn;

@@ -1,6 +1,7 @@
 #include "proxy/fork.h"
 
 #include "proxy/clear.h"
+#include "proxy/hide.h"
 #include "proxy/hops.h"
 #include "proxy/passive.h"
 #include "proxy/response.h"
@@ -26,6 +27,16 @@ static bool copy_request(struct sw_fork *f, const struct sw_request *q)
     *f->routes = *q->r;
     sw_routes_move(f->routes, q->m->p, bytes.p);
     return true;
+}
+
+static uint16_t count_vias(const struct sw_msg *m)
+{
+    struct sw_values values = sw_values(m, SW_HDR_VIA);
+    struct sw_via via;
+    uint16_t n = 0;
+    while (n < UINT16_MAX && sw_values_via(&values, &via) == SW_OK)
+        n++;
+    return n;
 }
 
 struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struct sw_request *q,
@@ -64,6 +75,7 @@ struct sw_fork *sw_fork_new(struct sw_proxy *p, struct sw_server *s, const struc
     }
     sw_list_add(&p->forks, &f->node);
     s->user = f;
+    s->vias = sw_hide_wanted(p->conf, s->peer) ? count_vias(&f->msg) : 0;
     f->load = *load;
     *load = NULL;
     return f;

@@ -1,6 +1,5 @@
 #include "proxy/response.h"
 
-#include "proxy/fork.h"
 #include "proxy/hide.h"
 #include "proxy/rows.h"
 #include "sip/build.h"
@@ -107,14 +106,11 @@ static void give_up(struct sw_proxy *p, struct sw_server *s, const struct sw_msg
 
 /* "The Via header field values in the response MUST equal the Via header field values in the
  * request": what stands behind them is of somebody inside. RFC 3261 8.2.6.2 */
-static void drop_further_vias(const struct sw_msg *request, const struct sw_msg *m,
-                              struct sw_edits *edits)
+static void drop_further_vias(uint16_t vias, const struct sw_msg *m, struct sw_edits *edits)
 {
-    struct sw_values asked = sw_values(request, SW_HDR_VIA), told = sw_values(m, SW_HDR_VIA);
-    struct sw_via via, last;
-    if (sw_values_via(&told, &last) != SW_OK) /* ours */
-        return;
-    while (sw_values_via(&asked, &via) == SW_OK)
+    struct sw_values told = sw_values(m, SW_HDR_VIA);
+    struct sw_via last;
+    for (uint32_t i = 0; i <= vias; i++) /* the first one is ours */
         if (sw_values_via(&told, &last) != SW_OK)
             return;
     const char *at = last.whole.p + last.whole.n;
@@ -131,9 +127,8 @@ static bool hide(struct sw_proxy *p, const struct sw_server *s, const struct sw_
 {
     const struct sw_flow in = {.peer = s->peer, .listener = s->listener, .transport = s->transport};
     struct sw_buf room = sw_engine_buf(p->e, sw_hide_room(m));
-    const struct sw_fork *f = s->user;
-    if (f)
-        drop_further_vias(&f->msg, m, edits);
+    if (s->vias)
+        drop_further_vias(s->vias, m, edits);
     return sw_hide_response(p->conf, m, v, &in, from, &room, edits) == SW_OK;
 }
 

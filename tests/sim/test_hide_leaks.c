@@ -165,9 +165,11 @@ static void test_via_that_the_inside_adds_to_its_answer_does_not_leave(void **st
         set_up(&x, SW_UDP, true);
         from_carrier(&x, "INVITE", "sip:b@example.test", THEIRS, "", 1);
         pbx_answers(&x, "INVITE", 0, "180 Ringing", "", added[i]);
-        pbx_answers(&x, "INVITE", 0, "486 Busy Here", "", added[i]);
-        for (int k = 0; k < 2; k++) {
-            const struct raw_message *m = raw_nth(x.carrier, k ? "SIP/2.0 486" : "SIP/2.0 180", 0);
+        for (int k = 0; k < 2; k++) /* the second one comes late */
+            pbx_answers(&x, "INVITE", 0, "200 OK", "", added[i]);
+        for (unsigned k = 0; k < 3; k++) {
+            const struct raw_message *m =
+                raw_nth(x.carrier, k ? "SIP/2.0 200" : "SIP/2.0 180", k ? k - 1 : 0);
             assert_non_null(m);
             assert_false(names_inside(m->text));
             assert_non_null(strstr(m->text, "Via: SIP/2.0/TLS 192.0.2.9;branch=z9hG4bKf\r\n"));
