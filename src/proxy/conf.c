@@ -241,13 +241,13 @@ uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domai
     return (uint32_t)sw_siphash_end(&h).a | UINT32_C(0x80000000);
 }
 
-static bool domain_is_ours(const struct sw_proxy_conf *c, struct sw_slice host)
+const struct sw_slice *sw_proxy_domain(const struct sw_proxy_conf *c, struct sw_slice host)
 {
     char lower[256];
     if (host.n && host.p[host.n - 1] == '.')
         host.n--;
     if (host.n == 0 || host.n > sizeof(lower))
-        return false;
+        return NULL;
     for (size_t i = 0; i < host.n; i++)
         lower[i] = sw_ascii_lower(host.p[i]);
     struct sw_slice name = sw_slice(lower, host.n);
@@ -256,13 +256,13 @@ static bool domain_is_ours(const struct sw_proxy_conf *c, struct sw_slice host)
         uint32_t mid = (low + high) / 2;
         int d = sw_slice_order(c->domains[mid], name);
         if (d == 0)
-            return true;
+            return &c->domains[mid];
         if (d < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return false;
+    return NULL;
 }
 
 static bool listener_is_meant(const struct sw_listener_conf *l, struct sw_slice host,
@@ -281,7 +281,7 @@ bool sw_proxy_is_ours(const struct sw_proxy_conf *c, struct sw_slice host, uint1
 {
     struct sw_endpoint ip;
     bool numeric = sw_endpoint_ip_parse(host, &ip);
-    if (domain_is_ours(c, host))
+    if (sw_proxy_domain(c, host))
         return true;
     for (uint32_t i = 0; i < c->listener_count; i++)
         if (listener_is_meant(&c->listeners[i], host, numeric ? &ip : NULL, port))

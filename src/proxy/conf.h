@@ -210,6 +210,9 @@ uint32_t sw_proxy_peer_id(struct sw_slice name);
  */
 uint32_t sw_proxy_domain_id(const struct sw_proxy_conf *c, struct sw_slice domain);
 
+/** The one of `domains` that a host is, whatever its case and with a dot behind it; or NULL. */
+const struct sw_slice *sw_proxy_domain(const struct sw_proxy_conf *c, struct sw_slice host);
+
 /**
  * True if a host, with this port or (0) without, is one of ours: a domain of ours, or the address
  * or advertised name of a listener, whose port must then be that listener's if it is given.

@@ -148,8 +148,12 @@ bool sw_branch_locate(struct sw_proxy *p, struct sw_fork *f, struct sw_choice *c
 /** The location of a branch is over. */
 void sw_branch_located(struct sw_proxy *p, struct sw_branch *b);
 
-/** A branch that knows its places, or will never know them, gives way to the next alternative. */
+/** A branch that knows its places, or will never know them, gives way to the next alternative.
+ */
 void sw_branch_go_on(struct sw_proxy *p, struct sw_branch *b);
+
+/** A call is counted once for a peer, however many of its servers it is tried at. */
+enum sw_limit_as sw_fork_counted_as(const struct sw_fork *f, uint32_t peer);
 
 /** True if something is left to be tried when a branch of the choice does not answer. */
 bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
@@ -157,6 +161,10 @@ bool sw_branch_has_next(const struct sw_proxy *p, const struct sw_fork *f,
 
 /** What came of a place of its peer is remembered for a while: others are tried first. */
 void sw_branch_mark(struct sw_proxy *p, const struct sw_target *t, bool failed);
+
+/** Without an answer, also from the DNS about its domain: the peer is to blame, unless only a
+ * connection that was open would have done. */
+void sw_branch_no_answer(struct sw_proxy *p, const struct sw_branch *b, const char *why);
 
 /** The answer to a branch's OPEN. */
 void sw_branch_opened(struct sw_proxy *p, struct sw_branch *b, enum sw_status status,
@@ -177,13 +185,15 @@ void sw_branch_timer_c(struct sw_proxy *p, struct sw_branch *b);
 /** No answer within the target's `timeout`. */
 void sw_branch_timeout(struct sw_proxy *p, struct sw_branch *b);
 
-/** Passes a 2xx repeat of a transaction without context to its server transaction. RFC 6026 7.3 */
+/** Passes a 2xx repeat of a transaction without context to its server transaction. RFC 6026 7.3
+ */
 void sw_fork_late_2xx(struct sw_proxy *p, struct sw_client *c, const struct sw_msg *m,
                       const struct sw_vitals *v);
 
 /**
- * Takes a final answer into account: the better one stays, and challenges of the others are kept.
- * `m` is NULL for one of our own. True if this one is the best now. RFC 3261 16.7 steps 6 and 7
+ * Takes a final answer into account: the better one stays, and challenges of the others are
+ * kept. `m` is NULL for one of our own. True if this one is the best now. RFC 3261 16.7 steps 6
+ * and 7
  */
 bool sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m,
                       const char *failure);
@@ -191,7 +201,8 @@ bool sw_fork_consider(struct sw_fork *f, unsigned status, const struct sw_msg *m
 /** True while a branch may still answer that was not passed over. */
 bool sw_fork_pending(const struct sw_fork *f);
 
-/** Answers with the best response, or with 408 or 487; then frees what is not needed any more. */
+/** Answers with the best response, or with 408 or 487; then frees what is not needed any more.
+ */
 void sw_fork_conclude(struct sw_proxy *p, struct sw_fork *f);
 
 /** Frees the context if it was answered and no branch needs it. */

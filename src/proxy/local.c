@@ -14,22 +14,6 @@ uint32_t sw_local_domain_id(struct sw_slice domain)
     return id && id != SW_LOCAL_SHARED ? id : 1;
 }
 
-static bool is_domain(const struct sw_proxy_conf *c, struct sw_slice lower)
-{
-    uint32_t low = 0, high = c->domain_count;
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        int d = sw_slice_order(c->domains[mid], lower);
-        if (d == 0)
-            return true;
-        if (d < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
-}
-
 uint32_t sw_local_domain_none(const struct sw_proxy_conf *c, uint32_t peer)
 {
     const struct sw_peer_conf *p = sw_proxy_peer(c, peer);
@@ -44,15 +28,8 @@ static bool are_told_apart(const struct sw_proxy_conf *c, uint32_t peer)
 
 static uint32_t id_of(const struct sw_proxy_conf *c, struct sw_slice host)
 {
-    char lower[256];
-    if (host.n && host.p[host.n - 1] == '.')
-        host.n--;
-    if (host.n == 0 || host.n > sizeof(lower))
-        return 0;
-    for (size_t i = 0; i < host.n; i++)
-        lower[i] = sw_ascii_lower(host.p[i]);
-    struct sw_slice name = sw_slice(lower, host.n);
-    return is_domain(c, name) ? sw_local_domain_id(name) : 0;
+    const struct sw_slice *domain = sw_proxy_domain(c, host);
+    return domain ? sw_local_domain_id(*domain) : 0;
 }
 
 uint32_t sw_local_domain_named(const struct sw_proxy_conf *c, uint32_t peer, struct sw_slice host)

@@ -204,6 +204,9 @@ bool sw_worker_mail(struct sw_worker *w);
 SW_MUST_USE enum sw_status sw_worker_post(struct sw_worker *to, const struct sw_mail *mail,
                                           const struct sw_slice *segs, size_t count);
 
+/** A connection of this worker, or NULL: it is another's, or gone. */
+struct sw_conn *sw_worker_own_conn(struct sw_worker *w, const struct sw_flow_id *id);
+
 /** Asks for a connection: see SW_ACT_OPEN. */
 void sw_worker_open(struct sw_worker *w, const struct sw_want *want);
 
