@@ -101,6 +101,21 @@ static void starts_with(const char *text, const char *start)
         fail_msg("%s does not start with %s", text, start);
 }
 
+/* What follows in the dialog: both sides get there, by the Contact that each was shown. */
+static void converse(struct scene *x, const char *to, const char *from)
+{
+    send(x, x->pbx, "ACK", to, x->routes, 1, 1);
+    assert_int_equal(raw_count(x->target, "ACK sip:bob@10.0.0.8"), 1);
+    send(x, x->target, "INFO", from, x->back, 2, 7);
+    assert_true(raw_count(x->pbx, "INFO sip:x@10.1.0.9") >= 1); /* UDP repeats it */
+    raw_answer(x->pbx, raw_nth(x->pbx, "INFO", 0), "200 OK", "");
+    send(x, x->pbx, "BYE", to, x->routes, 1, 2);
+    const struct raw_message *m = raw_nth(x->target, "BYE sip:bob@10.0.0.8", 0);
+    assert_non_null(m);
+    assert_int_equal(m->flow.transport, SW_TLS);
+    raw_answer(x->target, m, "200 OK", "");
+}
+
 /* "received the request over a non-TLS connection, and sent it out over TLS [...] MUST [...] be a
  * SIP URI": RFC 3261 16.7 step 8; who follows what it is shown gets there. RFC 5658 6.2 */
 static void test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works(void **state)
@@ -113,16 +128,7 @@ static void test_sips_route_of_a_side_without_tls_makes_a_dialog_that_works(void
     starts_with(x.routes, "Route: <sip:10.1.0.1:5060;lr;");
     starts_with(x.back, "Route: <sips:sip.example.test:5061;lr;");
     assert_null(strstr(x.routes, "sips:10.1.0.1"));
-    send(&x, x.pbx, "ACK", "sip:bob@10.0.0.8", x.routes, 1, 1);
-    assert_int_equal(raw_count(x.target, "ACK sip:bob@10.0.0.8"), 1);
-    send(&x, x.target, "INFO", "sip:x@10.1.0.9", x.back, 2, 7);
-    assert_true(raw_count(x.pbx, "INFO sip:x@10.1.0.9") >= 1); /* UDP repeats it */
-    raw_answer(x.pbx, raw_nth(x.pbx, "INFO", 0), "200 OK", "");
-    send(&x, x.pbx, "BYE", "sip:bob@10.0.0.8", x.routes, 1, 2);
-    const struct raw_message *m = raw_nth(x.target, "BYE sip:bob@10.0.0.8", 0);
-    assert_non_null(m);
-    assert_int_equal(m->flow.transport, SW_TLS);
-    raw_answer(x.target, m, "200 OK", "");
+    converse(&x, "sip:bob@10.0.0.8", "sip:x@10.1.0.9");
     gate_finish(&x.gate);
 }
 
@@ -147,16 +153,7 @@ static void test_sips_route_of_a_side_without_tls_works_when_hidden(void **state
         snprintf(to, sizeof(to), "%.*s", (int)strcspn(c, ">"), c);
         c = strchr(raw_header(raw_nth(x.target, "INVITE", 0), "Contact"), '<') + 1;
         snprintf(from, sizeof(from), "%.*s", (int)strcspn(c, ">"), c);
-        send(&x, x.pbx, "ACK", to, x.routes, 1, 1);
-        assert_int_equal(raw_count(x.target, "ACK sip:bob@10.0.0.8"), 1);
-        send(&x, x.target, "INFO", from, x.back, 2, 7);
-        assert_true(raw_count(x.pbx, "INFO sip:x@10.1.0.9") >= 1); /* UDP repeats it */
-        raw_answer(x.pbx, raw_nth(x.pbx, "INFO", 0), "200 OK", "");
-        send(&x, x.pbx, "BYE", to, x.routes, 1, 2);
-        const struct raw_message *m = raw_nth(x.target, "BYE sip:bob@10.0.0.8", 0);
-        assert_non_null(m);
-        assert_int_equal(m->flow.transport, SW_TLS);
-        raw_answer(x.target, m, "200 OK", "");
+        converse(&x, to, from);
         gate_finish(&x.gate);
     }
 }
